@@ -1,0 +1,1 @@
+"""Where text comes from: reading and cleaning files, the genres, the catalogue of corpora."""

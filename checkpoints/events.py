@@ -1,0 +1,309 @@
+"""The event log: what a run says about itself, one typed event a line of `events.jsonl`.
+
+The log is the one source that every view reads. It is append-only; a resumed run writes `Resumed`, and readers then
+forget what came after the step it names (`effective`), so an interrupted log reads like an uninterrupted one.
+Every line carries `type`, `v` (the format's version), `time` (Unix seconds) and `step`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """What every event carries. `time` is filled in by the log when it writes the line."""
+
+    type: ClassVar[str] = ""
+    step: int = 0
+    time: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started(Event):
+    """A run began (once, the first line of its log)."""
+
+    type: ClassVar[str] = "start"
+    run: str
+    corpus: str
+    genre: str
+    chars: int
+    tokens: int
+    vocab_size: int
+    parameters: int
+    device: str
+    threads: int
+    model: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumed(Event):
+    """The run goes on from the checkpoint at `step`; what the log held after that step is void."""
+
+    type: ClassVar[str] = "resume"
+    checkpoint: str
+    pid: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step(Event):
+    """The optimizer steps since the last such event, `steps` of them, ending at `step`.
+
+    `loss_nats` is their mean in nats per token, `loss_min` and `loss_max` the extremes; `lr` and `grad_norm`
+    (before clipping) are the last step's. `progress` is the share of the budget that is done, 0 to 1.
+    """
+
+    type: ClassVar[str] = "step"
+    loss_nats: float
+    loss_min: float
+    loss_max: float
+    lr: float
+    grad_norm: float
+    steps: int
+    epoch: float
+    tokens: int
+    tokens_per_s: float
+    chars_per_s: float
+    progress: float
+    eta_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation(Event):
+    """The held-out loss. `protocol` says how it was read, so that numbers are never compared across protocols."""
+
+    type: ClassVar[str] = "validation"
+    nats_per_token: float
+    nats_per_char: float
+    bits_per_char: float
+    chars: int
+    tokens: int
+    protocol: str
+    best: bool
+    train_nats_per_token: float | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointWritten(Event):
+    """A checkpoint became visible. `reason` is one of schedule, time, improvement, request, stop, end."""
+
+    type: ClassVar[str] = "checkpoint"
+    path: str
+    reason: str
+    nats_per_char: float | None = None
+    seconds: float = 0.0
+    size_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleBegun(Event):
+    """A sample is being written at this step; its text follows in pieces that name the same `sample`."""
+
+    type: ClassVar[str] = "sample_begin"
+    sample: str
+    prime: str
+    temperature: float
+    seed: int
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleText(Event):
+    """The next piece of a sample's text (without the prime)."""
+
+    type: ClassVar[str] = "sample_text"
+    sample: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleFinished(Event):
+    """A sample is complete. `metrics` holds the genre's figures for it, by name."""
+
+    type: ClassVar[str] = "sample_end"
+    sample: str
+    prime: str
+    text: str
+    temperature: float
+    seed: int
+    nats_per_char: float | None
+    chars: int
+    seconds: float = 0.0
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures(Event):
+    """The genre's figures over this checkpoint's samples, with the same figures for held-out human text beside them."""
+
+    type: ClassVar[str] = "figures"
+    model: Mapping[str, float]
+    human: Mapping[str, float]
+    genre: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Milestone(Event):
+    """Something that the model can do now and could not before."""
+
+    type: ClassVar[str] = "milestone"
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlApplied(Event):
+    """A request from `control.jsonl` took effect (or was refused, and `text` says why)."""
+
+    type: ClassVar[str] = "control"
+    request: str
+    value: Any = None
+    applied: bool = True
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note(Event):
+    """Something worth knowing that is no warning: a choice the program made, and why."""
+
+    type: ClassVar[str] = "note"
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warned(Event):
+    """Something went wrong and was dealt with."""
+
+    type: ClassVar[str] = "warning"
+    text: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed(Event):
+    """The run ended by an error."""
+
+    type: ClassVar[str] = "error"
+    text: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended(Event):
+    """The last line of a run that ended by itself or was asked to.
+
+    `reason` is one of done, stopped, interrupted, early-stopping, diverged, failed. `best` and `last` are validation
+    figures (`{"step", "nats_per_char", "bits_per_char", "protocol"}`), or None where nothing was held out.
+    """
+
+    type: ClassVar[str] = "end"
+    run: str
+    reason: str
+    best: Mapping[str, Any] | None = None
+    last: Mapping[str, Any] | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown(Event):
+    """An event that a newer version wrote; kept as it stands."""
+
+    name: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+TYPES: dict[str, type[Event]] = {
+    cls.type: cls
+    for cls in (
+        Started,
+        Resumed,
+        Step,
+        Validation,
+        CheckpointWritten,
+        SampleBegun,
+        SampleText,
+        SampleFinished,
+        Figures,
+        Milestone,
+        ControlApplied,
+        Note,
+        Warned,
+        Failed,
+        Ended,
+    )
+}
+
+
+def encode(event: Event) -> str:
+    """The event as one line of JSON without a line end. Non-finite numbers become null: JSON has none."""
+    body = {"type": event.type, "v": VERSION, **dataclasses.asdict(event)}
+    return json.dumps(_finite(body), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def decode(line: str) -> Event | None:
+    """The event that a line holds; None if the line is not one (half-written, damaged).
+
+    Fields that this version does not know are dropped, and events of types that it does not know come as `Unknown`.
+    """
+    try:
+        body = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(body, dict) or not isinstance(body.get("type"), str):
+        return None
+    name = body.pop("type")
+    cls = TYPES.get(name)
+    if cls is None:
+        return Unknown(
+            name=name, data=body, step=_int(body.get("step")), time=_float(body.get("time"))
+        )
+    known = {f.name: f for f in dataclasses.fields(cls)}
+    values = {key: value for key, value in body.items() if key in known}
+    for key, f in known.items():
+        if values.get(key) is None and f.type == "float":
+            values[key] = math.nan  # null stands for a number that was not finite
+    try:
+        return cls(**values)
+    except TypeError:
+        return None
+
+
+def effective(events: Iterable[Event]) -> Iterator[Event]:
+    """The log as an uninterrupted run would have written it.
+
+    When a run was resumed from step n, everything it had logged after n is left out: those steps were done again.
+    """
+    kept: list[Event] = []
+    for event in events:
+        if isinstance(event, Resumed):
+            kept = [e for e in kept if e.step <= event.step and not isinstance(e, Ended | Failed)]
+        else:
+            kept.append(event)
+    yield from kept
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(k): _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    return value
+
+
+def _int(value: Any) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _float(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0

@@ -1,0 +1,360 @@
+"""Every setting of a run, as frozen dataclasses: built once at the edge, passed down whole, stored in `run.json`.
+
+The line of documentation under each field is the command line's help, the studio's form and the docs at once
+(`field_help`). Values are checked here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import math
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal, TypeVar
+
+from checkpoints.errors import ConfigError
+
+TOKENIZERS = ("char", "byte", "word", "bpe", "unigram")
+OPTIMIZERS = ("muon", "adamw", "adam", "rmsprop", "adagrad", "sgd")
+SCHEDULES = ("cosine", "constant", "step", "plateau")
+SPLITS = ("tail", "nanogpt")
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+# Limits that no honest model meets; they keep a hostile or mistyped size from allocating anything.
+MAX_HIDDEN = 65_536
+MAX_LAYERS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class DataConfig:
+    """How text becomes tokens, and what is held out."""
+
+    tokenizer: str = "char"
+    """How text is cut into tokens: char, byte, word, bpe or unigram."""
+
+    vocab_size: int = 0
+    """Most tokens that a word, bpe or unigram vocabulary may have; 0 chooses by the corpus."""
+
+    split: Literal["tail", "nanogpt"] = "tail"
+    """What is held out: the tail, cut at a document or line (tail), or the last 10 % by characters (nanogpt)."""
+
+    valid_fraction: float = 0.05
+    """Share of the text held out for validation; 0 holds nothing out."""
+
+    test_fraction: float = 0.05
+    """Share of the text, at the very end, that training never looks at; 0 for none."""
+
+    documents: Literal["auto", "on", "off"] = "auto"
+    """Whether the corpus is many short pieces, each read from a fresh state (tunes, recipes), or one long text."""
+
+    def __post_init__(self) -> None:
+        _one_of("tokenizer", self.tokenizer, None)
+        _one_of("split", self.split, SPLITS)
+        _one_of("documents", self.documents, ("auto", "on", "off"))
+        if self.vocab_size < 0:
+            raise ConfigError(
+                f"vocab-size is {self.vocab_size}", hint="use 0 (chosen for you) or more"
+            )
+        for name in ("valid_fraction", "test_fraction"):
+            value = getattr(self, name)
+            if not 0 <= value < 1:
+                raise ConfigError(
+                    f"{_flag(name)} is {value}", hint="use a share from 0 up to, not with, 1"
+                )
+        if self.valid_fraction + self.test_fraction > 0.9:
+            raise ConfigError(
+                f"{self.valid_fraction:.0%} for validation and {self.test_fraction:.0%} for test leave too little "
+                "to learn from",
+                hint="hold out at most 90 % together; 5 % each is a good start",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """The network's shape. It is stored in every checkpoint, which can be opened without the run."""
+
+    cell: str = "lstm"
+    """Recurrent cell: lstm, gru, rnn, rnn_relu, mut1, mut2, mut3."""
+
+    num_layers: int = 2
+    """Recurrent layers, one above the other."""
+
+    hidden_size: int = 192
+    """Units a layer; parameters grow with its square."""
+
+    embedding_size: int = 64
+    """Size of a token's vector; with tied embeddings the hidden size is projected to it."""
+
+    dropout: float = 0.0
+    """Share of units silenced between layers, never across time; small corpora want 0.1 to 0.5."""
+
+    residual: bool = False
+    """Add each layer's input to its output (from the second layer on)."""
+
+    layer_norm: bool = False
+    """Normalise each layer's output."""
+
+    tied: bool = False
+    """Use the embedding's matrix for the output layer too."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.num_layers <= MAX_LAYERS:
+            raise ConfigError(
+                f"layers is {self.num_layers}", hint=f"use 1 to {MAX_LAYERS}; 2 is a good start"
+            )
+        for name in ("hidden_size", "embedding_size"):
+            value = getattr(self, name)
+            if not 1 <= value <= MAX_HIDDEN:
+                raise ConfigError(f"{_flag(name)} is {value}", hint=f"use 1 to {MAX_HIDDEN:,}")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(
+                f"dropout is {self.dropout}", hint="use a share from 0 up to, not with, 1"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """How the network learns, for how long, and what is written on the way."""
+
+    seed: int = 1
+    """Seed of every random choice: the same seed gives the same run on the same machine."""
+
+    steps: int = 0
+    """Budget in optimizer steps; 0: not limited by steps."""
+
+    epochs: float = 0.0
+    """Budget in passes over the training text; 0: not limited by passes."""
+
+    minutes: float = 0.0
+    """Budget in minutes; the schedule is laid out so that it ends with them; 0: not limited by time."""
+
+    lanes: int = 16
+    """Streams of text read side by side (the batch)."""
+
+    bptt: int = 64
+    """Tokens that the gradient flows back through; longer remembers more and costs memory in proportion."""
+
+    optimizer: str = "muon"
+    """Optimizer: muon (with adamw for what is no matrix of the stack), adamw, adam, rmsprop, adagrad, sgd."""
+
+    lr: float = 0.0
+    """Learning rate; 0 takes the optimizer's own good start."""
+
+    momentum: float = 0.9
+    """Momentum of sgd."""
+
+    rms_decay: float = 0.99
+    """Decay of rmsprop's running mean of squares (char-rnn: 0.95)."""
+
+    weight_decay: float = 0.01
+    """Decoupled weight decay of matrices."""
+
+    schedule: str = "cosine"
+    """Learning-rate schedule: cosine (with warm-up, over the budget), constant, step (per epoch), plateau."""
+
+    warmup: float = 0.02
+    """Share of the budget over which the cosine schedule's rate rises."""
+
+    lr_final: float = 0.03
+    """Share of the rate that the cosine schedule ends with."""
+
+    lr_decay: float = 0.97
+    """Factor of the step schedule (each epoch) or of the plateau schedule (each time it waits in vain)."""
+
+    lr_decay_after: float = 10.0
+    """Epochs before the step schedule begins to decay."""
+
+    clip: float = 1.0
+    """Gradient clipping threshold; 0 turns it off."""
+
+    clip_by: Literal["norm", "value"] = "norm"
+    """Clip the whole gradient's norm, or each element."""
+
+    ema: float = 0.0
+    """Decay of a running average of the weights that validation and samples use; 0: none."""
+
+    patience: int = 0
+    """Stop after this many validations without a better one; 0 never stops early."""
+
+    precision: Literal["auto", "float32", "bf16"] = "auto"
+    """Arithmetic: auto takes bf16 on CUDA cards that have it, float32 elsewhere."""
+
+    checkpoint_every: int = 0
+    """Steps between validations with samples and checkpoints; 0 chooses log-spaced steps (100, 300, 500, 700, 1200, 2000 ...)."""
+
+    checkpoint_seconds: float = 120.0
+    """Seconds between safety checkpoints, the first within 30 s; 0: none."""
+
+    keep: int = 24
+    """Checkpoints kept beside the best and the last, spaced evenly in log(step)."""
+
+    sample_length: int = 400
+    """Characters of each sample written at a checkpoint; 0: no samples."""
+
+    temperatures: tuple[float, ...] = (0.5, 0.8, 1.0)
+    """Temperatures of the samples written at each checkpoint."""
+
+    prime: str = ""
+    """Text that each sample goes on from; empty takes an opening from the held-out text."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "temperatures", tuple(float(t) for t in self.temperatures))
+        _one_of("optimizer", self.optimizer, OPTIMIZERS)
+        _one_of("schedule", self.schedule, SCHEDULES)
+        _one_of("clip-by", self.clip_by, ("norm", "value"))
+        _one_of("precision", self.precision, ("auto", "float32", "bf16"))
+        if self.bptt < 1:
+            raise ConfigError(f"bptt is {self.bptt}", hint="use 2 or more; 64 is a good start")
+        if self.lanes < 1:
+            raise ConfigError(f"lanes is {self.lanes}", hint="use 1 or more; 16 is a good start")
+        for name in (
+            "steps",
+            "epochs",
+            "minutes",
+            "lr",
+            "clip",
+            "patience",
+            "checkpoint_every",
+            "checkpoint_seconds",
+            "keep",
+            "sample_length",
+            "weight_decay",
+            "lr_decay_after",
+        ):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                raise ConfigError(f"{_flag(name)} is {value}", hint="use 0 or more")
+        for name in ("momentum", "rms_decay", "ema", "warmup"):
+            value = getattr(self, name)
+            if not 0 <= value < 1:
+                raise ConfigError(f"{_flag(name)} is {value}", hint="use 0 up to, not with, 1")
+        for name in ("lr_final", "lr_decay"):
+            value = getattr(self, name)
+            if not 0 < value <= 1:
+                raise ConfigError(f"{_flag(name)} is {value}", hint="use more than 0, up to 1")
+        if any(not (math.isfinite(t) and t >= 0) for t in self.temperatures):
+            raise ConfigError(
+                f"temperatures are {self.temperatures}",
+                hint="use 0 or more, for example 0.5,0.8,1.0",
+            )
+        if not 0 <= self.seed < 2**63:
+            raise ConfigError(f"seed is {self.seed}", hint="use a whole number from 0 to 2^63 - 1")
+
+
+@dataclass(frozen=True, slots=True)
+class SampleConfig:
+    """How text is drawn from the model. Filters apply in the order of the fields, after the penalty and the temperature."""
+
+    repetition_penalty: float = 1.0
+    """Divide the odds of tokens among the last 64 by this; 1 turns it off."""
+
+    temperature: float = 0.8
+    """Below 1 is safer and more repetitive, above 1 bolder and more broken; 1 is the model as it is; 0 always takes the likeliest."""
+
+    top_k: int = 0
+    """Keep the k likeliest tokens; 0: all."""
+
+    top_p: float = 1.0
+    """Keep the likeliest tokens that together reach this probability; 1: all."""
+
+    min_p: float = 0.0
+    """Drop tokens less likely than this share of the likeliest one's probability; 0: none."""
+
+    typical_p: float = 1.0
+    """Keep the tokens whose surprise is nearest the expected one, up to this probability; 1: all."""
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.temperature) and self.temperature >= 0):
+            raise ConfigError(
+                f"temperature is {self.temperature}", hint="use 0 or more; 0.8 is a good start"
+            )
+        if self.top_k < 0:
+            raise ConfigError(f"top-k is {self.top_k}", hint="use 0 (all) or more")
+        for name in ("top_p", "typical_p"):
+            value = getattr(self, name)
+            if not 0 < value <= 1:
+                raise ConfigError(
+                    f"{_flag(name)} is {value}", hint="use more than 0, up to 1 (off)"
+                )
+        if not 0 <= self.min_p <= 1:
+            raise ConfigError(f"min-p is {self.min_p}", hint="use 0 (off) to 1")
+        if not (math.isfinite(self.repetition_penalty) and self.repetition_penalty >= 1):
+            raise ConfigError(
+                f"repetition-penalty is {self.repetition_penalty}", hint="use 1 (off) or more"
+            )
+
+
+C = TypeVar("C")
+
+
+def to_json(config: Any) -> dict[str, Any]:
+    """The settings as JSON holds them."""
+    return dataclasses.asdict(config)
+
+
+def from_json(cls: type[C], body: Mapping[str, Any]) -> C:
+    """Settings read back from JSON; those that this version does not know are dropped.
+
+    Raises ConfigError where a value has the wrong type or cannot be.
+    """
+    if not isinstance(body, Mapping):
+        raise ConfigError(f"{cls.__name__} is {type(body).__name__}, not an object")
+    values = {}
+    for f in dataclasses.fields(cls):  # type: ignore[arg-type]
+        if f.name not in body:
+            continue
+        value, default = body[f.name], f.default
+        if isinstance(default, bool):
+            fits = isinstance(value, bool)
+        elif isinstance(default, int):
+            fits = isinstance(value, int) and not isinstance(value, bool)
+        elif isinstance(default, float):
+            fits = isinstance(value, int | float) and not isinstance(value, bool)
+        elif isinstance(default, tuple):
+            fits = isinstance(value, list | tuple) and all(
+                isinstance(v, int | float) for v in value
+            )
+        else:
+            fits = isinstance(value, str)
+        if not fits:
+            raise ConfigError(
+                f"{_flag(f.name)} is {value!r}, which is not a {type(default).__name__}"
+            )
+        values[f.name] = value
+    return cls(**values)
+
+
+@cache
+def field_help(cls: type) -> dict[str, str]:
+    """The line of documentation under each field of a configuration class, by field name."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0]
+    assert isinstance(tree, ast.ClassDef)
+    found: dict[str, str] = {}
+    for node, after in zip(tree.body, tree.body[1:], strict=False):
+        if (
+            isinstance(node, ast.AnnAssign)
+            and isinstance(node.target, ast.Name)
+            and isinstance(after, ast.Expr)
+            and isinstance(after.value, ast.Constant)
+            and isinstance(after.value.value, str)
+        ):
+            found[node.target.id] = after.value.value
+    return found
+
+
+# Where the flag's name is not simply the field's with dashes.
+FLAGS = {"num_layers": "layers", "hidden_size": "hidden", "embedding_size": "embed"}
+
+
+def _flag(field_name: str) -> str:
+    return FLAGS.get(field_name, field_name.replace("_", "-"))
+
+
+def _one_of(name: str, value: str, allowed: tuple[str, ...] | None) -> None:
+    if not isinstance(value, str) or (allowed is not None and value not in allowed):
+        choices = ", ".join(allowed or ())
+        raise ConfigError(f"{name} is {value!r}", hint=f"use one of {choices}")

@@ -47,7 +47,7 @@ class CheckpointError(UserError):
     """A checkpoint is damaged, was tampered with, or comes from a newer version."""
 
 
-class RunStopped(RnnStudioError):
+class RunStopped(RnnStudioError):  # noqa: N818 - it names an outcome, as KeyboardInterrupt does
     """A run ended itself because going on made no sense; its checkpoints are whole."""
 
     exit_code = 3

@@ -184,7 +184,7 @@ class TrainConfig:
     """Arithmetic: auto takes bf16 on CUDA cards that have it, float32 elsewhere."""
 
     checkpoint_every: int = 0
-    """Steps between validations with samples and checkpoints; 0 chooses log-spaced steps (100, 300, 500, 700, 1200, 2000 ...)."""
+    """Steps between checkpoints with validation and samples; 0: log-spaced (100, 300, 500, 700, 1200, 2000 ...)."""
 
     checkpoint_seconds: float = 120.0
     """Seconds between safety checkpoints, the first within 30 s; 0: none."""
@@ -247,13 +247,13 @@ class TrainConfig:
 
 @dataclass(frozen=True, slots=True)
 class SampleConfig:
-    """How text is drawn from the model. Filters apply in the order of the fields, after the penalty and the temperature."""
+    """How text is drawn from the model; the fields apply in the order in which they stand here."""
 
     repetition_penalty: float = 1.0
     """Divide the odds of tokens among the last 64 by this; 1 turns it off."""
 
     temperature: float = 0.8
-    """Below 1 is safer and more repetitive, above 1 bolder and more broken; 1 is the model as it is; 0 always takes the likeliest."""
+    """Below 1 safer and more repetitive, above 1 bolder and more broken; 1: the model as it is; 0: the likeliest."""
 
     top_k: int = 0
     """Keep the k likeliest tokens; 0: all."""

@@ -1,0 +1,26 @@
+"""Fixtures that every room's tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+# One thread: tests run side by side on few cores, and sums over threads may round differently.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MKL_NUM_THREADS", "1")
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real texts that lies beside some checkouts; tests that need it skip where it is missing."""
+    folder = ROOT.parent / "shared"
+    if not folder.is_dir():
+        # A helper's worktree lies one level deeper.
+        folder = ROOT.parent.parent / "shared"
+    if not folder.is_dir():
+        pytest.skip("needs the development texts in ../shared, which this checkout does not have")
+    return folder

@@ -1,0 +1,51 @@
+"""`literal()`: the one door through which text from outside reaches a screen or a terminal.
+
+Corpus text, samples, file names, configuration values and exception texts are data. Shown raw, an ESC or a C1 byte
+would reach the terminal (no Textual widget stops it), a bidirectional override would reorder a line, a zero-width
+character would put every column after it out of step. The table below makes each of them visible instead.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+
+def _table() -> dict[int, str | None]:
+    table: dict[int, str | None] = {}
+    # Beyond plane 1 and the tags of plane 14, Unicode 16 has no such character (a test walks all of them).
+    for code in (*range(0x20000), *range(0xE0000, 0xE0200)):
+        # Cf: bidirectional controls, zero-width characters, tags; Zl, Zp: line ends that only some programs obey.
+        if unicodedata.category(chr(code)) in ("Cf", "Cs", "Zl", "Zp"):
+            table[code] = REPLACEMENT
+    table.update({code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\n\t"})
+    table[0x7F] = "\N{SYMBOL FOR DELETE}"
+    table.update(dict.fromkeys(range(0x80, 0xA0), REPLACEMENT))
+    # Variation selectors only choose a glyph, and terminals disagree about the width that it then has.
+    table.update(dict.fromkeys(range(0xFE00, 0xFE10), None))
+    return table
+
+
+_TABLE: dict[int, str | None] = {}
+
+
+def literal(text: str, *, tab: int = 4) -> str:
+    """The text with nothing left in it that a terminal would obey; newlines stay, tabs become spaces.
+
+    C0 controls and DEL become their control pictures; C1 controls, bidirectional and zero-width characters, line and
+    paragraph separators and lone surrogates become U+FFFD.
+    """
+    if text.isprintable():
+        return text
+    if not _TABLE:
+        _TABLE.update(_table())  # 20 ms of CPU, spent when the first such text arrives
+    return text.expandtabs(tab).translate(_TABLE)
+
+
+def one_line(text: str, width: int = 0) -> str:
+    """`literal(text)` on one line, newlines shown as `␤`, cut to `width` characters with an ellipsis (0: uncut)."""
+    if width and len(text) > 4 * width:
+        text = text[: 4 * width]
+    line = literal(text).replace("\n", "\N{SYMBOL FOR NEWLINE}")
+    return line if not width or len(line) <= width else line[: width - 1] + "…"

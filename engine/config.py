@@ -87,7 +87,7 @@ class ModelConfig:
     """Units a layer; parameters grow with its square."""
 
     embedding_size: int = 64
-    """Size of a token's vector; with tied embeddings the hidden size is projected to it."""
+    """Size of a token's vector; 0 feeds tokens as one-hot vectors; tied embeddings project the output to it."""
 
     dropout: float = 0.0
     """Share of units silenced between layers, never across time; small corpora want 0.1 to 0.5."""
@@ -101,15 +101,23 @@ class ModelConfig:
     tied: bool = False
     """Use the embedding's matrix for the output layer too."""
 
+    init: Literal["orthogonal", "uniform", "small"] = "orthogonal"
+    """Start of the weights: orthogonal (and scaled), uniform in ±0.08 (char-rnn's), small (normal, 0.01)."""
+
     def __post_init__(self) -> None:
         if not 1 <= self.num_layers <= MAX_LAYERS:
             raise ConfigError(
                 f"layers is {self.num_layers}", hint=f"use 1 to {MAX_LAYERS}; 2 is a good start"
             )
-        for name in ("hidden_size", "embedding_size"):
+        for name, least in (("hidden_size", 1), ("embedding_size", 0)):
             value = getattr(self, name)
-            if not 1 <= value <= MAX_HIDDEN:
-                raise ConfigError(f"{_flag(name)} is {value}", hint=f"use 1 to {MAX_HIDDEN:,}")
+            if not least <= value <= MAX_HIDDEN:
+                raise ConfigError(
+                    f"{_flag(name)} is {value}", hint=f"use {least} to {MAX_HIDDEN:,}"
+                )
+        if self.tied and self.embedding_size == 0:
+            raise ConfigError("tied embeddings need an embedding", hint="use --embed 64")
+        _one_of("init", self.init, ("orthogonal", "uniform", "small"))
         if not 0 <= self.dropout < 1:
             raise ConfigError(
                 f"dropout is {self.dropout}", hint="use a share from 0 up to, not with, 1"
@@ -168,6 +176,9 @@ class TrainConfig:
     lr_decay_after: float = 10.0
     """Epochs before the step schedule begins to decay."""
 
+    lr_decay_every: float = 1.0
+    """Epochs between two decays of the step schedule."""
+
     clip: float = 1.0
     """Gradient clipping threshold; 0 turns it off."""
 
@@ -220,6 +231,7 @@ class TrainConfig:
             "patience",
             "checkpoint_every",
             "checkpoint_seconds",
+            "lr_decay_every",
             "keep",
             "sample_length",
             "weight_decay",

@@ -1,0 +1,70 @@
+"""How long a run goes on: steps, passes over the text, minutes; whichever is reached first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.config import TrainConfig
+
+# A step that took this much longer than the usual one did not train: the machine slept or the process was stopped.
+SUSPENDED_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a run may spend. 0 stands for no limit."""
+
+    steps: int
+    epochs: float
+    seconds: float
+    tokens_per_epoch: int
+
+    @classmethod
+    def of(cls, config: TrainConfig, tokens_per_epoch: int) -> Budget:
+        return cls(
+            steps=config.steps,
+            epochs=config.epochs,
+            seconds=config.minutes * 60,
+            tokens_per_epoch=max(tokens_per_epoch, 1),
+        )
+
+    def progress(self, *, step: int, tokens: int, seconds: float) -> float:
+        """The share of the budget that is spent, 0 to 1: that of the limit which is nearest to being reached."""
+        shares = [0.0]
+        if self.steps:
+            shares.append(step / self.steps)
+        if self.epochs:
+            shares.append(tokens / (self.epochs * self.tokens_per_epoch))
+        if self.seconds:
+            shares.append(seconds / self.seconds)
+        return min(1.0, max(shares))
+
+    def eta_s(self, *, progress: float, seconds: float, recent_rate: float) -> float | None:
+        """Seconds to go. `recent_rate` is progress per second lately; None while nothing can be said.
+
+        A budget of minutes ends when its minutes do, however fast the machine.
+        """
+        if self.seconds and progress <= seconds / self.seconds + 1e-9:
+            return max(0.0, self.seconds - seconds)
+        return (1 - progress) / recent_rate if recent_rate > 0 else None
+
+
+class Stopwatch:
+    """Seconds of training, pauses and suspensions left out; goes on from where a resumed run stood."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.seconds = seconds
+        self._last: float | None = None
+
+    def tick(self, now: float) -> float:
+        """Count the time since the last tick (`now` from a monotonic clock) and return all seconds so far."""
+        if self._last is not None:
+            passed = now - self._last
+            if 0 <= passed < SUSPENDED_S:
+                self.seconds += passed
+        self._last = now
+        return self.seconds
+
+    def pause(self) -> None:
+        """Leave out the time until the next tick."""
+        self._last = None

@@ -1,0 +1,55 @@
+"""Telling a bad step from a bad run: what to skip, and when to go back to the last good checkpoint."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+
+# A loss this many nats above its running mean is no noise: 1 nat is a factor of e in perplexity.
+SPIKE_NATS = 1.0
+# Bad steps in a row before the run goes back; a single one is only skipped (or clipped).
+PATIENCE_STEPS = {"non-finite": 3, "spike": 25}
+# Roll-backs without a better validation between them before the run gives up.
+MAX_ROLLBACKS = 6
+RATE_AFTER_ROLLBACK = 0.5
+
+
+class Verdict(Enum):
+    """What to do with a step's gradient."""
+
+    APPLY = "apply"
+    SKIP = "skip"
+    ROLL_BACK = "roll back"
+
+
+@dataclass(slots=True)
+class Watchdog:
+    """Looks at each step's loss and gradient norm. It holds no state that a resumed run would miss for long."""
+
+    non_finite: int = 0
+    spikes: int = 0
+
+    def judge(self, *, loss: float, grad_norm: float, average: float) -> Verdict:
+        """`average` is the running mean of the loss in nats, NaN before the first step."""
+        if not (math.isfinite(loss) and math.isfinite(grad_norm)):
+            self.non_finite += 1
+            return self._after(self.non_finite, "non-finite", otherwise=Verdict.SKIP)
+        self.non_finite = 0
+        self.spikes = self.spikes + 1 if loss > average + SPIKE_NATS else 0
+        return self._after(self.spikes, "spike", otherwise=Verdict.APPLY)
+
+    def _after(self, count: int, kind: str, *, otherwise: Verdict) -> Verdict:
+        if count < PATIENCE_STEPS[kind]:
+            return otherwise
+        self.non_finite = self.spikes = 0
+        return Verdict.ROLL_BACK
+
+
+def running_mean(average: float, loss: float, *, horizon: int = 100) -> float:
+    """The mean of about the last `horizon` losses; a loss that is not finite leaves it as it is."""
+    if not math.isfinite(loss):
+        return average
+    if math.isnan(average):
+        return loss
+    return average + (loss - average) / horizon

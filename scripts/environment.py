@@ -89,7 +89,7 @@ def install_project(python: Path, *, dev: bool) -> None:
 
 def ready(*, dev: bool = False) -> Path:
     """The Python of a `.venv` that has everything. Quick when nothing has to be done."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - whoever runs this may have an older one
         say(f"rnnstudio needs Python 3.11 or later; this is {platform.python_version()}")
         raise SystemExit(2)
     folder = ROOT / ".venv"

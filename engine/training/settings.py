@@ -1,0 +1,113 @@
+"""What a run is: everything that `run.json` holds and a resumed run needs, decided once before the first step."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from checkpoints.errors import RunError
+from engine.config import DataConfig, ModelConfig, TrainConfig, from_json, to_json
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusRecord:
+    """The text a run learns from, as it was found."""
+
+    paths: tuple[str, ...]
+    sha256: str
+    chars: int
+    size_bytes: int
+    genre: str
+    document_mode: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """A run, described whole. `log_every` steps share one `step` event; `lr` is the rate that was settled on."""
+
+    data: DataConfig
+    model: ModelConfig
+    training: TrainConfig
+    corpus: CorpusRecord
+    vocab_size: int
+    device: str
+    threads: int
+    log_every: int
+    parent: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "data": to_json(self.data),
+            "model": to_json(self.model),
+            "training": to_json(self.training),
+            "corpus": asdict(self.corpus),
+            "vocab_size": self.vocab_size,
+            "device": self.device,
+            "threads": self.threads,
+            "log_every": self.log_every,
+            "parent": self.parent,
+            "versions": versions(),
+        }
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any], *, where: str) -> RunSettings:
+        """Raises RunError (naming `where`) if run.json is damaged or from a newer version."""
+        made_by = body.get("format")
+        if isinstance(made_by, int) and made_by > FORMAT:
+            raise RunError(
+                f"{where} was written by a newer rnnstudio (format {made_by}, this one reads {FORMAT})",
+                hint="upgrade rnnstudio",
+            )
+        try:
+            corpus = body["corpus"]
+            return cls(
+                data=from_json(DataConfig, body["data"]),
+                model=from_json(ModelConfig, body["model"]),
+                training=from_json(TrainConfig, body["training"]),
+                corpus=CorpusRecord(
+                    paths=tuple(str(p) for p in corpus["paths"]),
+                    sha256=str(corpus["sha256"]),
+                    chars=int(corpus["chars"]),
+                    size_bytes=int(corpus["size_bytes"]),
+                    genre=str(corpus["genre"]),
+                    document_mode=bool(corpus["document_mode"]),
+                ),
+                vocab_size=int(body["vocab_size"]),
+                device=str(body["device"]),
+                threads=int(body["threads"]),
+                log_every=max(1, int(body["log_every"])),
+                parent=str(body.get("parent", "")),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunError(
+                f"{where} is damaged ({type(error).__name__}: {error})",
+                hint="its checkpoints still open by path: rnnstudio sample RUN/step-…",
+            ) from None
+
+
+def versions() -> dict[str, str]:
+    """What the run was made with."""
+    found = {"python": platform.python_version()}
+    for package in ("rnnstudio", "torch", "numpy", "sentencepiece"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def steps_per_event(*, parameters: int, tokens: int, device: str) -> int:
+    """How many steps share a `step` event, so that about ten come in a second.
+
+    It follows from the work of a step (6 floating-point operations a weight and token) and the usual speed of such
+    a device, never from a clock: the same settings give the same log.
+    """
+    usual = 20e12 if device.startswith("cuda") else 40e9
+    steps_per_s = usual / max(1.0, 6.0 * parameters * tokens)
+    return max(1, round(steps_per_s / 10))

@@ -1,0 +1,60 @@
+"""Folk tunes in ABC notation: header fields from X: to K:, then the tune's bars."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from corpora.genres.base import Genre, Span, openings, starts_at_lines
+from corpora.genres.prose import without_overlap
+
+HEAD = re.compile(r"^X: ?\d*[^\n]*$", re.MULTILINE)
+FIELD = re.compile(r"^([A-Za-z+]):([^\n]*)$", re.MULTILINE)
+_COMMENT = re.compile(r"%[^\n]*")
+_CHORD = re.compile(r"\"[^\"\n]*\"|![^!\n]{1,20}!|\[[A-Za-z]:[^\]\n]*\]")
+_BAR = re.compile(r"[|:\]\[]*\|[|:\]]*(?:\[?\d)?|::")
+_LENGTH = re.compile(r"(?<=[A-Ga-gzx,'\]])\d*/*\d+|(?<=[A-Ga-gzx,'\]])/+|\(\d(?::\d*){0,2}")
+_NOTE = re.compile(r"(?:[_^]{1,2}|=)?[A-Ga-gzxZ][,']*")
+
+
+class AbcTunes(Genre):
+    name = "abc_tunes"
+    title = "folk tunes in ABC"
+    sign = "header fields from X: to K:"
+    documents = True
+
+    def score(self, text: str) -> float:
+        letters = [m[0] for m in FIELD.findall(text)]
+        tunes = max(letters.count("X"), letters.count("K"))
+        whole = min(letters.count("X"), letters.count("K"))
+        # A tune has some 150 to 1,500 characters; one tune quoted in a long text makes no tune book.
+        return whole / tunes if whole and len(text) < 5000 * whole else 0.0
+
+    def document_starts(self, pieces: Iterable[str]) -> Iterator[int]:
+        return starts_at_lines(pieces, HEAD)
+
+    def primes(self, text: str) -> list[str]:
+        starts = [m.start() for m in HEAD.finditer(text)]
+        return openings(text, starts, _to_title, "X:1\nT:")
+
+    def colour(self, text: str) -> list[Span]:
+        spans = [Span(m.start(), m.end(), "comment") for m in _COMMENT.finditer(text)]
+        for field in FIELD.finditer(text):
+            spans.append(Span(field.start(), field.start(2), "keyword"))
+            spans.append(
+                Span(field.start(2), field.end(), "title" if field[1] == "T" else "string")
+            )
+        spans += [Span(m.start(), m.end(), "name") for m in _CHORD.finditer(text)]
+        spans += [Span(m.start(), m.end(), "bar") for m in _BAR.finditer(text)]
+        spans += [Span(m.start(), m.end(), "number") for m in _LENGTH.finditer(text)]
+        spans += [Span(m.start(), m.end(), "note") for m in _NOTE.finditer(text)]
+        return without_overlap(spans)
+
+
+def _to_title(following: str) -> int:
+    """The number line and "T:", so that the model names its tune."""
+    match = re.match(r"X:[^\n]*\n(?:T: ?)?", following)
+    return match.end() if match else 0
+
+
+GENRE = AbcTunes()

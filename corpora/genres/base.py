@@ -1,0 +1,154 @@
+"""What every genre offers: how to find it, cut it, prime it, judge it and colour it.
+
+A genre is one module of this package that ends in `GENRE = ...`; the module's name is the genre's. Nothing outside
+`corpora/` asks which genre it has: whoever needs the difference between a tune and a play calls one of these methods.
+Importing a genre costs nothing heavy; grammars, numpy and music21 are imported by the methods that need them.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Literal, NamedTuple
+
+Style = Literal[
+    "title", "name", "keyword", "number", "string", "comment", "markup", "note", "bar", "error"
+]
+"""The colours a genre knows; a theme gives each a look."""
+
+
+class Span(NamedTuple):
+    """A stretch of text, in characters, and how it is coloured."""
+
+    start: int
+    stop: int
+    style: Style
+
+
+class Problem(NamedTuple):
+    """A fault in a text: where (character offset), and a sentence that says what is wrong."""
+
+    at: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """What a number that a genre measures means, and how to show it."""
+
+    label: str
+    """A few words: "bars of the metre's length"."""
+
+    unit: Literal["share", "count", "bits", "chars"] = "share"
+    """A share is 0 to 1 and shown as a percentage; the others are shown as they are."""
+
+    better: Literal["more", "less", "human"] = "more"
+    """Whether more is better, less is, or what is nearest to the human text's figure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was measured in one text. Every genre gives the figure `valid`, the share of pieces without a problem."""
+
+    figures: dict[str, float]
+    problems: tuple[Problem, ...] = ()
+
+
+Validator = Callable[[str], Verdict]
+"""Judges a text; any text: it never raises, and its time grows linearly with the text's length."""
+
+VALID = Figure("pieces without a fault")
+
+
+class Genre(ABC):
+    """One kind of text."""
+
+    name: ClassVar[str]
+    """The module's name, and what `--genre` and the event log say."""
+
+    title: ClassVar[str]
+    """As a person calls it: "folk tunes in ABC"."""
+
+    sign: ClassVar[str]
+    """What `score` looks at, for the sentence that says why this genre was detected."""
+
+    documents: ClassVar[bool] = False
+    """Whether such a corpus is many short pieces, each read from a fresh state."""
+
+    figures: ClassVar[dict[str, Figure]] = {"valid": VALID}
+    """What the validator measures, by the names that it uses."""
+
+    @abstractmethod
+    def score(self, text: str) -> float:
+        """How much a sample of a corpus (some 10 to 100 kB) looks like this genre: 0 not at all, 1 all of it."""
+
+    def document_starts(self, pieces: Iterable[str]) -> Iterator[int]:
+        """The offsets in characters at which pieces of the genre begin, ascending, the first always 0.
+
+        `pieces` is a corpus in order, cut anywhere; memory stays bounded whatever its lines' lengths are.
+        A genre that is one long text names the places where a cut harms least (chapters, scenes, functions).
+        """
+        del pieces
+        yield 0
+
+    @abstractmethod
+    def primes(self, text: str) -> list[str]:
+        """Openings from which to let a model write, at most eight, taken from held-out text; never empty."""
+
+    def validator(self, training: Iterable[str]) -> Validator:
+        """A judge of texts who has read the training text (its pieces in order), so that it knows what is known."""
+        raise NotImplementedError(f"{self.name} does not judge yet")
+
+    @abstractmethod
+    def colour(self, text: str) -> list[Span]:
+        """Spans in order, without overlap, for a text that may be broken anywhere. Never raises."""
+
+
+MAX_LINE = 1 << 20
+"""Characters of one line held at once; a longer line is passed on in parts."""
+
+
+def whole_lines(pieces: Iterable[str]) -> Iterator[tuple[int, bool, str]]:
+    """Re-cuts a text at line ends: (offset, begins at a line's start, block), each block ending a line if it can."""
+    offset, at_line_start, rest = 0, True, ""
+    for piece in pieces:
+        text = rest + piece
+        cut = text.rfind("\n") + 1
+        if not cut and len(text) >= MAX_LINE:
+            cut = len(text)
+        if cut:
+            yield offset, at_line_start, text[:cut]
+            at_line_start = text[cut - 1] == "\n"
+            offset += cut
+        rest = text[cut:]
+    if rest:
+        yield offset, at_line_start, rest
+
+
+def starts_at_lines(pieces: Iterable[str], head: re.Pattern[str]) -> Iterator[int]:
+    """0, then the offset of each line that `head` (compiled with MULTILINE, beginning with ^) matches."""
+    yield 0
+    for offset, at_line_start, block in whole_lines(pieces):
+        for match in head.finditer(block):
+            start = offset + match.start()
+            if start and (match.start() or at_line_start):
+                yield start
+
+
+def openings(
+    text: str, starts: Iterable[int], length: Callable[[str], int], fallback: str
+) -> list[str]:
+    """At most eight different openings spread over a text; `length` says how much of what follows a start to keep."""
+    places = list(starts)
+    step = max(1, len(places) // 8)
+    found: dict[str, None] = {}
+    for start in places[::step]:
+        following = text[start : start + 2000]
+        opening = following[: length(following)]
+        if opening.strip():
+            found.setdefault(opening)
+        if len(found) == 8:
+            break
+    return list(found) or [fallback]

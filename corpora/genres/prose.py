@@ -1,0 +1,144 @@
+"""Prose: any text that is no other genre; what can be said of every text written by people."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator
+
+from corpora import words
+from corpora.genres.base import (
+    VALID,
+    Figure,
+    Genre,
+    Problem,
+    Span,
+    Validator,
+    Verdict,
+    openings,
+    whole_lines,
+)
+
+# What people put between the pieces of a collection: a line of five signs, or GPT-2's mark.
+SEPARATOR = re.compile(r"^(?:([@=*#~_+-])\1{4,}|<\|endoftext\|>)[ \t]*$", re.MULTILINE)
+_CHAPTER = re.compile(r"^(?:CHAPTER|Chapter|BOOK|PART)\b[^\n]{0,60}$", re.MULTILINE)
+_QUOTED = re.compile(r"[\"“][^\"“”\n]*[\"”]")
+
+LEAST_KNOWN = 0.5
+"""The share of letters in known words below which a paragraph is no language; held-out prose has 0.9 and more."""
+
+
+class Prose(Genre):
+    name = "prose"
+    title = "prose"
+    sign = "the general case"
+    figures = {  # noqa: RUF012 - a constant table, as in every genre
+        "valid": VALID,
+        "pairs_closed": Figure("paragraphs with brackets and quotes closed"),
+        "sentences_ended": Figure("paragraphs that end a sentence", better="human"),
+    }
+
+    def score(self, text: str) -> float:
+        return 0.25 if text.strip() else 0.0
+
+    def document_starts(self, pieces: Iterable[str]) -> Iterator[int]:
+        """After each separator line where the first part of the text has such lines; at each paragraph elsewhere."""
+        stream = iter(pieces)
+        first = list(itertools.islice(stream, 1))
+        whole = itertools.chain(first, stream)
+        if first and SEPARATOR.search(first[0]):
+            return _after_separators(whole)
+        return _paragraph_starts(whole)
+
+    def primes(self, text: str) -> list[str]:
+        starts = [at for at, block in words.paragraphs(text) if len(block) > 60]
+        return openings(text, starts, _first_words, "The ")
+
+    def validator(self, training: Iterable[str]) -> Validator:
+        known = words.vocabulary(training)
+
+        def judge(text: str) -> Verdict:
+            blocks = list(words.paragraphs(text))
+            if not blocks:
+                return Verdict({"valid": 0.0}, (Problem(0, "nothing was written"),))
+            problems: list[Problem] = []
+            valid = closed = ended = 0
+            for i, (start, block) in enumerate(blocks):
+                found = [
+                    Problem(start + at, what)
+                    for at, what in pair_problems(block, unfinished=i == len(blocks) - 1)
+                ]
+                closed += not found
+                ended += block.rstrip().endswith((".", "!", "?", '"', "”", "»", ":", "…", "'", "’"))
+                share = words.known_share(block, known)
+                if share < LEAST_KNOWN:
+                    found.append(Problem(start, f"only {share:.0%} of its letters are in words"))
+                valid += not found
+                problems += found
+            n = len(blocks)
+            figures = {"valid": valid / n, "pairs_closed": closed / n, "sentences_ended": ended / n}
+            return Verdict(figures, tuple(problems))
+
+        return judge
+
+    def colour(self, text: str) -> list[Span]:
+        spans = [Span(m.start(), m.end(), "title") for m in _CHAPTER.finditer(text)]
+        spans += [Span(m.start(), m.end(), "string") for m in _QUOTED.finditer(text)]
+        return without_overlap(spans)
+
+
+def pair_problems(block: str, *, unfinished: bool) -> Iterator[tuple[int, str]]:
+    """Brackets and curly quotes that do not match, and an odd number of straight ones.
+
+    A quote may stay open at a paragraph's end, since speech that goes on over paragraphs is written so; German
+    quotes („ “) turn the English meaning round and are not judged.
+    """
+    yield from words.unpaired(block, unfinished=unfinished)
+    if "„" not in block:
+        yield from words.unpaired(block, words.QUOTES, unfinished=True)
+    if not unfinished and block.count('"') % 2 and not block.lstrip().startswith('"'):
+        yield block.rindex('"'), "a quote is opened or closed alone"
+
+
+def without_overlap(spans: Iterable[Span]) -> list[Span]:
+    """The spans in order; of two that overlap the earlier is kept, of two that begin together the first given."""
+    kept: list[Span] = []
+    end = 0
+    for span in sorted(spans, key=lambda span: span.start):
+        if span.start >= end and span.stop > span.start:
+            kept.append(span)
+            end = span.stop
+    return kept
+
+
+def _after_separators(pieces: Iterable[str]) -> Iterator[int]:
+    yield 0
+    for offset, at_line_start, block in whole_lines(pieces):
+        for match in SEPARATOR.finditer(block):
+            # The last line of a block ends with the text, not with a line end: nothing begins after it.
+            if (match.start() or at_line_start) and match.end() < len(block):
+                yield offset + match.end() + 1
+
+
+def _paragraph_starts(pieces: Iterable[str]) -> Iterator[int]:
+    yield 0
+    after_blank = False
+    for offset, at_line_start, block in whole_lines(pieces):
+        start = offset
+        for line in block.split("\n"):
+            blank = not line or line.isspace()
+            if after_blank and not blank and start and (start > offset or at_line_start):
+                yield start
+            # What follows the last line end is the next block's beginning, not an empty line.
+            if start + len(line) < offset + len(block):
+                after_blank = blank
+            start += len(line) + 1
+
+
+def _first_words(following: str) -> int:
+    """The first four words of a paragraph, with the space behind them."""
+    match = re.match(r"\s*(?:\S+[ ]){1,4}", following)
+    return match.end() if match else min(len(following), 12)
+
+
+GENRE = Prose()

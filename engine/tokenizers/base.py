@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
-from typing import ClassVar, Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from checkpoints.errors import CheckpointError
+
 Ids = npt.NDArray[np.uint32]
+AnyIds = Sequence[int] | npt.NDArray[np.integer]
+
+VERSION = 1
+# The largest honest tokenizer.json (a word vocabulary of 60,000 with 60,000 characters) stays below 2 MB.
+MAX_DESCRIPTION_BYTES = 16 << 20
 
 
 class Decoder(Protocol):
@@ -25,9 +33,10 @@ class Decoder(Protocol):
 
 
 class Tokenizer(ABC):
-    """Text to ids and back: `decode(encode(x)) == x` for any Unicode text.
+    """Text to ids and back: `decode(encode(x)) == x` for any text, lone surrogates included.
 
     Id `document_end` (always `vocab_size - 1`) never comes from text: it ends a document, and decodes to nothing.
+    Any ids below `vocab_size`, in any order, decode to some text: a model may write bytes that are no character.
     """
 
     name: ClassVar[str]
@@ -41,8 +50,12 @@ class Tokenizer(ABC):
 
     @classmethod
     @abstractmethod
-    def learn(cls, pieces: Iterable[str], *, vocab_size: int = 0) -> Tokenizer:
-        """The tokenizer for a corpus that is read once, piece by piece (bounded memory)."""
+    def learn(cls, pieces: Iterable[str], *, vocab_size: int = 0) -> Self:
+        """The tokenizer for a corpus that is read once, piece by piece, in bounded memory.
+
+        How the corpus is cut into pieces makes no difference. `vocab_size` caps the vocabulary; 0 chooses.
+        Raises ConfigError where `vocab_size` is too small for any text to be written.
+        """
 
     @abstractmethod
     def encode(self, text: str) -> Ids:
@@ -58,14 +71,97 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def to_files(self) -> dict[str, bytes]:
-        """What a checkpoint stores: `tokenizer.json` (with its `name`) and perhaps another file."""
+        """What a checkpoint stores: `tokenizer.json`."""
 
     @classmethod
     @abstractmethod
-    def from_files(cls, files: Mapping[str, bytes]) -> Tokenizer:
+    def from_files(cls, files: Mapping[str, bytes]) -> Self:
         """The tokenizer that `to_files` described. Raises CheckpointError on anything else."""
 
-    def decode(self, ids: Sequence[int] | npt.NDArray[np.integer]) -> str:
+    @abstractmethod
+    def unseen(self, text: str) -> list[str]:
+        """The characters of `text` that the corpus did not have, each once, in the order in which they appear.
+
+        They encode all the same, spelled as bytes.
+        """
+
+    def decode(self, ids: AnyIds) -> str:
         """The text of ids (N,)."""
         decoder = self.decoder()
         return "".join([*(decoder.push(int(i)) for i in ids), decoder.flush()])
+
+    def safe_cut(self, text: str) -> int:
+        """The length of the part of `text` that encodes the same whatever follows it.
+
+        For n = safe_cut(text), encode(text + more) == encode(text[:n]) + encode(text[n:] + more).
+        """
+        return len(text)
+
+    def encode_pieces(self, pieces: Iterable[str]) -> Iterator[Ids]:
+        """The ids of a text that comes in pieces, cut anywhere: together exactly those of the whole text."""
+        for text in recut(pieces, self.safe_cut):
+            yield self.encode(text)
+
+    def extended(self, pieces: Iterable[str]) -> tuple[Self, Ids]:  # noqa: ARG002 - for those that grow
+        """This tokenizer with the characters of another corpus added, for fine-tuning, and where its ids went.
+
+        The second is `kept` (vocab_size,): old id i means the same as id kept[i] of the new one. A tokenizer
+        whose vocabulary does not grow returns itself and the identity.
+        """
+        return self, np.arange(self.vocab_size, dtype=np.uint32)
+
+
+def recut(pieces: Iterable[str], safe_cut: Callable[[str], int]) -> Iterator[str]:
+    """The same text, cut only where `safe_cut` allows; what it keeps back joins the next piece."""
+    held = ""
+    for piece in pieces:
+        held += piece
+        cut = safe_cut(held)
+        if cut:
+            yield held[:cut]
+            held = held[cut:]
+    if held:
+        yield held
+
+
+def description(name: str, **body: object) -> dict[str, bytes]:
+    """`tokenizer.json`, as `to_files` returns it."""
+    text = json.dumps({"name": name, "version": VERSION, **body}, ensure_ascii=False, indent=0)
+    return {"tokenizer.json": text.encode()}
+
+
+def read_description(files: Mapping[str, bytes], name: str = "") -> dict[str, Any]:
+    """What `tokenizer.json` says; its `name` is a string, and the one asked for.
+
+    Raises CheckpointError where it is anything else.
+    """
+    data = files.get("tokenizer.json")
+    if data is None:
+        raise damaged("it is missing")
+    if len(data) > MAX_DESCRIPTION_BYTES:
+        raise damaged(f"it has {len(data):,} bytes; at most {MAX_DESCRIPTION_BYTES:,} are read")
+    try:
+        body = json.loads(data.decode())
+    except (ValueError, RecursionError) as error:  # UnicodeDecodeError and JSONDecodeError too
+        raise damaged("it is no JSON that can be read") from error
+    if not isinstance(body, dict) or not isinstance(body.get("name"), str):
+        raise damaged("it does not say which tokenizer it is")
+    if name and body["name"] != name:
+        raise damaged(f"it is of the tokenizer {body['name'][:40]!r}, not {name}")
+    version = body.get("version")
+    if type(version) is not int or version < 1:
+        raise damaged("it does not say its version")
+    if version > VERSION:
+        raise CheckpointError(
+            f"tokenizer.json is of version {version:,}, and this rnnstudio reads up to {VERSION}",
+            hint="install a newer rnnstudio",
+        )
+    return body
+
+
+def damaged(what: str) -> CheckpointError:
+    """The error for a checkpoint whose tokenizer cannot be used."""
+    return CheckpointError(
+        f"the checkpoint's tokenizer.json is damaged: {what}",
+        hint="use another checkpoint of the run, or copy this one again",
+    )

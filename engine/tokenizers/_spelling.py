@@ -1,0 +1,165 @@
+"""Characters as tokens, and how a character without a token is spelled: shared by `char` and `word`.
+
+A character that has no token is written as its UTF-8 bytes, and each byte as TWO tokens out of 16, its high and its
+low four bits. Whole bytes would be half as long, but would cost 256 rows of the embedding and of the output layer that
+training on the usual corpus (whose characters all have tokens) never touches: the 65 characters of a small
+Shakespeare would be a fifth of the softmax. With sixteen rows they are four fifths, and any prompt can still be read.
+
+Ids: 0 to 15 are the nibbles, 16 + i is character i. What comes after (words, the document's end) is the tokenizer's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.tokenizers._bytes import to_bytes, to_text, utf8_decoder
+from engine.tokenizers.base import AnyIds, Ids, damaged
+
+NIBBLES = 16
+# With nibbles and the document's end still below 65,536, so that a token takes two bytes on disk.
+MAX_CHARACTERS = 60_000
+
+_UNICODE = 0x110000
+_MISSING = np.uint32(0xFFFFFFFF)
+
+
+class Alphabet:
+    """The characters that have a token, and the spelling of those that have none."""
+
+    def __init__(self, characters: str) -> None:
+        self.characters = characters
+        self._ids = np.full(_UNICODE, _MISSING, np.uint32)
+        self._ids[code_points(characters)] = np.arange(len(characters), dtype=np.uint32) + NIBBLES
+
+    @property
+    def size(self) -> int:
+        """Nibbles and characters: the first id that is neither."""
+        return NIBBLES + len(self.characters)
+
+    def encode(self, text: str) -> Ids:
+        """The ids of each character of `text`, those without one spelled in nibbles."""
+        codes = code_points(text)
+        ids = self._ids[codes]
+        missing = ids == _MISSING
+        if not missing.any():
+            return ids
+        # Each missing character takes two places a byte; the nibbles fill these places in order.
+        places = np.where(missing, 2 * _utf8_lengths(codes), 1)
+        spelled = np.repeat(missing, places)
+        out = np.empty(len(spelled), np.uint32)
+        out[~spelled] = ids[~missing]
+        data = np.frombuffer(to_bytes(from_code_points(codes[missing])), np.uint8)
+        out[spelled] = np.stack([data >> 4, data & 15], axis=1).ravel()
+        return out
+
+    def unseen(self, text: str) -> list[str]:
+        return [c for c in dict.fromkeys(text) if self._ids[ord(c)] == _MISSING]
+
+
+def code_points(text: str) -> npt.NDArray[np.uint32]:
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
+
+
+def from_code_points(codes: npt.NDArray[np.uint32]) -> str:
+    return codes.astype("<u4", copy=False).tobytes().decode("utf-32-le", "surrogatepass")
+
+
+def _utf8_lengths(codes: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
+    return 1 + (codes >= 0x80) + (codes >= 0x800).astype(np.int64) + (codes >= 0x10000)
+
+
+class CharacterCounts:
+    """How often each character occurs, counted piece by piece; 9 MB whatever the corpus."""
+
+    def __init__(self) -> None:
+        self._counts = np.zeros(_UNICODE, np.int64)
+
+    def add(self, text: str) -> None:
+        counts = np.bincount(code_points(text))
+        self._counts[: len(counts)] += counts
+
+    @property
+    def total(self) -> int:
+        return int(self._counts.sum())
+
+    def most_common(self, limit: int, *, without: str = "") -> str:
+        """The most frequent characters (of equals the lower code point), in code point order.
+
+        Surrogates are left out: no file of text holds one, and JSON cannot keep it.
+        """
+        counts = self._counts.copy()
+        counts[0xD800:0xE000] = 0
+        counts[code_points(without)] = 0
+        order = np.argsort(-counts, kind="stable")[: min(limit, np.count_nonzero(counts))]
+        return from_code_points(np.sort(order).astype(np.uint32))
+
+
+def count_characters(pieces: Iterable[str]) -> CharacterCounts:
+    counts = CharacterCounts()
+    for piece in pieces:
+        counts.add(piece)
+    return counts
+
+
+class SpellingDecoder:
+    """Decodes nibbles (ids below 16) and tokens that stand for `strings[id]` ("" for the document's end).
+
+    Bytes that another token interrupts, and half a byte, read as U+FFFD.
+    """
+
+    def __init__(self, strings: Sequence[str]) -> None:
+        self._strings = strings
+        self._utf8 = utf8_decoder()
+        self._high: int | None = None
+
+    def push(self, token: int) -> str:
+        if token >= NIBBLES:
+            return self.flush() + self._strings[token]
+        if self._high is None:
+            self._high = token
+            return ""
+        byte = self._high << 4 | token
+        self._high = None
+        return self._utf8.decode(bytes([byte]))
+
+    def flush(self) -> str:
+        half = b"" if self._high is None else b"\xff"
+        self._high = None
+        return self._utf8.decode(half, final=True)
+
+
+def decode_spelling(ids: AnyIds, strings: Sequence[str]) -> str:
+    """The text of all ids at once; the same as `SpellingDecoder`, many times faster."""
+    array = np.asarray(ids)
+    nibbles = array < NIBBLES
+    parts = []
+    for run in np.split(array, np.flatnonzero(np.diff(nibbles)) + 1):
+        if len(run) and run[0] < NIBBLES:
+            pairs = run[: len(run) // 2 * 2].astype(np.uint8)
+            half = b"\xff" * (len(run) % 2)
+            parts.append(to_text((pairs[::2] << 4 | pairs[1::2]).tobytes() + half))
+        else:
+            parts.append("".join(map(strings.__getitem__, run.tolist())))
+    return "".join(parts)
+
+
+def nibble_name(nibble: int) -> str:
+    """How half a byte is shown."""
+    return f"<{nibble:X}>"
+
+
+def checked_characters(value: object) -> str:
+    """The characters of a `tokenizer.json`. Raises CheckpointError unless they are different ones and no surrogates."""
+    if not isinstance(value, str):
+        raise damaged("its characters are no text")
+    if len(value) > MAX_CHARACTERS:
+        raise damaged(f"it has {len(value):,} characters; at most {MAX_CHARACTERS:,} can be")
+    codes = code_points(value)
+    if len(np.unique(codes)) != len(codes):
+        raise damaged("a character occurs twice in it")
+    if ((codes >= 0xD800) & (codes < 0xE000)).any():
+        raise damaged("a surrogate is among its characters")
+    return value

@@ -10,7 +10,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -245,12 +246,19 @@ TYPES: dict[str, type[Event]] = {
 
 def encode(event: Event) -> str:
     """The event as one line of JSON without a line end. Non-finite numbers become null: JSON has none."""
-    body = {"type": event.type, "v": VERSION, **dataclasses.asdict(event)}
-    return json.dumps(_finite(body), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    if isinstance(event, Unknown):
+        body = {"type": event.name, **event.data}
+    else:
+        body = {"type": event.type, "v": VERSION, **dataclasses.asdict(event)}
+    body = _finite(body)
+    line = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    if _SURROGATE.search(line):  # half a character, which UTF-8 has no bytes for
+        line = json.dumps(body, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return line
 
 
 def decode(line: str) -> Event | None:
-    """The event that a line holds; None if the line is not one (half-written, damaged).
+    """The event that a line holds; None if the line is not one (half-written, damaged, values of the wrong type).
 
     Fields that this version does not know are dropped, and events of types that it does not know come as `Unknown`.
     """
@@ -261,19 +269,22 @@ def decode(line: str) -> Event | None:
     if not isinstance(body, dict) or not isinstance(body.get("type"), str):
         return None
     name = body.pop("type")
+    step, time = body.get("step", 0), _float(body.get("time", 0.0))
+    if type(step) is not int or time is None or not 0 <= time < _YEAR_10000:
+        return None
     cls = TYPES.get(name)
     if cls is None:
-        return Unknown(
-            name=name, data=body, step=_int(body.get("step")), time=_float(body.get("time"))
-        )
-    known = {f.name: f for f in dataclasses.fields(cls)}
-    values = {key: value for key, value in body.items() if key in known}
-    for key, f in known.items():
-        if values.get(key) is None and f.type == "float":
-            values[key] = math.nan  # null stands for a number that was not finite
+        return Unknown(name=name, data=body, step=step, time=time)
+    values = {}
+    for key, kind in _KINDS[name].items():
+        if key in body:
+            value = _READ[kind](body[key])
+            if value is _WRONG:
+                return None
+            values[key] = value
     try:
         return cls(**values)
-    except TypeError:
+    except TypeError:  # a field is missing
         return None
 
 
@@ -301,9 +312,49 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def _int(value: Any) -> int:
-    return value if isinstance(value, int) else 0
+_WRONG = object()
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_YEAR_10000 = 253_402_300_800.0  # the first second that datetime cannot show
 
 
-def _float(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0
+def _float(value: Any) -> float | None:
+    if type(value) not in (int, float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None
+
+
+def _read_float(value: Any) -> Any:
+    if value is None:
+        return math.nan  # null stands for a number that was not finite
+    number = _float(value)
+    return _WRONG if number is None else number
+
+
+def _read_floats(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return _WRONG
+    floats = {key: _read_float(number) for key, number in value.items()}
+    return _WRONG if _WRONG in floats.values() else floats
+
+
+_KINDS = {
+    name: {f.name: str(f.type) for f in dataclasses.fields(cls)} for name, cls in TYPES.items()
+}
+
+# How each type of field is read from JSON; by the annotation's text.
+_READ: dict[str, Callable[[Any], Any]] = {
+    "Any": lambda value: value,
+    "str": lambda value: value if type(value) is str else _WRONG,
+    "int": lambda value: value if type(value) is int else _WRONG,
+    "bool": lambda value: value if type(value) is bool else _WRONG,
+    "float": _read_float,
+    "float | None": lambda value: None if value is None else _read_float(value),
+    "Mapping[str, float]": _read_floats,
+    "Mapping[str, Any]": lambda value: value if type(value) is dict else _WRONG,
+    "Mapping[str, Any] | None": lambda value: (
+        value if type(value) in (dict, type(None)) else _WRONG
+    ),
+}

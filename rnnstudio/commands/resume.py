@@ -1,0 +1,49 @@
+"""`rnnstudio resume`: go on exactly where a run stopped."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from rnnstudio.common import Json, RunsDir, listener, runs_dir
+
+EXAMPLE = "Example:  rnnstudio resume plays    (no name: the newest run)"
+
+
+def resume(
+    run: Annotated[str, typer.Argument(help="The run's name or folder [the newest run]")] = "",
+    *,
+    runs: RunsDir = None,
+    steps: Annotated[
+        int | None, typer.Option(help="A new budget in optimizer steps, all told")
+    ] = None,
+    epochs: Annotated[
+        float | None, typer.Option(help="A new budget in passes over the text, all told")
+    ] = None,
+    minutes: Annotated[float | None, typer.Option(help="A new budget in minutes, all told")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps [as before]")] = "",
+    threads: Annotated[int, typer.Option(help="CPU threads [as before]")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Go on exactly where a run stopped: weights, optimizer, place in the text, random numbers."""
+    from checkpoints.runs import find_run
+
+    voice = listener(as_json)
+    try:
+        found = find_run(run, runs_dir(runs))
+        from engine.training.trainer import train_run
+
+        given: dict[str, Any] = {"steps": steps, "epochs": epochs, "minutes": minutes}
+        budget = {k: v for k, v in given.items() if v is not None}
+        outcome = train_run(
+            found.run,
+            tell=voice.event,
+            resuming=True,
+            budget=budget,
+            device=device,
+            threads=threads,
+        )
+    finally:
+        voice.close()
+    raise typer.Exit(outcome.exit_code)

@@ -1,0 +1,169 @@
+"""`rnnstudio runs`: list them, look at one, remove one."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Annotated, Any
+
+import typer
+
+from checkpoints.errors import RunError
+from checkpoints.events import SampleFinished, Step, Validation
+from checkpoints.runs import RunFolder, find_run, list_runs, remove
+from rnnstudio.common import Json, RunsDir, runs_dir
+from rnnstudio.curve import ascii_curve
+from rnnstudio.narration import duration
+from tui.literal import literal
+
+app = typer.Typer(
+    help="List runs, look at one, remove one.", rich_markup_mode=None, no_args_is_help=True
+)
+
+
+@app.command("list", epilog="Example:  rnnstudio runs list --json")
+def list_(*, runs: RunsDir = None, as_json: Json = False) -> None:
+    """List all runs, the newest first."""
+    rows = [_row(run) for run in list_runs(runs_dir(runs))]
+    if as_json:
+        typer.echo(json.dumps(rows))
+        return
+    if not rows:
+        typer.echo(
+            f"no runs in {runs_dir(runs)} yet; make one: rnnstudio train corpus.txt", err=True
+        )
+        return
+    width = max(len(row["name"]) for row in rows)
+    typer.echo(
+        f"{'name':<{width}}  {'state':<8} {'step':>9}  {'bits/char':>9}  {'age':>7}  corpus",
+        err=True,
+    )
+    for row in rows:
+        bits = f"{row['best']['bits_per_char']:.3f}" if row["best"] else "-"
+        age = duration(max(0.0, time.time() - row["time"])) if row["time"] else "-"
+        typer.echo(
+            f"{literal(row['name']):<{width}}  {row['state']:<8} {row['step']:>9,}  {bits:>9}  {age:>7}  "
+            f"{literal(', '.join(row['corpus']))}"
+        )
+
+
+@app.command("show", epilog="Example:  rnnstudio runs show plays")
+def show(
+    run: Annotated[str, typer.Argument(help="The run's name or folder [the newest run]")] = "",
+    *,
+    runs: RunsDir = None,
+    samples: Annotated[int, typer.Option(help="How many of the last samples to show")] = 3,
+    as_json: Json = False,
+) -> None:
+    """Show a run: settings, curve, checkpoints, last samples, as plain text."""
+    folder = find_run(run, runs_dir(runs)).run
+    events = list(folder.events())
+    validations = [e for e in events if isinstance(e, Validation)]
+    written = [e for e in events if isinstance(e, SampleFinished)][-samples:] if samples else []
+    row = _row(folder)
+    checkpoints = [
+        {
+            "step": c.step,
+            "nats_per_char": c.nats_per_char,
+            "path": str(c.path),
+            "size_bytes": c.size_bytes,
+        }
+        for c in folder.checkpoints()
+    ]
+    if as_json:
+        body = {
+            **row,
+            "record": folder.record(),
+            "checkpoints": checkpoints,
+            "validation": [
+                {"step": e.step, "nats_per_char": e.nats_per_char, "protocol": e.protocol}
+                for e in validations
+            ],
+            "size_bytes": folder.size_bytes(),
+        }
+        typer.echo(json.dumps(body))
+        return
+    _describe(row, folder)
+    losses = [(float(e.step), e.loss_nats) for e in events if isinstance(e, Step)]
+    if losses:
+        typer.echo("\ntraining loss, nats per token")
+        typer.echo(ascii_curve(losses))
+    if validations:
+        typer.echo("\nheld-out, nats per character")
+        for e in validations:
+            typer.echo(f"  {e.step:>9,}  {e.nats_per_char:.4f}{'  best' if e.best else ''}")
+    typer.echo("\ncheckpoints: " + (", ".join(str(c["step"]) for c in checkpoints) or "none yet"))
+    for sample in written:
+        typer.echo(
+            f"\n── sample at step {sample.step:,}, temperature {sample.temperature:g}, seed {sample.seed}"
+        )
+        typer.echo(literal(sample.prime + sample.text))
+
+
+@app.command("rm", epilog="Example:  rnnstudio runs rm plays")
+def rm(
+    run: Annotated[str, typer.Argument(help="The run's name or folder")],
+    *,
+    runs: RunsDir = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")] = False,
+) -> None:
+    """Remove a run with all its checkpoints and samples (asks first)."""
+    folder = find_run(run, runs_dir(runs)).run
+    if not yes:
+        size = folder.size_bytes() / 1e6
+        question = (
+            f"Remove {folder.path} with {len(folder.checkpoints())} checkpoints ({size:.0f} MB)?"
+        )
+        if not typer.confirm(literal(question), err=True):
+            raise RunError("nothing was removed", hint="to remove it without being asked: --yes")
+    remove(folder)
+    typer.echo(f"removed {literal(folder.name)}", err=True)
+
+
+def _row(run: RunFolder) -> dict[str, Any]:
+    summary = run.summary()
+    try:
+        record = run.record()
+    except RunError:
+        record = {}
+    corpus = record.get("corpus")
+    best = run.best()
+    return {
+        "name": run.name,
+        "path": str(run.path),
+        "state": summary.state,
+        "step": summary.step,
+        "time": summary.time,
+        "best": None
+        if best is None or best.nats_per_char is None
+        else {
+            "step": best.step,
+            "nats_per_char": best.nats_per_char,
+            "bits_per_char": best.nats_per_char * 1.4426950408889634,
+        },
+        "corpus": corpus.get("paths", []) if isinstance(corpus, dict) else [],
+        "genre": corpus.get("genre", "") if isinstance(corpus, dict) else "",
+        "cell": record.get("model", {}).get("cell", ""),
+        "tokenizer": record.get("data", {}).get("tokenizer", ""),
+    }
+
+
+def _describe(row: dict[str, Any], folder: RunFolder) -> None:
+    record = folder.record()
+    model, training = record.get("model", {}), record.get("training", {})
+    typer.echo(f"{literal(row['name'])}: {row['state']} at step {row['step']:,}")
+    typer.echo(f"  corpus     {literal(', '.join(row['corpus']))} ({row['genre']})")
+    typer.echo(
+        f"  model      {model.get('cell')} {model.get('num_layers')} x {model.get('hidden_size')}, "
+        f"{row['tokenizer']} tokens"
+    )
+    typer.echo(
+        f"  learning   {training.get('optimizer')}, {training.get('lanes')} lanes x {training.get('bptt')}, "
+        f"seed {training.get('seed')}"
+    )
+    if row["best"]:
+        best = row["best"]
+        typer.echo(
+            f"  best       {best['nats_per_char']:.4f} nats/char = {best['bits_per_char']:.3f} bits/char "
+            f"at step {best['step']:,}"
+        )

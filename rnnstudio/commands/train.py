@@ -1,0 +1,96 @@
+"""`rnnstudio train`: learn from a text, from the first character to the last checkpoint."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from engine.config import DataConfig, ModelConfig, TrainConfig
+from rnnstudio.common import Json, RunsDir, listener, runs_dir
+from rnnstudio.options import with_settings
+
+EXAMPLE = "Example:  rnnstudio train shakespeare.txt --minutes 10"
+
+SHOWN = frozenset(
+    {
+        "minutes",
+        "epochs",
+        "steps",
+        "tokenizer",
+        "cell",
+        "num_layers",
+        "hidden_size",
+        "lr",
+        "seed",
+        "prime",
+    }
+)
+
+
+def _show_all(context: typer.Context, asked: bool) -> None:
+    if asked:
+        for parameter in context.command.params:
+            if hasattr(parameter, "hidden"):
+                parameter.hidden = False
+        typer.echo(context.get_help())
+        raise typer.Exit
+
+
+@with_settings((DataConfig, ModelConfig, TrainConfig), shown=SHOWN)
+def train(
+    corpus: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Files, folders, globs, archives, - for stdin, or a name from `rnnstudio corpora list`"
+        ),
+    ] = None,
+    *,
+    name: Annotated[str, typer.Option(help="The run's name [the corpus' name]")] = "",
+    runs: RunsDir = None,
+    preset: Annotated[str, typer.Option(help="quick (2 minutes), standard (10), deep (60)")] = "",
+    like: Annotated[
+        str,
+        typer.Option(
+            help="char-rnn, torch-rnn, min-char-rnn, folk-rnn, nanogpt-cpu-budget: a peer's recipe"
+        ),
+    ] = "",
+    parent: Annotated[
+        str, typer.Option("--from", metavar="RUN[@STEP]", help="Fork or fine-tune this run's model")
+    ] = "",
+    genre: Annotated[str, typer.Option(help="The kind of text [detected]", hidden=True)] = "",
+    encoding: Annotated[str, typer.Option(help="The files' encoding [detected]", hidden=True)] = "",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps")] = "auto",
+    threads: Annotated[int, typer.Option(help="CPU threads [chosen]")] = 0,
+    as_json: Json = False,
+    help_all: Annotated[
+        bool,
+        typer.Option("--help-all", callback=_show_all, is_eager=True, help="Show all settings"),
+    ] = False,
+    settings: dict[str, Any],
+) -> None:
+    """Train a network on text; samples appear as it learns."""
+    del help_all
+    voice = listener(as_json)
+    try:
+        from engine.training.prepare import Request, prepare
+        from engine.training.trainer import train_run
+
+        request = Request(
+            corpus=tuple(corpus or ()),
+            name=name,
+            runs=runs_dir(runs),
+            given=settings,
+            preset=preset,
+            like=like,
+            parent=parent,
+            genre=genre,
+            encoding=encoding or None,
+            device=device,
+            threads=threads,
+        )
+        run = prepare(request, note=voice.note)
+        outcome = train_run(run, tell=voice.event)
+    finally:
+        voice.close()
+    raise typer.Exit(outcome.exit_code)

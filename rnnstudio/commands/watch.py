@@ -1,0 +1,49 @@
+"""`rnnstudio watch`: follow a run that is trained elsewhere, from its folder alone."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from rnnstudio.common import Json, RunsDir, listener, runs_dir
+
+EXAMPLE = "Example:  rnnstudio watch plays    (no name: the newest run)"
+
+POLL_S = 0.25
+
+
+def watch(
+    run: Annotated[str, typer.Argument(help="The run's name or folder [the newest run]")] = "",
+    *,
+    runs: RunsDir = None,
+    as_json: Json = False,
+) -> None:
+    """Follow a run's progress and samples as they come; Ctrl-C leaves, the run goes on."""
+    from checkpoints.errors import RunError
+    from checkpoints.eventlog import EventReader
+    from checkpoints.events import Ended, Resumed, encode
+    from checkpoints.lock import live
+    from checkpoints.runs import find_run
+
+    folder = find_run(run, runs_dir(runs)).run
+    reader = EventReader(folder.path / "events.jsonl")
+    voice = listener(as_json)
+    ended = False
+    try:
+        while True:
+            alive = live(folder.path) is not None
+            for event in reader.poll():
+                ended = isinstance(event, Ended) or (ended and not isinstance(event, Resumed))
+                voice.event(event, encode(event))
+            if not alive:
+                break
+            time.sleep(POLL_S)
+    finally:
+        voice.close()
+    if not ended:
+        raise RunError(
+            f"run {folder.path.name} stopped without a last word",
+            hint=f"go on from its newest checkpoint: rnnstudio resume {folder.path.name}",
+        )

@@ -1,0 +1,187 @@
+"""What a person reads while a run trains: the same events that every view reads, told as lines.
+
+Samples go to standard output, everything else to standard error. On a terminal the last line is a progress line that
+rewrites itself; in a file or a pipe every line stands, without colour. Text from outside passes `literal`.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TextIO
+
+from rich.console import Console
+from rich.text import Text
+
+from checkpoints import events as ev
+from tui.literal import literal
+
+NATS_TO_BITS = 1.4426950408889634
+# How often a progress line appears where it cannot rewrite itself.
+PLAIN_PROGRESS_S = 10.0
+
+
+class JsonLines:
+    """`--json`: standard output is the event log, line for line."""
+
+    def __init__(self, out: TextIO | None = None) -> None:
+        self.out = out or sys.stdout
+
+    def event(self, event: ev.Event, line: str) -> None:
+        del event
+        self.out.write(line if line.endswith("\n") else line + "\n")
+        self.out.flush()
+
+    def note(self, text: str) -> None:
+        """What is found before the run folder exists; the log repeats it."""
+
+    def close(self) -> None:
+        """Nothing to tidy."""
+
+
+class Narrator:
+    """Tells a run's events to a person."""
+
+    def __init__(self, out: TextIO | None = None, err: TextIO | None = None) -> None:
+        self.out = Console(file=out or sys.stdout, highlight=False, soft_wrap=True)
+        self.err = Console(file=err or sys.stderr, highlight=False, soft_wrap=True)
+        self.rewrites = self.err.is_terminal
+        self._progress = ""
+        self._said: set[str] = set()
+        self._spoken_at = -PLAIN_PROGRESS_S
+        self._validation = ""
+        self._run = ""
+
+    def note(self, text: str) -> None:
+        """A choice or a finding, said once."""
+        if text not in self._said:
+            self._said.add(text)
+            label, _, rest = text.partition(": ")
+            if rest and len(label) <= 10:
+                self._line(Text.assemble((f"{literal(label):<10} ", "cyan"), literal(rest)))
+            else:
+                self._line(Text(literal(text)))
+
+    def event(self, event: ev.Event, line: str = "") -> None:
+        """Tell one event."""
+        del line
+        match event:
+            case ev.Started():
+                self._run = event.run
+            case ev.Note():
+                self.note(event.text)
+            case ev.Resumed():
+                self._line(
+                    Text(
+                        f"goes on at step {event.step:,}, from {literal(event.checkpoint)}", "green"
+                    )
+                )
+            case ev.Step():
+                self._show_progress(event)
+            case ev.Validation():
+                self._show_validation(event)
+            case ev.SampleFinished():
+                self._show_sample(event)
+            case ev.Milestone():
+                self._line(Text(f"★ {literal(event.text)}", "magenta"))
+            case ev.CheckpointWritten():
+                if event.reason in ("request", "stop"):
+                    self._line(Text(f"saved {literal(event.path)}", "dim"))
+            case ev.ControlApplied():
+                self._line(Text(f"{literal(event.request)}: {literal(event.text)}", "cyan"))
+            case ev.Warned():
+                self._line(Text(f"! {literal(event.text)}", "yellow"))
+                if event.hint:
+                    self._line(Text(f"  → {literal(event.hint)}", "dim"))
+            case ev.Ended():
+                self._show_end(event)
+            case _:
+                pass
+
+    def close(self) -> None:
+        """Leave the terminal as it was: no half line."""
+        self._clear()
+
+    def _show_progress(self, e: ev.Step) -> None:
+        parts = [
+            f"step {e.step:,}",
+            f"{e.progress:.0%}",
+            f"epoch {e.epoch:.2f}",
+            f"loss {e.loss_nats:.3f}",
+            self._validation,
+            f"{e.tokens_per_s:,.0f} tok/s",
+            f"ETA {duration(e.eta_s)}" if e.eta_s is not None else "",
+        ]
+        self._progress = " · ".join(p for p in parts if p)
+        if self.rewrites:
+            self.err.file.write("\r\x1b[2K" + self._progress[: max(10, self.err.width - 1)])
+            self.err.file.flush()
+        elif (now := time.monotonic()) - self._spoken_at >= PLAIN_PROGRESS_S:
+            self._spoken_at = now
+            self.err.print(Text(self._progress))
+
+    def _show_validation(self, e: ev.Validation) -> None:
+        self._validation = f"val {e.nats_per_char:.3f} nats/char ({e.bits_per_char:.2f} bits)"
+        mark = "  best so far" if e.best else ""
+        self._line(
+            Text.assemble(
+                (f"step {e.step:,}", "bold"),
+                f"  held-out {e.nats_per_char:.4f} nats/char = {e.bits_per_char:.3f} bits/char",
+                (mark, "green"),
+                (f"  [{e.protocol}]", "dim"),
+            )
+        )
+
+    def _show_sample(self, e: ev.SampleFinished) -> None:
+        self._line(Text(f"── sample at step {e.step:,}, temperature {e.temperature:g} ", "dim"))
+        self._clear()
+        self.out.print(Text.assemble((literal(e.prime), "dim"), literal(e.text)))
+        self.out.file.flush()
+
+    def _show_end(self, e: ev.Ended) -> None:
+        why = {
+            "done": "finished",
+            "stopped": "stopped as asked",
+            "interrupted": "interrupted; nothing is lost",
+            "early-stopping": "stopped early: it was no longer getting better",
+            "diverged": "gave up: the loss kept exploding",
+            "failed": "failed",
+        }.get(e.reason, e.reason)
+        self._line(Text(f"{why} at step {e.step:,} after {duration(e.seconds)}", "bold"))
+        if e.best:
+            self._line(
+                Text(
+                    f"best {e.best['nats_per_char']:.4f} nats/char "
+                    f"({e.best['bits_per_char']:.3f} bits) at step {e.best['step']:,}"
+                )
+            )
+        name = literal(Path(e.run).name)
+        if e.reason in ("interrupted", "stopped"):
+            self._line(Text(f"  go on:   rnnstudio resume {name}", "cyan"))
+        else:
+            self._line(Text(f"  go on:   rnnstudio train --from {name} --minutes 10", "cyan"))
+        self._line(Text(f"  write:   rnnstudio sample {name} --length 1000", "cyan"))
+        self._line(Text(f"  measure: rnnstudio eval {name}", "cyan"))
+
+    def _line(self, text: Text) -> None:
+        self._clear()
+        self.err.print(text)
+        self.err.file.flush()
+
+    def _clear(self) -> None:
+        if self.rewrites and self._progress:
+            self.err.file.write("\r\x1b[2K")
+            self.err.file.flush()
+
+
+def duration(seconds: float | None) -> str:
+    """`75` → `1m15s`."""
+    if seconds is None:
+        return "?"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02}m"

@@ -9,7 +9,7 @@ from checkpoints.errors import RnnStudioError
 
 
 def main() -> None:
-    """Run the command line and exit: 0 done, 1 our fault, 2 the user's input, 3 the run stopped itself, 130 interrupted."""
+    """Run the command line and exit: 0 done, 1 our fault, 2 user input, 3 the run stopped itself, 130 interrupted."""
     # torch's OpenMP threads spin while they wait, which starves a machine that does anything else beside training.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     debug = "--debug" in sys.argv

@@ -1,4 +1,4 @@
-"""The command line: which commands there are. Each is a module of `rnnstudio.commands`; none of them is heavy to import."""
+"""The command line: which commands there are, each a module of `rnnstudio.commands` and none heavy to import."""
 
 from __future__ import annotations
 

@@ -133,7 +133,7 @@ def _row(run: RunFolder) -> dict[str, Any]:
         "path": str(run.path),
         "state": summary.state,
         "step": summary.step,
-        "time": summary.time,
+        "time": summary.updated,
         "best": None
         if best is None or best.nats_per_char is None
         else {

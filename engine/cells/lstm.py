@@ -1,0 +1,42 @@
+"""Long short-term memory (Hochreiter & Schmidhuber 1997) with forget gates (Gers et al. 2000)."""
+
+from __future__ import annotations
+
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+
+from engine.cells.base import Fused, LayerState
+
+
+class LSTM(Fused):
+    """The state is (h, c). torch's kernel keeps the gates stacked as input, forget, candidate, output."""
+
+    name = "lstm"
+    parameter_formula = "4 * H * (I + H + 2)"
+    kept_per_unit = 18
+    state_tensors = 2
+    gates = 4
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__(input_size, hidden_size)
+        self.kernel = nn.LSTM(input_size, hidden_size)
+
+    def initialise(self, rng: Generator) -> None:
+        super().initialise(rng)
+        # A cell that remembers until it learns to forget (Gers et al. 2000; Jozefowicz et al. 2015, section 2.2).
+        _, _, b_x, _ = self.weights
+        _, forget, _, _ = b_x.detach().chunk(4)
+        forget.fill_(1.0)
+
+    def forward(self, x: Tensor, state: LayerState) -> tuple[Tensor, LayerState]:
+        h, c = state
+        out, (h, c) = self.kernel(x, (h.unsqueeze(0), c.unsqueeze(0)))
+        return out, (h.squeeze(0), c.squeeze(0))
+
+    def step(self, x: Tensor, state: LayerState) -> tuple[Tensor, LayerState]:
+        h, c = state
+        w_x, w_h, b_x, b_h = self.weights
+        i, f, g, o = (F.linear(x, w_x, b_x) + F.linear(h, w_h, b_h)).chunk(4, dim=-1)
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        h = o.sigmoid() * c.tanh()
+        return h, (h, c)

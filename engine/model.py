@@ -1,0 +1,235 @@
+"""The network: an embedding, a stack of recurrent layers, and a score for every token of the vocabulary.
+
+    tokens -> embedding -> [dropout ->] cell (+ its input) (-> norm) -> ... -> dropout -> projection -> logits
+
+Dropout is vertical (Zaremba et al. 2014, arXiv 1409.2329): it acts on what goes up from layer to layer and to the
+output, drawn anew for every unit, lane and time step, and never on what a layer carries through time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+
+from checkpoints.errors import CheckpointError
+from engine import cells
+from engine.cells.base import Cell
+from engine.config import ModelConfig
+from engine.state import State
+
+
+class Model(nn.Module):
+    """A language model over `vocab_size` tokens.
+
+    `rng`, a CPU generator, draws the weights: one seed gives the same weights whatever the device. Without it the
+    model has shapes but no memory (torch's meta device), for `from_weights` and `weight_shapes`.
+    """
+
+    def __init__(self, config: ModelConfig, vocab_size: int, *, rng: Generator | None) -> None:
+        super().__init__()
+        self.config = config
+        self.vocab_size = vocab_size
+        e, h = config.embedding_size, config.hidden_size
+        cell = cells.find(config.cell)
+        # Built on the meta device, so that torch's own initialisation costs nothing and no global generator moves.
+        with torch.device("meta"):
+            self.embedding = nn.Embedding(vocab_size, e)
+            self.cells = nn.ModuleList(
+                cell(e if i == 0 else h, h) for i in range(config.num_layers)
+            )
+            self.norms = nn.ModuleList(
+                nn.LayerNorm(h) for _ in range(config.num_layers if config.layer_norm else 0)
+            )
+            # With tied embeddings, logits are products with the tokens' own vectors, which are E wide.
+            self.narrow = nn.Linear(h, e, bias=False) if config.tied and e != h else nn.Identity()
+            self.output_weight = None if config.tied else nn.Parameter(torch.empty(vocab_size, h))
+            self.output_bias = nn.Parameter(torch.empty(vocab_size))
+        if rng is not None:
+            self.to_empty(device="cpu")
+            self._initialise(rng)
+
+    @classmethod
+    def from_weights(
+        cls, config: ModelConfig, vocab_size: int, weights: Mapping[str, Tensor]
+    ) -> Model:
+        """The model with these weights, on the CPU. Raises CheckpointError where they do not fit the configuration."""
+        model = cls(config, vocab_size, rng=None)
+        check_weights(config, vocab_size, {name: tuple(w.shape) for name, w in weights.items()})
+        model.to_empty(device="cpu")
+        model.load_weights(weights)
+        return model
+
+    @property
+    def device(self) -> torch.device:
+        return self.embedding.weight.device
+
+    @property
+    def parameter_count(self) -> int:
+        """Number of trained weights; `engine.sizes.parameters` computes it without building anything."""
+        return sum(p.numel() for p in self.parameters())
+
+    @property
+    def layers(self) -> list[Cell]:
+        """The recurrent layers, lowest first."""
+        return [cell for cell in self.cells if isinstance(cell, Cell)]
+
+    def initial_state(self, lanes: int) -> State:
+        """What the network knows before it read anything: zeros, for each layer a tuple of (B, H)."""
+        like = self.embedding.weight
+        return tuple(
+            cell.initial_state(lanes, device=like.device, dtype=like.dtype) for cell in self.layers
+        )
+
+    def forward(
+        self, tokens: Tensor, state: State, rng: Generator | None = None
+    ) -> tuple[Tensor, State]:
+        """Logits (T, B, V) for what follows each of `tokens` (T, B), and the state after the last.
+
+        Dropout is applied if, and only if, `rng` is given; it draws the masks.
+        """
+        x = self.embedding(tokens)  # (T, B) -> (T, B, E)
+        after = []
+        for i, cell in enumerate(self.layers):
+            below = x
+            out, layer_state = cell(self._drop(x, rng) if i > 0 else x, state[i])  # (T, B, H)
+            x = self._finish_layer(i, out, below)
+            after.append(layer_state)
+        return self._logits(self._drop(x, rng)), tuple(after)
+
+    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        """Logits (B, V) for what follows `tokens` (B,), and the next state, by the cells' plain equations.
+
+        Agrees with `forward` on one time step to rounding. On the CPU it is also the faster way to go on by a single
+        token: oneDNN lays the weights of a fused kernel out anew at every call.
+        """
+        x = self.embedding(tokens)  # (B,) -> (B, E)
+        after = []
+        for i, cell in enumerate(self.layers):
+            out, layer_state = cell.step(x, state[i])  # (B, H)
+            x = self._finish_layer(i, out, x)
+            after.append(layer_state)
+        return self._logits(x), tuple(after)
+
+    def _finish_layer(self, i: int, out: Tensor, below: Tensor) -> Tensor:
+        if self.config.residual and i > 0:
+            out = out + below
+        return self.norms[i](out) if self.config.layer_norm else out
+
+    def _logits(self, x: Tensor) -> Tensor:
+        weight = self.embedding.weight if self.output_weight is None else self.output_weight
+        return F.linear(self.narrow(x), weight, self.output_bias)
+
+    def _drop(self, x: Tensor, rng: Generator | None) -> Tensor:
+        share = self.config.dropout
+        if rng is None or share == 0:
+            return x
+        mask = torch.empty(x.shape, device=rng.device).bernoulli_(1 - share, generator=rng)
+        return x * mask.div_(1 - share).to(device=x.device, dtype=x.dtype)
+
+    @torch.no_grad()
+    def _initialise(self, rng: Generator) -> None:
+        e, h = self.config.embedding_size, self.config.hidden_size
+
+        def draw(shape: torch.Size) -> Tensor:
+            return torch.randn(shape, generator=rng)
+
+        # Tied vectors also score the tokens: at unit length each, first logits stay small.
+        scale = 1 / math.sqrt(e) if self.config.tied else 1.0
+        self.embedding.weight.copy_(draw(self.embedding.weight.shape) * scale)
+        for cell in self.layers:
+            cell.initialise(rng)
+        for norm in self.norms:
+            assert isinstance(norm, nn.LayerNorm)
+            norm.reset_parameters()
+        if isinstance(self.narrow, nn.Linear):
+            self.narrow.weight.copy_(draw(self.narrow.weight.shape) / math.sqrt(h))
+        if self.output_weight is not None:
+            self.output_weight.copy_(draw(self.output_weight.shape) * (0.5 / math.sqrt(h)))
+        self.output_bias.zero_()
+
+    @torch.no_grad()
+    def start_from_counts(self, counts: Tensor) -> None:
+        """Let the untrained network predict tokens as often as they occur, `counts` (V,): the bias becomes log p.
+
+        It spares the first steps, which would learn just that. A token never seen counts as half of one.
+        """
+        smoothed = counts.to(device="cpu", dtype=torch.float64).clamp_min(0.5)
+        self.output_bias.copy_((smoothed / smoothed.sum()).log())
+
+    @torch.no_grad()
+    def load_weights(self, weights: Mapping[str, Tensor]) -> None:
+        """Take over these weights, wherever they lie; the model keeps its device.
+
+        Raises CheckpointError, having changed nothing, where a name or a shape is not this model's.
+        """
+        check_weights(
+            self.config, self.vocab_size, {name: tuple(w.shape) for name, w in weights.items()}
+        )
+        for name, own in self.state_dict().items():
+            own.copy_(weights[name])
+
+    def weights(self) -> dict[str, Tensor]:
+        """Every weight by its name, copied to the CPU, as a checkpoint holds them."""
+        return {
+            name: weight.detach().to("cpu", copy=True).contiguous()
+            for name, weight in self.state_dict().items()
+        }
+
+
+def weight_shapes(config: ModelConfig, vocab_size: int) -> dict[str, tuple[int, ...]]:
+    """The name and shape of every weight of such a model; nothing is allocated."""
+    model = Model(config, vocab_size, rng=None)
+    return {name: tuple(weight.shape) for name, weight in model.state_dict().items()}
+
+
+def check_weights(
+    config: ModelConfig, vocab_size: int, shapes: Mapping[str, tuple[int, ...]]
+) -> None:
+    """Raise CheckpointError unless these are the names and shapes of such a model's weights; nothing is allocated."""
+    expected = weight_shapes(config, vocab_size)
+    hint = "the checkpoint's config.json and its weights do not belong together"
+    for name, shape in expected.items():
+        if name not in shapes:
+            raise CheckpointError(f"the weight {name} is missing", hint=hint)
+        if tuple(shapes[name]) != shape:
+            raise CheckpointError(
+                f"the weight {name} has shape {tuple(shapes[name])}; the configuration needs {shape}",
+                hint=hint,
+            )
+    for name in shapes:
+        if name not in expected:
+            raise CheckpointError(f"the weight {name} is not part of this model", hint=hint)
+
+
+# The weights that have one row a token.
+_TOKEN_ROWS = ("embedding.weight", "output_weight", "output_bias")
+
+
+@torch.no_grad()
+def grow(old: Model, *, old_ids: Sequence[int | None], rng: Generator) -> Model:
+    """A model for another vocabulary that knows all that `old` knows, for fine-tuning on text with new characters.
+
+    `old_ids` gives for each new id the id that the same token had, or None for a new token. Known tokens keep their
+    embedding and output rows; new ones start near the average token (noise of a tenth of the spread from `rng`), as
+    unlikely as the least likely known one. Everything else is copied. `old` is left as it was.
+    """
+    weights = old.weights()
+    new = torch.tensor([i is None for i in old_ids])
+    source = torch.tensor([0 if i is None else i for i in old_ids])
+    for name in _TOKEN_ROWS:
+        if name not in weights:
+            continue
+        rows = weights[name]
+        grown = rows[source]
+        if name == "output_bias":
+            grown[new] = rows.min()
+        else:
+            noise = torch.randn(int(new.sum()), rows.shape[1], generator=rng, dtype=rows.dtype)
+            spread = rows.std(dim=0, correction=0)
+            grown[new] = rows.mean(dim=0) + 0.1 * spread * noise
+        weights[name] = grown
+    return Model.from_weights(old.config, len(old_ids), weights).to(old.device)

@@ -1,0 +1,277 @@
+"""Each cell against its equations written a second time in NumPy, against itself, and against finite differences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from torch import Tensor, nn
+
+from checkpoints.errors import ConfigError
+from engine import cells
+from engine.cells.base import Cell, LayerState
+
+Array = npt.NDArray[np.float64]
+Weights = dict[str, Array]
+
+NAMES = ("gru", "lstm", "mut1", "mut2", "mut3", "rnn", "rnn_relu")
+
+
+def build(
+    name: str, input_size: int, hidden_size: int, *, seed: int = 0, jitter: float = 0.3
+) -> Cell:
+    """A cell in float64 whose every weight, biases too, is something else than a special value."""
+    rng = torch.Generator().manual_seed(seed)
+    cell = cells.find(name)(input_size, hidden_size)
+    cell.initialise(rng)
+    cell.double()
+    with torch.no_grad():
+        for p in cell.parameters():
+            p.add_(torch.randn(p.shape, generator=rng, dtype=p.dtype) * jitter)
+    return cell
+
+
+def random_state(cell: Cell, lanes: int, *, seed: int = 1) -> LayerState:
+    rng = torch.Generator().manual_seed(seed)
+    return tuple(
+        torch.randn(part.shape, generator=rng, dtype=torch.float64)
+        for part in cell.initial_state(lanes)
+    )
+
+
+def sigmoid(x: Array) -> Array:
+    return 1 / (1 + np.exp(-x))
+
+
+# The equations once more, one lane and one unit vector at a time, from the papers: (weights, x (I,), state) -> state.
+
+
+def naive_lstm(w: Weights, x: Array, state: list[Array]) -> list[Array]:
+    h, c = state
+    a = w["kernel.weight_ih_l0"] @ x + w["kernel.bias_ih_l0"]
+    a = a + w["kernel.weight_hh_l0"] @ h + w["kernel.bias_hh_l0"]
+    n = len(h)
+    i, f = sigmoid(a[:n]), sigmoid(a[n : 2 * n])
+    g, o = np.tanh(a[2 * n : 3 * n]), sigmoid(a[3 * n :])
+    c = f * c + i * g
+    return [o * np.tanh(c), c]
+
+
+def naive_gru(w: Weights, x: Array, state: list[Array]) -> list[Array]:
+    (h,) = state
+    n = len(h)
+    from_x = w["kernel.weight_ih_l0"] @ x + w["kernel.bias_ih_l0"]
+    from_h = w["kernel.weight_hh_l0"] @ h + w["kernel.bias_hh_l0"]
+    r = sigmoid(from_x[:n] + from_h[:n])
+    z = sigmoid(from_x[n : 2 * n] + from_h[n : 2 * n])
+    candidate = np.tanh(from_x[2 * n :] + r * from_h[2 * n :])
+    return [(1 - z) * candidate + z * h]
+
+
+def naive_plain(activation: Callable[[Array], Array]) -> Callable[..., list[Array]]:
+    def step(w: Weights, x: Array, state: list[Array]) -> list[Array]:
+        (h,) = state
+        a = w["kernel.weight_ih_l0"] @ x + w["kernel.bias_ih_l0"]
+        return [activation(a + w["kernel.weight_hh_l0"] @ h + w["kernel.bias_hh_l0"])]
+
+    return step
+
+
+def naive_mut1(w: Weights, x: Array, state: list[Array]) -> list[Array]:
+    (h,) = state
+    wide = w["widen.weight"] @ x if "widen.weight" in w else x
+    z = sigmoid(w["w_xz"] @ x + w["b_z"])
+    r = sigmoid(w["w_xr"] @ x + w["w_hr"] @ h + w["b_r"])
+    return [np.tanh(w["w_hh"] @ (r * h) + np.tanh(wide) + w["b_h"]) * z + h * (1 - z)]
+
+
+def naive_mut2(w: Weights, x: Array, state: list[Array]) -> list[Array]:
+    (h,) = state
+    wide = w["widen.weight"] @ x if "widen.weight" in w else x
+    z = sigmoid(w["w_xz"] @ x + w["w_hz"] @ h + w["b_z"])
+    r = sigmoid(wide + w["w_hr"] @ h + w["b_r"])
+    return [np.tanh(w["w_hh"] @ (r * h) + w["w_xh"] @ x + w["b_h"]) * z + h * (1 - z)]
+
+
+def naive_mut3(w: Weights, x: Array, state: list[Array]) -> list[Array]:
+    (h,) = state
+    z = sigmoid(w["w_xz"] @ x + w["w_hz"] @ np.tanh(h) + w["b_z"])
+    r = sigmoid(w["w_xr"] @ x + w["w_hr"] @ h + w["b_r"])
+    return [np.tanh(w["w_hh"] @ (r * h) + w["w_xh"] @ x + w["b_h"]) * z + h * (1 - z)]
+
+
+NAIVE: dict[str, Callable[[Weights, Array, list[Array]], list[Array]]] = {
+    "lstm": naive_lstm,
+    "gru": naive_gru,
+    "rnn": naive_plain(np.tanh),
+    "rnn_relu": naive_plain(lambda a: np.maximum(a, 0)),
+    "mut1": naive_mut1,
+    "mut2": naive_mut2,
+    "mut3": naive_mut3,
+}
+
+
+def test_every_cell_is_found_by_its_name() -> None:
+    assert cells.names() == NAMES
+    for name in NAMES:
+        assert cells.find(name).name == name
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("lstn", "lstm"), ("LSTM", "lstm"), ("mut4", "mut")])
+def test_a_mistyped_cell_names_the_nearest(typed: str, meant: str) -> None:
+    with pytest.raises(ConfigError, match=typed) as caught:
+        cells.find(typed)
+    assert f"did you mean {meant}" in caught.value.hint
+
+
+def test_what_is_no_cell_is_not_found() -> None:
+    for name in ("base", "../lstm", "transformer", ""):
+        with pytest.raises(ConfigError):
+            cells.find(name)
+
+
+@pytest.mark.parametrize(("input_size", "hidden_size"), [(3, 5), (4, 4), (1, 1)])
+@pytest.mark.parametrize("name", NAMES)
+def test_window_agrees_with_a_loop_written_from_the_equations(
+    name: str, input_size: int, hidden_size: int
+) -> None:
+    cell = build(name, input_size, hidden_size)
+    state = random_state(cell, 2)
+    x = torch.randn(6, 2, input_size, generator=torch.Generator().manual_seed(2)).double()
+    out, after = cell(x, state)
+
+    weights = {key: value.numpy() for key, value in cell.state_dict().items()}
+    for lane in range(2):
+        now = [part[lane].numpy() for part in state]
+        for t in range(6):
+            now = NAIVE[name](weights, x[t, lane].numpy(), now)
+            np.testing.assert_allclose(out[t, lane].detach().numpy(), now[0], atol=1e-12)
+        for part, expected in zip(after, now, strict=True):
+            np.testing.assert_allclose(part[lane].detach().numpy(), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize(("lanes", "steps"), [(1, 1), (3, 7)])
+@pytest.mark.parametrize("name", NAMES)
+def test_window_and_plain_steps_agree_with_their_gradients(
+    name: str, lanes: int, steps: int
+) -> None:
+    cell = build(name, 4, 6)
+    x = torch.randn(steps, lanes, 4, generator=torch.Generator().manual_seed(3)).double()
+
+    def gradients(out: Tensor, state: LayerState) -> tuple[Tensor, ...]:
+        loss = (out**3).sum() + sum((part**2).sum() for part in state)
+        return torch.autograd.grad(loss, [*cell.parameters()])
+
+    out, after = cell(x, random_state(cell, lanes))
+    state = random_state(cell, lanes)
+    outs = []
+    for t in range(steps):
+        h, state = cell.step(x[t], state)
+        outs.append(h)
+    torch.testing.assert_close(torch.stack(outs), out, rtol=0, atol=1e-12)
+    torch.testing.assert_close(state, after, rtol=0, atol=1e-12)
+    torch.testing.assert_close(
+        gradients(torch.stack(outs), state), gradients(out, after), rtol=1e-10, atol=1e-10
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_gradients_agree_with_finite_differences(name: str) -> None:
+    cell = build(name, 2, 3)
+    names = [key for key, _ in cell.named_parameters()]
+    x = torch.randn(3, 2, 2, generator=torch.Generator().manual_seed(4)).double()
+
+    def window(x: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
+        weights, state = rest[: len(names)], rest[len(names) :]
+        out, after = torch.func.functional_call(
+            cell, dict(zip(names, weights, strict=True)), (x, tuple(state))
+        )
+        return out, *after
+
+    inputs = [x, *(p.detach() for p in cell.parameters()), *random_state(cell, 2)]
+    for tensor in inputs:
+        tensor.requires_grad_()
+    assert torch.autograd.gradcheck(window, inputs)
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"rnn_relu"}))
+def test_recurrent_weights_start_orthogonal_gate_by_gate(name: str) -> None:
+    cell = cells.find(name)(8, 32)
+    cell.initialise(torch.Generator().manual_seed(5))
+    square = [p for key, p in cell.named_parameters() if "_hh" in key or key.startswith("w_h")]
+    blocks = [b for p in square if p.ndim == 2 for b in p.split(32)]
+    assert len(blocks) == {"lstm": 4, "gru": 3, "rnn": 1, "mut1": 2, "mut2": 3, "mut3": 3}[name]
+    for block in blocks:
+        torch.testing.assert_close(block @ block.T, torch.eye(32), rtol=0, atol=1e-5)
+
+
+def test_orthogonal_matrices_are_drawn_uniformly() -> None:
+    """Over the orthogonal group the trace of 2x2 matrices has mean 0 and mean square 1 (Diaconis & Shahshahani)."""
+    from engine.cells.base import orthogonal_
+
+    rng = torch.Generator().manual_seed(6)
+    weight = torch.empty(2 * 4000, 2)
+    orthogonal_(weight, rng=rng, gates=4000)
+    traces = weight.view(4000, 2, 2).diagonal(dim1=1, dim2=2).sum(1)
+    assert abs(float(traces.mean())) < 0.06
+    assert abs(float((traces**2).mean()) - 1) < 0.1
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"rnn_relu"}))
+def test_input_weights_start_at_the_scale_of_their_sizes(name: str) -> None:
+    cell = cells.find(name)(48, 96)
+    cell.initialise(torch.Generator().manual_seed(7))
+    for key, p in cell.named_parameters():
+        if "weight_ih" in key or key.startswith(("w_x", "widen")):
+            # Uniform within ±sqrt(6 / 144): the variance is 2 / 144.
+            assert float(p.detach().abs().max()) <= (6 / 144) ** 0.5
+            assert abs(float(p.detach().var()) * 144 / 2 - 1) < 0.1
+
+
+def test_relu_units_start_as_the_identity() -> None:
+    cell = cells.find("rnn_relu")(16, 64)
+    cell.initialise(torch.Generator().manual_seed(8))
+    assert isinstance(cell.kernel, nn.RNN)
+    assert torch.equal(cell.kernel.weight_hh_l0, torch.eye(64))
+    assert abs(float(cell.kernel.weight_ih_l0.detach().std()) / 0.001 - 1) < 0.1
+    h = torch.rand(2, 64)
+    _, (after,) = cell(torch.zeros(9, 2, 16), (h,))
+    torch.testing.assert_close(after, h, rtol=0, atol=0)
+
+
+def test_lstm_starts_out_remembering() -> None:
+    cell = cells.find("lstm")(4, 8)
+    cell.initialise(torch.Generator().manual_seed(9))
+    bias = cell.state_dict()["kernel.bias_ih_l0"] + cell.state_dict()["kernel.bias_hh_l0"]
+    assert bias.tolist() == [0.0] * 8 + [1.0] * 8 + [0.0] * 16
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_generator_gives_the_same_weights(name: str) -> None:
+    def weights(seed: int) -> dict[str, Tensor]:
+        cell = cells.find(name)(5, 7)
+        cell.initialise(torch.Generator().manual_seed(seed))
+        return dict(cell.state_dict())
+
+    torch.testing.assert_close(weights(1), weights(1), rtol=0, atol=0)
+    with pytest.raises(AssertionError):
+        torch.testing.assert_close(weights(1), weights(2), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_bf16_follows_float32(name: str) -> None:
+    """Mixed precision neither fails on mixed types nor strays further than bf16's three digits."""
+    cell = build(name, 8, 16, jitter=0.05).float()
+    x = torch.randn(5, 2, 8, generator=torch.Generator().manual_seed(10))
+    state = cell.initial_state(2)
+    expected, _ = cell(x, state)
+    with torch.autocast("cpu", torch.bfloat16):
+        out, after = cell(x, state)
+        stepped, _ = cell.step(x[0], state)
+        again, _ = cell(x, after)
+    assert torch.isfinite(again).all()
+    torch.testing.assert_close(out.float(), expected, rtol=0.05, atol=0.03)
+    torch.testing.assert_close(stepped.float(), expected[0], rtol=0.05, atol=0.03)

@@ -1,6 +1,6 @@
 """The network: an embedding, a stack of recurrent layers, and a score for every token of the vocabulary.
 
-    tokens -> embedding -> [dropout ->] cell (+ its input) (-> norm) -> ... -> dropout -> projection -> logits
+    tokens -> embedding (or one-hot) -> [dropout ->] cell (+ its input) (-> norm) -> ... -> dropout -> projection -> logits
 
 Dropout is vertical (Zaremba et al. 2014, arXiv 1409.2329): it acts on what goes up from layer to layer and to the
 output, drawn anew for every unit, lane and time step, and never on what a layer carries through time.
@@ -37,9 +37,9 @@ class Model(nn.Module):
         cell = cells.find(config.cell)
         # Built on the meta device, so that torch's own initialisation costs nothing and no global generator moves.
         with torch.device("meta"):
-            self.embedding = nn.Embedding(vocab_size, e)
+            self.embedding = nn.Embedding(vocab_size, e) if e else None
             self.cells = nn.ModuleList(
-                cell(e if i == 0 else h, h) for i in range(config.num_layers)
+                cell((e or vocab_size) if i == 0 else h, h) for i in range(config.num_layers)
             )
             self.norms = nn.ModuleList(
                 nn.LayerNorm(h) for _ in range(config.num_layers if config.layer_norm else 0)
@@ -65,7 +65,7 @@ class Model(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        return self.embedding.weight.device
+        return self.output_bias.device
 
     @property
     def parameter_count(self) -> int:
@@ -79,7 +79,7 @@ class Model(nn.Module):
 
     def initial_state(self, lanes: int) -> State:
         """What the network knows before it read anything: zeros, for each layer a tuple of (B, H)."""
-        like = self.embedding.weight
+        like = self.output_bias
         return tuple(
             cell.initial_state(lanes, device=like.device, dtype=like.dtype) for cell in self.layers
         )
@@ -91,7 +91,7 @@ class Model(nn.Module):
 
         Dropout is applied if, and only if, `rng` is given; it draws the masks.
         """
-        x = self.embedding(tokens)  # (T, B) -> (T, B, E)
+        x = self._embed(tokens)  # (T, B) -> (T, B, E)
         after = []
         for i, cell in enumerate(self.layers):
             below = x
@@ -106,7 +106,7 @@ class Model(nn.Module):
         Agrees with `forward` on one time step to rounding. On the CPU it is also the faster way to go on by a single
         token: oneDNN lays the weights of a fused kernel out anew at every call.
         """
-        x = self.embedding(tokens)  # (B,) -> (B, E)
+        x = self._embed(tokens)  # (B,) -> (B, E)
         after = []
         for i, cell in enumerate(self.layers):
             out, layer_state = cell.step(x, state[i])  # (B, H)
@@ -114,13 +114,21 @@ class Model(nn.Module):
             after.append(layer_state)
         return self._logits(x), tuple(after)
 
+    def _embed(self, tokens: Tensor) -> Tensor:
+        if self.embedding is not None:
+            return self.embedding(tokens)  # type: ignore[no-any-return]
+        return F.one_hot(tokens, self.vocab_size).to(self.output_bias.dtype)  # (..., V)
+
     def _finish_layer(self, i: int, out: Tensor, below: Tensor) -> Tensor:
         if self.config.residual and i > 0:
             out = out + below
         return self.norms[i](out) if self.config.layer_norm else out
 
     def _logits(self, x: Tensor) -> Tensor:
-        weight = self.embedding.weight if self.output_weight is None else self.output_weight
+        weight = self.output_weight
+        if weight is None:
+            assert self.embedding is not None  # ModelConfig sees to it
+            weight = self.embedding.weight
         return F.linear(self.narrow(x), weight, self.output_bias)
 
     def _drop(self, x: Tensor, rng: Generator | None) -> Tensor:
@@ -132,24 +140,44 @@ class Model(nn.Module):
 
     @torch.no_grad()
     def _initialise(self, rng: Generator) -> None:
-        e, h = self.config.embedding_size, self.config.hidden_size
-
-        def draw(shape: torch.Size) -> Tensor:
-            return torch.randn(shape, generator=rng)
-
-        # Tied vectors also score the tokens: at unit length each, first logits stay small.
-        scale = 1 / math.sqrt(e) if self.config.tied else 1.0
-        self.embedding.weight.copy_(draw(self.embedding.weight.shape) * scale)
         for cell in self.layers:
             cell.initialise(rng)
         for norm in self.norms:
             assert isinstance(norm, nn.LayerNorm)
             norm.reset_parameters()
+        if self.config.init != "orthogonal":
+            self._initialise_as_peers(rng)
+            return
+        e, h = self.config.embedding_size, self.config.hidden_size
+
+        def draw(shape: torch.Size) -> Tensor:
+            return torch.randn(shape, generator=rng)
+
+        if self.embedding is not None:
+            # Tied vectors also score the tokens: at unit length each, first logits stay small.
+            scale = 1 / math.sqrt(e) if self.config.tied else 1.0
+            self.embedding.weight.copy_(draw(self.embedding.weight.shape) * scale)
         if isinstance(self.narrow, nn.Linear):
             self.narrow.weight.copy_(draw(self.narrow.weight.shape) / math.sqrt(h))
         if self.output_weight is not None:
             self.output_weight.copy_(draw(self.output_weight.shape) * (0.5 / math.sqrt(h)))
         self.output_bias.zero_()
+
+    def _initialise_as_peers(self, rng: Generator) -> None:
+        """char-rnn's start (uniform in ±0.08, forget bias 1) or min-char-rnn's (normal, 0.01, biases 0)."""
+        uniform = self.config.init == "uniform"
+        for name, weight in self.named_parameters():
+            if name.startswith("norms."):
+                continue
+            if uniform:
+                weight.copy_(torch.empty(weight.shape).uniform_(-0.08, 0.08, generator=rng))
+            elif weight.dim() > 1:
+                weight.copy_(torch.randn(weight.shape, generator=rng) * 0.01)
+            else:
+                weight.zero_()
+        if uniform:
+            for cell in self.layers:
+                cell.raise_forget_bias()
 
     @torch.no_grad()
     def start_from_counts(self, counts: Tensor) -> None:

@@ -16,7 +16,8 @@ def parameters(config: ModelConfig, vocab_size: int) -> int:
     """Number of trained weights. Raises ConfigError for a cell that there is not."""
     e, h, v = config.embedding_size, config.hidden_size, vocab_size
     stack = sum(
-        layer_parameters(config.cell, e if i == 0 else h, h) for i in range(config.num_layers)
+        layer_parameters(config.cell, (e or v) if i == 0 else h, h)
+        for i in range(config.num_layers)
     )
     norms = 2 * h * config.num_layers if config.layer_norm else 0
     output = (h * e if e != h else 0) if config.tied else v * h

@@ -41,6 +41,9 @@ class Cell(nn.Module, ABC):
     def initialise(self, rng: Generator) -> None:
         """Draw all weights from `rng`, a CPU generator: the same seed gives the same weights for every device."""
 
+    def raise_forget_bias(self) -> None:  # noqa: B027 - most cells have no gate that forgets
+        """Let the cell remember until it learns to forget; nothing to do without such a gate."""
+
     @abstractmethod
     def forward(self, x: Tensor, state: LayerState) -> tuple[Tensor, LayerState]:
         """Inputs (T, B, I) to outputs (T, B, H) and the state after the last step."""

@@ -23,8 +23,12 @@ class LSTM(Fused):
 
     def initialise(self, rng: Generator) -> None:
         super().initialise(rng)
-        # A cell that remembers until it learns to forget (Gers et al. 2000; Jozefowicz et al. 2015, section 2.2).
-        _, _, b_x, _ = self.weights
+        self.raise_forget_bias()
+
+    def raise_forget_bias(self) -> None:
+        """A bias of 1, of which training goes on (Gers et al. 2000; Jozefowicz et al. 2015, section 2.2)."""
+        _, _, b_x, b_h = self.weights
+        b_h.detach().chunk(4)[1].zero_()
         _, forget, _, _ = b_x.detach().chunk(4)
         forget.fill_(1.0)
 

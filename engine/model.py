@@ -125,7 +125,7 @@ class Model(nn.Module):
         return self.norms[i](out) if self.config.layer_norm else out
 
     def _logits(self, x: Tensor) -> Tensor:
-        weight = self.output_weight
+        weight: Tensor | None = self.output_weight
         if weight is None:
             assert self.embedding is not None  # ModelConfig sees to it
             weight = self.embedding.weight

@@ -1,0 +1,221 @@
+"""Which encoding a file is in, and its text, without ever losing a byte in silence.
+
+The order: a byte order mark; UTF-8; UTF-16 without a mark where its zero bytes give it away; a legacy code page
+(codepages.py).
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from checkpoints.errors import CorpusError
+from corpora.codepages import Rereadable, guess
+
+BLOCK = 1 << 20
+
+MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+
+# Control characters that texts do have: tab, line feed, form feed, return, backspace, DOS's end of file, escape.
+TEXT_CONTROLS = b"\t\n\x0b\x0c\r\x08\x1a\x1b"
+CONTROLS = bytes(set(range(32)) - set(TEXT_CONTROLS))
+
+
+class NotTextError(Exception):
+    """These bytes are no text; the message says why, to go after a file's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How a file's bytes become text."""
+
+    name: str
+    mark_bytes: int = 0
+    """Length of the byte order mark, which is no part of the text."""
+    said: str = ""
+    """What the reader should be told; empty for plain UTF-8."""
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What one pass over a file's bytes found."""
+
+    size: int
+    head: bytes
+    zeros_even: int
+    zeros_odd: int
+    controls: int
+    high: int
+    """Bytes beyond ASCII."""
+    utf8: bool
+
+    @property
+    def zeros(self) -> int:
+        return self.zeros_even + self.zeros_odd
+
+
+def survey(blocks: Iterator[bytes]) -> Survey:
+    """Read everything once; memory does not grow with the file."""
+    size = zeros_even = zeros = controls = high = 0
+    head = b""
+    decoder: codecs.IncrementalDecoder | None = codecs.getincrementaldecoder("utf-8")()
+    for block in blocks:
+        head = head or block[:4]
+        if not block.isascii():
+            high += int(np.count_nonzero(np.frombuffer(block, np.uint8) > 127))
+        if found := block.count(0):
+            zeros += found
+            zeros_even += block[size & 1 :: 2].count(0)
+        controls += len(block) - len(block.translate(None, CONTROLS))
+        size += len(block)
+        if decoder is not None:
+            try:
+                decoder.decode(block)
+            except UnicodeDecodeError:
+                decoder = None
+    if decoder is not None:
+        try:
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            decoder = None
+    return Survey(size, head, zeros_even, zeros - zeros_even, controls, high, decoder is not None)
+
+
+def detect(seen: Survey, file: Rereadable, name: str) -> Encoding:
+    """The encoding of a file that was surveyed.
+
+    Raises NotTextError for binary data and CorpusError for UTF-8 with some bytes that are not.
+    """
+    for mark, encoding in MARKS:
+        if seen.head.startswith(mark):
+            said = f"{encoding.upper()}, by its byte order mark"
+            return Encoding(encoding, len(mark), said)
+    if seen.zeros:
+        return _utf16(seen, file)
+    if seen.controls > 0.05 * seen.size:
+        raise NotTextError(f"{seen.controls:,} of its {seen.size:,} bytes are control characters")
+    if seen.utf8:
+        return Encoding("utf-8")
+    if _mostly_utf8(file):
+        for _ in decode(file, Encoding("utf-8"), name):
+            pass
+    chosen = guess(file)
+    if chosen is None:
+        raise NotTextError("it is neither UTF-8 nor in a code page that would make sense of it")
+    label = "latin-1" if chosen == "latin_1" else chosen.replace("iso8859_", "iso8859-")
+    said = f"{label}, a guess (it is not UTF-8): {seen.high:,} bytes beyond ASCII; --encoding NAME says otherwise"
+    return Encoding(chosen, 0, said)
+
+
+def named(encoding: str, seen: Survey | None = None) -> Encoding:
+    """The encoding that the user named.
+
+    Raises CorpusError where Python knows none of this name and NotTextError for zero bytes in any but UTF-16 and -32.
+    """
+    try:
+        found = codecs.lookup(encoding)
+        "".encode(found.name)  # refuses what is no text encoding, such as base64
+    except (LookupError, ValueError) as error:
+        raise CorpusError(
+            f"there is no text encoding {encoding!r}",
+            hint="for example utf-8, cp1252, cp437, latin-1, koi8-r, gb18030, shift_jis or utf-16",
+        ) from error
+    if seen is not None:
+        for mark, marked in MARKS:
+            bare = marked.removesuffix("-le").removesuffix("-be")
+            if seen.head.startswith(mark) and found.name in (marked, bare):
+                return Encoding(marked, len(mark))
+        if seen.zeros and not found.name.startswith(("utf-16", "utf-32")):
+            raise NotTextError(f"it holds {seen.zeros:,} zero bytes")
+    return Encoding(found.name)
+
+
+def decode(file: Rereadable, encoding: Encoding, name: str) -> Iterator[str]:
+    """The text of a file, from its start, piece by piece.
+
+    Raises CorpusError with line and byte offset at the first byte that the encoding does not have.
+    """
+    file.seek(encoding.mark_bytes)
+    decoder = codecs.getincrementaldecoder(encoding.name)("strict")
+    offset = encoding.mark_bytes
+    lines, after_return = 1, False
+    while True:
+        block = file.read(BLOCK)
+        held = decoder.getstate()[0]
+        try:
+            text = decoder.decode(block, final=not block)
+        except UnicodeDecodeError as error:
+            before = (held + block)[: error.start]
+            lines += _line_ends(before.decode(encoding.name, "ignore"), after_return)
+            bad = error.object[error.start : error.start + 4]
+            raise CorpusError(
+                f"{name}, line {lines:,}, byte {offset - len(held) + error.start:,}: "
+                f"{bad[:1].hex().upper()} is not {encoding.name.upper()} here ({error.reason})",
+                hint="mend the line, name the file's encoding with --encoding NAME, "
+                "or train on the raw bytes with --tokenizer byte",
+            ) from error
+        offset += len(block)
+        if text:
+            lines += _line_ends(text, after_return)
+            after_return = text.endswith("\r")
+            yield text
+        if not block:
+            return
+
+
+def _line_ends(text: str, after_return: bool) -> int:
+    """Line ends of any kind; `after_return`: the text before ended with a CR, which a leading LF belongs to."""
+    ends = text.count("\n") + text.count("\r") - text.count("\r\n")
+    return ends - (1 if after_return and text.startswith("\n") else 0)
+
+
+def _utf16(seen: Survey, file: Rereadable) -> Encoding:
+    """UTF-16 without a mark: of a pair of bytes it is nearly always the same one that is zero (spaces, ASCII).
+
+    Not quite always: the Chinese one is U+4E00.
+    """
+    characters = seen.size // 2
+    zeros = max(seen.zeros_even, seen.zeros_odd)
+    other = min(seen.zeros_even, seen.zeros_odd)
+    if seen.size % 2 == 0 and zeros >= 0.05 * characters and other <= 0.25 * zeros:
+        encoding = "utf-16-le" if seen.zeros_odd > seen.zeros_even else "utf-16-be"
+        decoder = codecs.getincrementaldecoder(encoding)()
+        file.seek(0)
+        try:
+            while block := file.read(BLOCK):
+                if "\0" in decoder.decode(block):
+                    break
+            else:
+                decoder.decode(b"", final=True)
+                return Encoding(encoding, 0, f"{encoding.upper()}, by its zero bytes")
+        except UnicodeDecodeError:
+            pass
+    raise NotTextError(f"it holds {seen.zeros:,} zero bytes")
+
+
+def _mostly_utf8(file: Rereadable) -> bool:
+    """Whether at least half of the bytes beyond ASCII (of the first 100,000 or so) make valid UTF-8 sequences."""
+    file.seek(0)
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    valid = escaped = 0
+    while valid + escaped < 100_000:
+        block = file.read(1 << 16)
+        text = decoder.decode(block, final=not block)
+        if not text.isascii():
+            codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+            stray = (codes >= 0xDC80) & (codes <= 0xDCFF)
+            escaped += int(np.count_nonzero(stray))
+            whole = codes[(codes > 127) & ~stray]
+            valid += 2 * len(whole) + int(np.sum(whole > 0x7FF)) + int(np.sum(whole > 0xFFFF))
+        if not block:
+            break
+    return valid >= escaped

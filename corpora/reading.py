@@ -1,0 +1,199 @@
+"""Any text that a person owns, read into one normalised snapshot.
+
+    files, folders, globs, archives, `-`   (sources.py, archives.py)
+        -> bytes, copied aside as they were when they were opened
+        -> text, by the encoding found or named (encodings.py)
+        -> LF line ends
+        -> <cache>/text/<sha256>.txt   (snapshot.py)
+
+Everything streams: memory does not grow with the corpus, nor with its longest line. The real input is always read and
+hashed, so an edited corpus can never be taken for the one that an earlier run cached.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from checkpoints.errors import CorpusError
+from corpora.archives import Limits, Skipped, Source
+from corpora.encodings import Encoding, NotTextError, decode, detect, named, survey
+from corpora.snapshot import Corpus, SnapshotWriter, SourceFile, writing
+from corpora.sources import find, open_sources
+
+BLOCK = 1 << 20
+# Smaller inputs are copied aside in memory, larger ones on disk.
+ASIDE_IN_MEMORY = 16 << 20
+
+
+@dataclass(slots=True)
+class _LineEnds:
+    """What became LF, told once for the whole corpus."""
+
+    crlf: int = 0
+    cr: int = 0
+
+    def unify(self, pieces: Iterator[str]) -> Iterator[str]:
+        held = ""  # a CR at the end of a piece, whose LF may open the next
+        for piece in pieces:
+            text = held + piece
+            held = "\r" if text.endswith("\r") else ""
+            text = text[: len(text) - len(held)]
+            if "\r" in text:
+                crlf = text.count("\r\n")
+                self.crlf += crlf
+                self.cr += text.count("\r") - crlf
+                text = text.replace("\r\n", "\n").replace("\r", "\n")
+            yield text
+        if held:
+            self.cr += 1
+            yield "\n"
+
+    def sentence(self) -> str:
+        kinds = [f"{n:,} {name}" for n, name in ((self.crlf, "CRLF"), (self.cr, "CR")) if n]
+        return f"line ends: {' and '.join(kinds)} became LF" if kinds else ""
+
+
+def read_corpus(
+    paths: Sequence[str | Path],
+    cache: Path,
+    *,
+    binary: bool = False,
+    encoding: str | None = None,
+    note: Callable[[str], None],
+    progress: Callable[[int, int | None], None] | None = None,
+    stdin: BinaryIO | None = None,
+    limits: Limits | None = None,
+) -> Corpus:
+    """Read everything that `paths` name, in their order, into one snapshot in `cache`.
+
+    `binary` takes the bytes as they are. `encoding` overrules what would be found out. `note` is told what a person
+    should know (an encoding that was guessed, files passed over); `progress` gets bytes read and their total, None
+    where that cannot be known. Between files a line end is added where one is missing.
+
+    Raises CorpusError for what cannot be read and for an empty or one-character corpus; RunError where the cache
+    cannot be written.
+    """
+    limits = limits or Limits()
+    if encoding is not None:
+        named(encoding)
+    skipped = Skipped()
+    found = find([str(path) for path in paths], skipped=skipped)
+    sizes = [file.size_bytes for file in found]
+    total = None if None in sizes else sum(size or 0 for size in sizes)
+    line_ends = _LineEnds()
+    guessed: dict[str, list[str]] = {}
+    with SnapshotWriter(cache, binary=binary) as writer:
+        done = 0
+        for source in open_sources(found, limits=limits, skipped=skipped, note=note, stdin=stdin):
+
+            def tell(size: int) -> None:
+                nonlocal done
+                done += size
+                if progress is not None:
+                    progress(done, total)
+
+            if binary:
+                _copy_bytes(source, writer, tell)
+                continue
+            said = _read_text(source, writer, encoding, line_ends, cache, tell, skipped)
+            if said:
+                guessed.setdefault(said, []).append(source.name)
+        for said, names in guessed.items():
+            others = f" and {len(names) - 1:,} other files" if len(names) > 1 else ""
+            note(f"{names[0]}{others}: read as {said}")
+        if sentence := line_ends.sentence():
+            note(sentence)
+        for sentence in skipped.sentences():
+            note(sentence)
+        _enough(writer, paths, binary=binary)
+        return writer.publish()
+
+
+def _read_text(
+    source: Source,
+    writer: SnapshotWriter,
+    encoding: str | None,
+    line_ends: _LineEnds,
+    cache: Path,
+    tell: Callable[[int], None],
+    skipped: Skipped,
+) -> str:
+    """Append one source's text. Returns what is to be said of its encoding."""
+    with tempfile.SpooledTemporaryFile(ASIDE_IN_MEMORY, dir=str(writer.folder)) as aside:
+
+        def copied() -> Iterator[bytes]:
+            while block := source.stream.read(BLOCK):
+                with writing(cache):
+                    aside.write(block)
+                tell(len(block))
+                yield block
+
+        seen = survey(copied())
+        try:
+            chosen = detect(seen, aside, source.name) if encoding is None else named(encoding, seen)
+        except NotTextError as error:
+            if source.named:
+                raise CorpusError(
+                    f"{source.name} is not text: {error}",
+                    hint="save it as plain text, or train on its raw bytes with --tokenizer byte",
+                ) from error
+            skipped.add("binary", source.name)
+            return ""
+        text = line_ends.unify(decode(aside, chosen, source.name))
+        _append(source, writer, chosen, text, seen.size)
+        return chosen.said
+
+
+def _append(
+    source: Source, writer: SnapshotWriter, chosen: Encoding, text: Iterator[str], size_bytes: int
+) -> None:
+    started = False
+    start = writer.chars
+    for piece in text:
+        if "\0" in piece:
+            raise CorpusError(
+                f"{source.name}, read as {chosen.name}, holds zero characters",
+                hint="is it text? --encoding NAME names another encoding",
+            )
+        if piece and not started:
+            started = True
+            if not writer.ends_line:
+                writer.write_text("\n")
+            start = writer.chars
+        try:
+            writer.write_text(piece)
+        except UnicodeEncodeError as error:
+            raise CorpusError(
+                f"{source.name}, read as {chosen.name}, holds half of a surrogate pair, which is no character",
+                hint="name another encoding with --encoding NAME",
+            ) from error
+    writer.sources.append(
+        SourceFile(source.name, size_bytes, writer.chars - start, chosen.name, start)
+    )
+
+
+def _copy_bytes(source: Source, writer: SnapshotWriter, tell: Callable[[int], None]) -> None:
+    start = writer.chars
+    while block := source.stream.read(BLOCK):
+        writer.write_bytes(block)
+        tell(len(block))
+    size = writer.chars - start
+    writer.sources.append(SourceFile(source.name, size, size, "bytes", start))
+
+
+def _enough(writer: SnapshotWriter, paths: Sequence[str | Path], *, binary: bool) -> None:
+    names = ", ".join(map(str, paths[:3])) + (
+        f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+    )
+    unit = "byte" if binary else "character"
+    if writer.chars == 0:
+        raise CorpusError(f"there is no text in {names}", hint="is it the right file?")
+    if writer.distinct == 1:
+        raise CorpusError(
+            f"{names} has only one distinct {unit}, so there is nothing to learn",
+            hint="is it the right file?",
+        )

@@ -1,6 +1,6 @@
 """The network: an embedding, a stack of recurrent layers, and a score for every token of the vocabulary.
 
-    tokens -> embedding (or one-hot) -> [dropout ->] cell (+ its input) (-> norm) -> ... -> dropout -> projection -> logits
+    tokens -> embedding or one-hot -> [dropout ->] cell (+ its input) (-> norm) -> ... -> dropout -> projection -> logits
 
 Dropout is vertical (Zaremba et al. 2014, arXiv 1409.2329): it acts on what goes up from layer to layer and to the
 output, drawn anew for every unit, lane and time step, and never on what a layer carries through time.
@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from checkpoints.errors import CheckpointError
 from engine import cells
 from engine.cells.base import Cell
-from engine.config import ModelConfig
+from engine.config import MAX_HIDDEN, ModelConfig
 from engine.state import State
 
 
@@ -117,7 +117,7 @@ class Model(nn.Module):
     def _embed(self, tokens: Tensor) -> Tensor:
         if self.embedding is not None:
             return self.embedding(tokens)  # type: ignore[no-any-return]
-        return F.one_hot(tokens, self.vocab_size).to(self.output_bias.dtype)  # (..., V)
+        return F.one_hot(tokens.long(), self.vocab_size).to(self.output_bias.dtype)  # (..., V)
 
     def _finish_layer(self, i: int, out: Tensor, below: Tensor) -> Tensor:
         if self.config.residual and i > 0:
@@ -135,8 +135,13 @@ class Model(nn.Module):
         share = self.config.dropout
         if rng is None or share == 0:
             return x
-        mask = torch.empty(x.shape, device=rng.device).bernoulli_(1 - share, generator=rng)
-        return x * mask.div_(1 - share).to(device=x.device, dtype=x.dtype)
+        if rng.device.type != x.device.type:
+            # One draw on the CPU stands for the masks on another device: checkpoints keep one kind of generator, and
+            # no mask crosses the bus.
+            seed = int(torch.randint(2**62, (), generator=rng))
+            rng = Generator(x.device).manual_seed(seed)
+        mask = torch.empty(x.shape, device=x.device).bernoulli_(1 - share, generator=rng)
+        return x * mask.div_(1 - share).to(x.dtype)
 
     @torch.no_grad()
     def _initialise(self, rng: Generator) -> None:
@@ -233,8 +238,16 @@ def check_weights(
             raise CheckpointError(f"the weight {name} is not part of this model", hint=hint)
 
 
-# The weights that have one row a token.
-_TOKEN_ROWS = ("embedding.weight", "output_weight", "output_bias")
+def _token_axes(config: ModelConfig) -> dict[str, int]:
+    """Those weights that have something for each token, and along which axis: the one that grows with V."""
+    # Two sizes that no hidden size reaches.
+    less, more = (weight_shapes(config, MAX_HIDDEN + i) for i in (1, 2))
+    return {
+        name: axis
+        for name, shape in less.items()
+        for axis, size in enumerate(shape)
+        if size != more[name][axis]
+    }
 
 
 @torch.no_grad()
@@ -248,10 +261,10 @@ def grow(old: Model, *, old_ids: Sequence[int | None], rng: Generator) -> Model:
     weights = old.weights()
     new = torch.tensor([i is None for i in old_ids])
     source = torch.tensor([0 if i is None else i for i in old_ids])
-    for name in _TOKEN_ROWS:
+    for name, axis in _token_axes(old.config).items():
         if name not in weights:
-            continue
-        rows = weights[name]
+            continue  # a MUT cell that needed no projection: `from_weights` says so if it does now
+        rows = weights[name].movedim(axis, 0)
         grown = rows[source]
         if name == "output_bias":
             grown[new] = rows.min()
@@ -259,5 +272,5 @@ def grow(old: Model, *, old_ids: Sequence[int | None], rng: Generator) -> Model:
             noise = torch.randn(int(new.sum()), rows.shape[1], generator=rng, dtype=rows.dtype)
             spread = rows.std(dim=0, correction=0)
             grown[new] = rows.mean(dim=0) + 0.1 * spread * noise
-        weights[name] = grown
+        weights[name] = grown.movedim(0, axis)
     return Model.from_weights(old.config, len(old_ids), weights).to(old.device)

@@ -41,7 +41,7 @@ def training_bytes(config: ModelConfig, *, vocab_size: int, lanes: int, bptt: in
     weights = 4 * parameters(config, vocab_size)
     units = config.hidden_size * config.num_layers
     kept = int(_declared(config.cell, "kept_per_unit"))
-    token = config.embedding_size + kept * units + 3 * vocab_size
+    token = (config.embedding_size or vocab_size) + kept * units + 3 * vocab_size
     return FLOAT_BYTES * (weights + lanes * bptt * token)
 
 

@@ -41,7 +41,7 @@ class Cell(nn.Module, ABC):
     def initialise(self, rng: Generator) -> None:
         """Draw all weights from `rng`, a CPU generator: the same seed gives the same weights for every device."""
 
-    def raise_forget_bias(self) -> None:  # noqa: B027 - most cells have no gate that forgets
+    def raise_forget_bias(self) -> None:
         """Let the cell remember until it learns to forget; nothing to do without such a gate."""
 
     @abstractmethod

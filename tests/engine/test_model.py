@@ -104,6 +104,20 @@ def test_tied_model_scores_tokens_by_their_own_vectors() -> None:
     assert "narrow.weight" not in same_size.state_dict()
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_one_hot_tokens_are_an_embedding_that_is_the_identity(name: str) -> None:
+    model = build(cell=name, embedding_size=0, num_layers=2).double()
+    same = build(cell=name, embedding_size=V, num_layers=2).double()
+    same.load_weights({**model.weights(), "embedding.weight": torch.eye(V)})
+    tokens = some_tokens()
+    expected, _ = same(tokens, same.initial_state(3))
+    logits, _ = model(tokens, model.initial_state(3))
+    torch.testing.assert_close(logits, expected, rtol=0, atol=1e-12)
+    stepped, _ = model.step(tokens[0], model.initial_state(3))
+    torch.testing.assert_close(stepped, expected[0], rtol=0, atol=1e-12)
+    assert "embedding.weight" not in model.state_dict()
+
+
 # Dropout
 
 
@@ -264,6 +278,18 @@ def test_a_grown_model_keeps_what_it_knew() -> None:
     fresh = new.embedding.weight.detach()[[0, 6, 11]] - known.mean(dim=0)
     assert 0 < float(fresh.abs().max()) < float(known.std())
     assert len(fresh.unique(dim=0)) == 3
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_grown_one_hot_model_keeps_what_it_knew(name: str) -> None:
+    """Then it is the columns of the first layer's input weights that belong to tokens; here V = H + 3."""
+    old = build(cell=name, embedding_size=0, num_layers=2)
+    old_ids = [None, *range(V), None]
+    new = grow(old, old_ids=old_ids, rng=generator(1))
+    tokens = some_tokens()
+    expected, _ = old(tokens, old.initial_state(3))
+    logits, _ = new(tokens + 1, new.initial_state(3))
+    torch.testing.assert_close(logits[..., 1:-1], expected)
 
 
 def test_growing_a_tied_model_and_shrinking_a_vocabulary() -> None:

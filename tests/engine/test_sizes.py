@@ -20,11 +20,14 @@ NAMES = cells.names()
 
 @pytest.mark.parametrize("layer_norm", [False, True])
 @pytest.mark.parametrize("tied", [False, True])
-@pytest.mark.parametrize(("embed", "hidden", "layers"), [(3, 5, 1), (4, 4, 2), (7, 6, 3)])
+@pytest.mark.parametrize(
+    ("embed", "hidden", "layers"), [(3, 5, 1), (4, 4, 2), (7, 6, 3), (0, 5, 2)]
+)
 @pytest.mark.parametrize("name", NAMES)
 def test_formula_counts_the_weights_of_the_real_model(
     name: str, embed: int, hidden: int, layers: int, tied: bool, layer_norm: bool
 ) -> None:
+    tied = tied and embed > 0
     config = ModelConfig(
         cell=name,
         num_layers=layers,

@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 # One thread: tests run side by side on few cores, and sums over threads may round differently.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MKL_NUM_THREADS", "1")
+
+# The same examples every time, and none that fails because the machine was busy.
+hypothesis.settings.register_profile("rnnstudio", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("rnnstudio")
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -1,0 +1,1 @@
+"""Writing with a model: filters on what may be drawn, the sampler of many streams, beam search."""

@@ -1,0 +1,167 @@
+"""Writing text: many streams, each drawn from the model token by token and given out as soon as it is certain.
+
+What a seed writes depends on the model, the prime and the settings alone, never on what is written beside it:
+
+- every text draws from its own generator, one number a token (`filters.draw`);
+- the model always computes `lanes` rows at once, padded where fewer texts are left, because a row computed in a
+  product of another shape may differ in its last bit, and one bit can become another word later.
+
+On the CPU `lanes` is 1: each text is then computed all by itself, and a single one, the common case, is fastest.
+Measured for the network alone on one core, tokens a second of all texts together (of one text alone):
+
+    lanes                1                4                8
+    lstm 2x192  11,400 (11,400)   24,000 (6,000)   36,000 (4,600)
+    lstm 3x512   1,400  (1,400)    1,600   (400)    2,700   (330)
+
+On an accelerator a step takes about the same time for 1 text and for 64, so `lanes` is 64 there.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+import torch
+from torch import Tensor
+
+from checkpoints.errors import RnnStudioError
+from engine.config import SampleConfig
+from engine.model import Model
+from engine.sampling import filters
+from engine.sampling.prime import prime_ids, read
+from engine.sampling.stream import Piece, Request, Sample, Stream
+from engine.state import State
+from engine.tokenizers.base import Tokenizer
+
+ACCELERATOR_LANES = 64
+
+Items = list[Piece | Sample]
+
+
+class Sampler:
+    """Writes with a model, which it leaves as it is. Every text starts from a state of zero.
+
+    `documents` says that the model was trained on documents: their end ends a text. A model of one long text has never
+    seen that token and never writes it. Other tokens that training never saw (spelled bytes, for instance) keep the
+    small probability that the model gives them.
+
+    `lanes` 0 takes what suits the device. Another number means other roundings, and so perhaps another text.
+    """
+
+    def __init__(
+        self, model: Model, tokenizer: Tokenizer, *, documents: bool, lanes: int = 0
+    ) -> None:
+        self.tokenizer = tokenizer
+        self.documents = documents
+        on_cpu = model.device.type == "cpu"
+        self.lanes = lanes or (1 if on_cpu else ACCELERATOR_LANES)
+        self.model = _laid_out_for_steps(model) if on_cpu else model
+        self._allowed = torch.zeros(model.vocab_size, dtype=torch.float64)
+        if not documents:
+            self._allowed[tokenizer.document_end] = -math.inf
+
+    def write(self, requests: Sequence[Request]) -> list[Sample]:
+        """The finished samples, in the order of the requests."""
+        found = [item for item in self.stream(requests) if isinstance(item, Sample)]
+        return sorted(found, key=lambda sample: sample.index)
+
+    def stream(
+        self, requests: Sequence[Request], *, side_by_side: bool = False
+    ) -> Iterator[Piece | Sample]:
+        """Pieces of text as they become certain, and each sample when it is finished.
+
+        Texts come one after the other, `lanes` at a time; with `side_by_side` all of them grow together. Close the
+        iterator to stop. Raises RnnStudioError if what the model computes is no number.
+        """
+        primes: dict[str, tuple[State, int]] = {}
+        streams = [Stream(i, request, self.tokenizer) for i, request in enumerate(requests)]
+        # One distribution a step for all rows of a group: its texts share their settings.
+        streams.sort(key=lambda s: repr(s.request.config))
+        batches = [
+            batch[i : i + self.lanes]
+            for _, same in groupby(streams, key=lambda s: s.request.config)
+            for batch in [list(same)]
+            for i in range(0, len(batch), self.lanes)
+        ]
+        batches.sort(key=lambda batch: batch[0].index)
+        running = [self._run(batch, primes) for batch in batches]
+        if not side_by_side:
+            for steps in running:
+                for items in steps:
+                    yield from items
+        while side_by_side and running:
+            alive = []
+            for steps in running:
+                found = next(steps, None)
+                if found is not None:
+                    yield from found
+                    alive.append(steps)
+            running = alive
+
+    def _run(self, streams: list[Stream], primes: dict[str, tuple[State, int]]) -> Iterator[Items]:
+        """Write up to `lanes` texts of the same settings; what each step gave."""
+        config = streams[0].request.config
+        begun = [self._begin(s.request.prime, primes) for s in streams]
+        begun += begun[:1] * (self.lanes - len(begun))  # padding
+        state = tuple(
+            tuple(torch.cat(parts) for parts in zip(*layers, strict=True))
+            for layers in zip(*(state for state, _ in begun), strict=True)
+        )
+        tokens = torch.tensor([token for _, token in begun])
+        rows: list[Stream | None] = [*streams, *[None] * (self.lanes - len(streams))]
+        while any(rows):
+            tokens, nats, state = self._step(tokens, state, config, rows)
+            items: Items = []
+            for row, (stream, token) in enumerate(zip(rows, tokens.tolist(), strict=True)):
+                if stream is None:
+                    continue
+                text = stream.push(token, nats[row])
+                if text:
+                    items.append(Piece(stream.index, text))
+                if stream.sample:
+                    items.append(stream.sample)
+                    rows[row] = None
+            yield items
+
+    def _begin(self, prime: str, primes: dict[str, tuple[State, int]]) -> tuple[State, int]:
+        """The state after all but the last token of a prime, read once, and that token."""
+        if prime not in primes:
+            ids = prime_ids(self.tokenizer, prime, documents=self.documents)
+            primes[prime] = read(self.model, ids[:-1], self.model.initial_state(1)), int(ids[-1])
+        return primes[prime]
+
+    @torch.inference_mode()
+    def _step(
+        self, tokens: Tensor, state: State, config: SampleConfig, streams: list[Stream | None]
+    ) -> tuple[Tensor, list[float], State]:
+        """The next token (B,) of each row, its surprise under the unfiltered model, and the next state."""
+        logits, state = self.model.step(tokens.to(self.model.device), state)
+        own = torch.log_softmax(logits.cpu().double(), dim=-1)  # (B, V)
+        allowed = own if self.documents else torch.log_softmax(own + self._allowed, dim=-1)
+        recent = None
+        if config.repetition_penalty != 1:
+            blank = [-1] * filters.REPETITION_WINDOW
+            recent = torch.tensor([list(s.recent) if s else blank for s in streams])
+        uniform = torch.tensor([s.uniform() if s else 0.0 for s in streams], dtype=torch.float64)
+        tokens = filters.draw(filters.apply(allowed, config, recent), uniform)
+        nats = own.gather(-1, tokens.unsqueeze(-1)).squeeze(-1).neg().tolist()
+        if any(math.isnan(n) for n in nats):
+            raise RnnStudioError(
+                "the model's output is not a number: its weights are damaged or training diverged",
+                hint="use an earlier checkpoint: rnnstudio runs show RUN lists them",
+            )
+        return tokens, nats, state
+
+
+def _laid_out_for_steps(model: Model) -> Model:
+    """A copy whose matrices lie in memory column by column, as a product with one row wants to read them.
+
+    A step of lstm 3x512 takes 0.7 ms instead of 1.6, of lstm 2x192 0.09 instead of 0.1.
+    """
+    fast = copy.deepcopy(model).requires_grad_(False)
+    for weight in fast.parameters():
+        if weight.dim() == 2:
+            weight.data = weight.data.t().contiguous().t()
+    return fast

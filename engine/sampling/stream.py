@@ -1,0 +1,149 @@
+"""One text being written: from drawn tokens to pieces of text that are certain, and when it ends."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import torch
+
+from engine.config import SampleConfig
+from engine.sampling.filters import REPETITION_WINDOW
+from engine.tokenizers.base import Tokenizer
+
+MAX_SEED = 2**63 - 1
+_UNIFORMS = 512  # numbers drawn at once from a text's generator
+# A character takes at most 8 tokens (4 bytes of 2 nibbles each) and perhaps one that switches to spelling. A model
+# that has not learned to spell could otherwise go on for ever without finishing a character.
+_TOKENS_PER_CHAR = 16
+
+Reason = Literal["length", "stop", "document end"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One text to write."""
+
+    seed: int
+    prime: str = ""
+    """What the text goes on from; empty starts a document or, in one long text, a line."""
+    config: SampleConfig = field(default_factory=SampleConfig)
+    length: int = 400
+    """Characters; 0 writes until the document ends, `stop` appears or the caller closes the stream."""
+    stop: str = ""
+    """Ends the text where this would appear, which is then not part of it; empty: nothing does."""
+    keep_text: bool = True
+    """Whether the finished sample holds its text, or only the pieces did (so that endless texts take no memory)."""
+
+    def copies(self, count: int) -> list[Request]:
+        """`count` requests with the seeds `seed`, `seed + 1` and so on (0 follows the largest)."""
+        return [replace(self, seed=(self.seed + i) % (MAX_SEED + 1)) for i in range(count)]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """More text of the request at `index`."""
+
+    index: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """A finished text and what reproduces it, together with the checkpoint."""
+
+    index: int
+    request: Request
+    text: str
+    """Without the prime; empty unless the request keeps it."""
+    reason: Reason
+    """Why it ended."""
+    chars: int
+    """Of the text, whether kept or not."""
+    tokens: int
+    """Tokens drawn: those of the stop text and a document's end too."""
+    nats: float
+    """Surprise of the tokens drawn under the model itself, before any filter or temperature."""
+    nats_per_char: float | None
+    """The same for each character that those tokens make; None if they make none."""
+
+
+class Stream:
+    """The bookkeeping of one text. It knows nothing of the model: it is told the tokens that were drawn."""
+
+    def __init__(self, index: int, request: Request, tokenizer: Tokenizer) -> None:
+        self.index = index
+        self.request = request
+        self.recent: deque[int] = deque([-1] * REPETITION_WINDOW, maxlen=REPETITION_WINDOW)
+        self.sample: Sample | None = None
+        """The finished sample, once there is one."""
+        self._document_end = tokenizer.document_end
+        self._decoder = tokenizer.decoder()
+        self._rng = torch.Generator().manual_seed(request.seed)
+        self._uniforms: list[float] = []
+        self._held = ""  # could still turn out to be the beginning of the stop text
+        self._kept: list[str] = []
+        self._given = self._drawn = self._tokens = 0  # characters given out and drawn, tokens drawn
+        self._nats = 0.0
+
+    def uniform(self) -> float:
+        """The next number in [0, 1) of this text's own generator."""
+        if not self._uniforms:
+            block = torch.rand(_UNIFORMS, generator=self._rng, dtype=torch.float64)
+            self._uniforms = block.flip(0).tolist()
+        return self._uniforms.pop()
+
+    def push(self, token: int, nats: float) -> str:
+        """Take the next token and its surprise; gives the text that became certain, perhaps none."""
+        self.recent.append(token)
+        self._tokens += 1
+        self._nats += nats
+        text = self._decoder.push(token)
+        if token == self._document_end:
+            text += self._decoder.flush()
+        self._drawn += len(text)
+        self._held += text
+        return self._release(ended=token == self._document_end)
+
+    def _release(self, *, ended: bool) -> str:
+        length, stop = self.request.length, self.request.stop
+        left = length - self._given if length else math.inf
+        found = self._held.find(stop) if stop else -1
+        reason: Reason | None = None
+        if 0 <= found <= left:
+            out, reason = self._held[:found], "stop"
+        elif len(self._held) >= left:
+            out, reason = self._held[: int(left)], "length"
+        elif ended:
+            out, reason = self._held, "document end"
+        elif length and self._tokens >= _TOKENS_PER_CHAR * (length + _TOKENS_PER_CHAR):
+            out, reason = self._held, "length"
+        else:
+            out = self._held[: len(self._held) - _overlap(self._held, stop)]
+        self._held = self._held[len(out) :]
+        self._given += len(out)
+        if self.request.keep_text:
+            self._kept.append(out)
+        if reason:
+            self.sample = self._finished(reason)
+        return out
+
+    def _finished(self, reason: Reason) -> Sample:
+        return Sample(
+            index=self.index,
+            request=self.request,
+            text="".join(self._kept),
+            reason=reason,
+            chars=self._given,
+            tokens=self._tokens,
+            nats=self._nats,
+            nats_per_char=self._nats / self._drawn if self._drawn else None,
+        )
+
+
+def _overlap(text: str, stop: str) -> int:
+    """How many characters at the end of `text` are a beginning of `stop`."""
+    most = min(len(text), len(stop) - 1)
+    return next((n for n in range(most, 0, -1) if text.endswith(stop[:n])), 0)

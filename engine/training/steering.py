@@ -19,7 +19,7 @@ POLL_S = 0.2
 # The first safety checkpoint comes early: whoever stops after half a minute loses nothing (nanoGPT#60).
 FIRST_CHECKPOINT_S = 20.0
 
-STOPS = ("", "done", "stopped", "interrupted")
+STOPS = ("", "done", "stopped", "interrupted", "early-stopping")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class Orders:
 
     progress: float = 0.0
     lr: float = 0.0
+    """Before the schedule."""
     stop: int = 0
     """Index into STOPS."""
     save: bool = False
@@ -51,6 +52,7 @@ class Steering:
         run: Path,
         *,
         budget: Budget,
+        patience: int,
         watch: Stopwatch,
         interrupts: Interrupts,
         safety_seconds: float,
@@ -59,7 +61,7 @@ class Steering:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._budget, self._watch, self._interrupts = budget, watch, interrupts
-        self._safety_s, self._tell = safety_seconds, tell
+        self._safety_s, self._patience, self._tell = safety_seconds, patience, tell
         self._clock, self._sleep = clock, sleep
         self._requests = ControlReader(run)
         self._polled = -math.inf
@@ -83,8 +85,8 @@ class Steering:
         )
         orders = Orders(
             progress=progress,
-            lr=state.lr,
-            stop=self._stop_code(progress),
+            lr=state.lr * state.rate_factor,
+            stop=self._stop_code(progress, state.waited),
             save=self._save or self._safety_is_due(),
             save_by_request=self._save,
             sample=self._sample,
@@ -96,9 +98,11 @@ class Steering:
         """A checkpoint was written: the time to the next one starts anew."""
         self._saved_at, self._never_saved = self._clock(), False
 
-    def _stop_code(self, progress: float) -> int:
+    def _stop_code(self, progress: float, waited: int) -> int:
         if progress >= 1:
             return STOPS.index("done")
+        if self._patience and waited >= self._patience:
+            return STOPS.index("early-stopping")
         if self._interrupts.received:
             return STOPS.index("interrupted")
         return STOPS.index("stopped") if self._stop else 0

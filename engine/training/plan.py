@@ -1,0 +1,92 @@
+"""Choosing what the user left open: a model, lanes and dropout that fit the text, the machine and the time.
+
+The figures behind the rules come from trials on two CPU cores (docs/experiments.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from engine import sizes
+from engine.config import ModelConfig, TrainConfig
+
+HIDDEN = (64, 96, 128, 192, 256, 320, 384, 512, 640, 768, 1024)
+# At 3 minutes 2x192 was best with 11 tokens read per weight, at 10 minutes 2x256 with 12; wider ones, reading 5
+# per weight, lost.
+TOKENS_PER_WEIGHT = 10.0
+# A model with more weights than this many times the text's tokens learns it by heart before it learns to write.
+WEIGHTS_PER_TOKEN = 2.0
+SMALLEST_CAP = 60_000
+# Passes over the text from which each dropout pays (2 % of loss either way near the borders).
+DROPOUT_FROM_EPOCHS = ((40.0, 0.4), (20.0, 0.3), (12.0, 0.2), (6.0, 0.1), (0.0, 0.0))
+# Validations without a better one before a run that the program laid out gives up; they are log-spaced, so this is a
+# run that got nowhere for three quarters of its length.
+PATIENCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the machine did: `tokens_per_s` with a model of `weights` weights."""
+
+    tokens_per_s: float
+    weights: int
+
+    def tokens_per_s_with(self, weights: int) -> float:
+        """Work grows with the weights that each token passes."""
+        return self.tokens_per_s * self.weights / weights
+
+
+def working_weights(model: ModelConfig, vocab_size: int) -> int:
+    """Weights that a token's computation touches: all but the embedding, of which one row is looked up."""
+    table = vocab_size * model.embedding_size if not model.tied else 0
+    return max(1, sizes.parameters(model, vocab_size) - table)
+
+
+def choose(
+    model: ModelConfig,
+    training: TrainConfig,
+    *,
+    given: Mapping[str, Any],
+    measured: Measured,
+    vocab_size: int,
+    tokens: int,
+) -> tuple[ModelConfig, TrainConfig, str]:
+    """The model and training for a budget of minutes, leaving all that was `given` as it is; and why, in a sentence.
+
+    `tokens` counts the training text.
+    """
+    seconds = training.minutes * 60
+
+    def reading(candidate: ModelConfig) -> float:
+        return measured.tokens_per_s_with(working_weights(candidate, vocab_size)) * seconds
+
+    if "hidden_size" not in given:
+        cap = max(SMALLEST_CAP, WEIGHTS_PER_TOKEN * tokens)
+        fitting = [
+            candidate
+            for size in HIDDEN
+            if (
+                weights := working_weights(
+                    candidate := replace(model, hidden_size=size), vocab_size
+                )
+            )
+            <= cap
+            and reading(candidate) >= TOKENS_PER_WEIGHT * weights
+        ]
+        model = fitting[-1] if fitting else replace(model, hidden_size=HIDDEN[0])
+    epochs = reading(model) / max(tokens, 1)
+    if "dropout" not in given:
+        dropout = next(share for least, share in DROPOUT_FROM_EPOCHS if epochs >= least)
+        model = replace(model, dropout=dropout)
+    if "patience" not in given:
+        training = replace(training, patience=PATIENCE)
+    rate = measured.tokens_per_s_with(working_weights(model, vocab_size))
+    why = (
+        f"{model.hidden_size} units a layer: in {training.minutes:g} minutes about {epochs:.1f} passes over the text "
+        f"at {rate:,.0f} tokens/s"
+    )
+    if model.dropout and "dropout" not in given:
+        why += f"; dropout {model.dropout:g} against learning it by heart"
+    return model, training, why

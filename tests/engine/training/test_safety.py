@@ -1,0 +1,52 @@
+"""One bad step is skipped, a bad run goes back."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from engine.training.safety import PATIENCE_STEPS, Verdict, Watchdog, running_mean
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf])
+def test_a_single_step_without_finite_numbers_is_skipped(loss: float) -> None:
+    dog = Watchdog()
+    assert dog.judge(loss=loss, grad_norm=1.0, average=2.0) is Verdict.SKIP
+    assert dog.judge(loss=2.0, grad_norm=math.inf, average=2.0) is Verdict.SKIP
+    assert dog.judge(loss=2.0, grad_norm=1.0, average=2.0) is Verdict.APPLY
+
+
+def test_several_in_a_row_go_back_and_the_count_starts_anew() -> None:
+    dog = Watchdog()
+    verdicts = [
+        dog.judge(loss=math.nan, grad_norm=1.0, average=2.0)
+        for _ in range(2 * PATIENCE_STEPS["non-finite"])
+    ]
+    once = [Verdict.SKIP] * (PATIENCE_STEPS["non-finite"] - 1) + [Verdict.ROLL_BACK]
+    assert verdicts == once * 2
+
+
+def test_a_spike_is_applied_but_a_loss_that_stays_up_goes_back() -> None:
+    dog = Watchdog()
+    assert dog.judge(loss=9.0, grad_norm=1.0, average=2.0) is Verdict.APPLY
+    assert dog.judge(loss=2.0, grad_norm=1.0, average=2.0) is Verdict.APPLY
+    verdicts = {
+        dog.judge(loss=9.0, grad_norm=1.0, average=2.0) for _ in range(PATIENCE_STEPS["spike"])
+    }
+    assert verdicts == {Verdict.APPLY, Verdict.ROLL_BACK}
+
+
+def test_the_first_steps_have_no_mean_to_be_a_spike_against() -> None:
+    dog = Watchdog()
+    for _ in range(100):
+        assert dog.judge(loss=99.0, grad_norm=1.0, average=math.nan) is Verdict.APPLY
+
+
+def test_the_running_mean_starts_at_the_first_loss_and_ignores_what_is_no_number() -> None:
+    assert running_mean(math.nan, 4.0) == 4.0
+    assert running_mean(4.0, math.nan) == 4.0
+    mean = 4.0
+    for _ in range(1000):
+        mean = running_mean(mean, 2.0)
+    assert mean == pytest.approx(2.0, abs=1e-3)

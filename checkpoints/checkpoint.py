@@ -305,7 +305,7 @@ def _read(folder: Path, name: str, max_bytes: int, *, size: int | None = None) -
                 raise _damaged(folder, f"{name} has {found.st_size:,} bytes instead of {size:,}")
             if found.st_size > max_bytes:
                 raise _damaged(folder, f"{name} has {found.st_size:,} bytes, over {max_bytes:,}")
-            return file.read(max_bytes if size is None else size)
+            return file.read(found.st_size)
     except OSError as error:
         raise _unreadable(folder, error) from error
     except MemoryError as error:

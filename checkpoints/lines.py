@@ -82,7 +82,7 @@ class LineReader:
                 if stat.st_size == self.offset:
                     return []
                 file.seek(self.offset)
-                data = file.read(max_bytes)
+                data = file.read(min(max_bytes, stat.st_size - self.offset))
                 while b"\n" not in data and len(data) < MAX_LINE_BYTES:
                     more = file.read(max(len(data), _BLOCK_BYTES))
                     if not more:
@@ -108,16 +108,16 @@ class LineReader:
         return lines
 
     def _notice_replacement(self, identity: tuple[int, int], size: int, head: bytes) -> None:
+        # Only what lies before the offset is settled: a torn last line may be cut and written anew.
+        settled = self._head[: self.offset]
         replaced = self._identity is not None and (
-            identity != self._identity or not head.startswith(self._head)
+            identity != self._identity or not head.startswith(settled)
         )
         if replaced or size < self.offset:
             self.offset = 0
             self.generation += 1
             self._inside_overlong = False
-        self._identity = identity
-        # Only what lies before the offset is settled: a torn last line may be cut and written anew.
-        self._head = head[: self.offset]
+        self._identity, self._head = identity, head
 
 
 def read_tail(path: Path, max_bytes: int) -> list[bytes]:

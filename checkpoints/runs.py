@@ -12,6 +12,7 @@ import os
 import re
 import secrets
 import shutil
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -134,7 +135,7 @@ class RunFolder:
 
     def events(self) -> Iterator[Event]:
         """The whole log as an uninterrupted run would have written it. Views follow it with an EventReader instead."""
-        return effective(EventReader(self.events_path).poll(max_bytes=2**62))
+        return effective(EventReader(self.events_path).poll(max_bytes=sys.maxsize))
 
     def summary(self, *, now: float | None = None) -> Summary:
         """Where the run stands, from the end of its log: cheap, however long the log is."""

@@ -10,12 +10,13 @@ Ids: 0 to 15 are the nibbles, 16 + i is character i. What comes after (words, th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from engine.tokenizers._bytes import to_bytes, to_text, utf8_decoder
+from engine.tokenizers._corpus import CodePoints, code_points, from_code_points
 from engine.tokenizers.base import AnyIds, Ids, damaged
 
 NIBBLES = 16
@@ -46,62 +47,26 @@ class Alphabet:
         missing = ids == _MISSING
         if not missing.any():
             return ids
-        # Each missing character takes two places a byte; the nibbles fill these places in order.
-        places = np.where(missing, 2 * _utf8_lengths(codes), 1)
-        spelled = np.repeat(missing, places)
+        # The nibbles fill the places of the missing characters in order.
+        spelled = np.repeat(missing, _places(codes, missing))
         out = np.empty(len(spelled), np.uint32)
         out[~spelled] = ids[~missing]
         data = np.frombuffer(to_bytes(from_code_points(codes[missing])), np.uint8)
         out[spelled] = np.stack([data >> 4, data & 15], axis=1).ravel()
         return out
 
+    def lengths(self, text: str) -> npt.NDArray[np.int64]:
+        """How many ids each character of `text` takes."""
+        codes = code_points(text)
+        return _places(codes, self._ids[codes] == _MISSING)
+
     def unseen(self, text: str) -> list[str]:
         return [c for c in dict.fromkeys(text) if self._ids[ord(c)] == _MISSING]
 
 
-def code_points(text: str) -> npt.NDArray[np.uint32]:
-    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
-
-
-def from_code_points(codes: npt.NDArray[np.uint32]) -> str:
-    return codes.astype("<u4", copy=False).tobytes().decode("utf-32-le", "surrogatepass")
-
-
-def _utf8_lengths(codes: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
-    return 1 + (codes >= 0x80) + (codes >= 0x800).astype(np.int64) + (codes >= 0x10000)
-
-
-class CharacterCounts:
-    """How often each character occurs, counted piece by piece; 9 MB whatever the corpus."""
-
-    def __init__(self) -> None:
-        self._counts = np.zeros(_UNICODE, np.int64)
-
-    def add(self, text: str) -> None:
-        counts = np.bincount(code_points(text))
-        self._counts[: len(counts)] += counts
-
-    @property
-    def total(self) -> int:
-        return int(self._counts.sum())
-
-    def most_common(self, limit: int, *, without: str = "") -> str:
-        """The most frequent characters (of equals the lower code point), in code point order.
-
-        Surrogates are left out: no file of text holds one, and JSON cannot keep it.
-        """
-        counts = self._counts.copy()
-        counts[0xD800:0xE000] = 0
-        counts[code_points(without)] = 0
-        order = np.argsort(-counts, kind="stable")[: min(limit, np.count_nonzero(counts))]
-        return from_code_points(np.sort(order).astype(np.uint32))
-
-
-def count_characters(pieces: Iterable[str]) -> CharacterCounts:
-    counts = CharacterCounts()
-    for piece in pieces:
-        counts.add(piece)
-    return counts
+def _places(codes: CodePoints, missing: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    utf8_lengths = 1 + (codes >= 0x80).astype(np.int64) + (codes >= 0x800) + (codes >= 0x10000)
+    return np.where(missing, 2 * utf8_lengths, 1)
 
 
 class SpellingDecoder:
@@ -151,12 +116,15 @@ def nibble_name(nibble: int) -> str:
     return f"<{nibble:X}>"
 
 
-def checked_characters(value: object) -> str:
-    """The characters of a `tokenizer.json`. Raises CheckpointError unless they are different ones and no surrogates."""
+def checked_characters(value: object, limit: int = MAX_CHARACTERS) -> str:
+    """The characters of a `tokenizer.json`.
+
+    Raises CheckpointError unless they are different ones, not too many, and no surrogates.
+    """
     if not isinstance(value, str):
         raise damaged("its characters are no text")
-    if len(value) > MAX_CHARACTERS:
-        raise damaged(f"it has {len(value):,} characters; at most {MAX_CHARACTERS:,} can be")
+    if len(value) > limit:
+        raise damaged(f"it has {len(value):,} characters; at most {limit:,} can be")
     codes = code_points(value)
     if len(np.unique(codes)) != len(codes):
         raise damaged("a character occurs twice in it")

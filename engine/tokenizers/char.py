@@ -8,13 +8,13 @@ from typing import Self
 import numpy as np
 
 from checkpoints.errors import ConfigError
+from engine.tokenizers._corpus import count_characters
 from engine.tokenizers._spelling import (
     MAX_CHARACTERS,
     NIBBLES,
     Alphabet,
     SpellingDecoder,
     checked_characters,
-    count_characters,
     decode_spelling,
     nibble_name,
 )

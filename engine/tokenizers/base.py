@@ -11,13 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from checkpoints.errors import CheckpointError
+from checkpoints.jsontext import load_object
 
 Ids = npt.NDArray[np.uint32]
 AnyIds = Sequence[int] | npt.NDArray[np.integer]
 
 VERSION = 1
-# The largest honest tokenizer.json (a word vocabulary of 60,000 with 60,000 characters) stays below 2 MB.
-MAX_DESCRIPTION_BYTES = 16 << 20
 
 
 class Decoder(Protocol):
@@ -135,16 +134,10 @@ def read_description(files: Mapping[str, bytes], name: str = "") -> dict[str, An
 
     Raises CheckpointError where it is anything else.
     """
-    data = files.get("tokenizer.json")
-    if data is None:
+    if "tokenizer.json" not in files:
         raise damaged("it is missing")
-    if len(data) > MAX_DESCRIPTION_BYTES:
-        raise damaged(f"it has {len(data):,} bytes; at most {MAX_DESCRIPTION_BYTES:,} are read")
-    try:
-        body = json.loads(data.decode())
-    except (ValueError, RecursionError) as error:  # UnicodeDecodeError and JSONDecodeError too
-        raise damaged("it is no JSON that can be read") from error
-    if not isinstance(body, dict) or not isinstance(body.get("name"), str):
+    body = load_object(files["tokenizer.json"], what="the checkpoint's tokenizer.json")
+    if not isinstance(body.get("name"), str):
         raise damaged("it does not say which tokenizer it is")
     if name and body["name"] != name:
         raise damaged(f"it is of the tokenizer {body['name'][:40]!r}, not {name}")

@@ -51,12 +51,12 @@ def test_a_module_that_is_no_tokenizer_is_never_imported(name: str) -> None:
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        (b"", "no JSON"),
-        (b"\xff\xfe", "no JSON"),
-        (b"[" * 100_000, "no JSON"),
-        (b'{"name": "char", "version": ' + b"9" * 5000 + b"}", "no JSON"),
-        (b" " * (17 << 20), "at most 16,777,216"),
-        (b"[]", "which tokenizer"),
+        (b"", "cannot be read"),
+        (b"\xff\xfe", "not UTF-8"),
+        (b"[" * 100_000, "nested deeper"),
+        (b'{"name": "char", "version": ' + b"9" * 5000 + b"}", "cannot be read"),
+        (b" " * (17 << 20), "over the limit"),
+        (b"[]", "not an object"),
         (b'{"name": 3, "version": 1}', "which tokenizer"),
         (b'{"name": "char"}', "its version"),
         (b'{"name": "char", "version": true}', "its version"),

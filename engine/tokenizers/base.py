@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, Self
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from checkpoints.errors import CheckpointError
 from checkpoints.jsontext import load_object
+from engine.tokenizers._nearest import nearest
 
 Ids = npt.NDArray[np.uint32]
 AnyIds = Sequence[int] | npt.NDArray[np.integer]
@@ -84,6 +86,23 @@ class Tokenizer(ABC):
         They encode all the same, spelled as bytes.
         """
 
+    def familiar(self, text: str) -> tuple[str, dict[str, str]]:
+        """A prompt in characters that the model knows, as far as that goes, and what was replaced by what.
+
+        An unseen character gives way to the nearest one that the corpus had: another quote or dash, the other case, no
+        accent. One without a likeness stays, and is spelled as bytes. A prompt is never refused.
+        """
+        if self.unseen(text):
+            composed = unicodedata.normalize("NFC", text)
+            text = min(text, composed, key=lambda t: len(self.unseen(t)))
+        replaced: dict[str, str] = {}
+        for character in self.unseen(text):
+            for other in nearest(character):
+                if other != character and not self.unseen(other):
+                    replaced[character] = other
+                    break
+        return text.translate({ord(c): other for c, other in replaced.items()}), replaced
+
     def decode(self, ids: AnyIds) -> str:
         """The text of ids (N,)."""
         decoder = self.decoder()
@@ -101,13 +120,13 @@ class Tokenizer(ABC):
         for text in recut(pieces, self.safe_cut):
             yield self.encode(text)
 
-    def extended(self, pieces: Iterable[str]) -> tuple[Self, Ids]:  # noqa: ARG002 - for those that grow
-        """This tokenizer with the characters of another corpus added, for fine-tuning, and where its ids went.
+    def extended(self, pieces: Iterable[str]) -> tuple[Self, list[int | None]]:  # noqa: ARG002
+        """This tokenizer with the characters of another corpus added, for fine-tuning.
 
-        The second is `kept` (vocab_size,): old id i means the same as id kept[i] of the new one. A tokenizer
-        whose vocabulary does not grow returns itself and the identity.
+        The second gives for each of its ids the id that the same token had before, None for a new one, as
+        `engine.model.grow` takes it. A tokenizer whose vocabulary does not grow returns itself.
         """
-        return self, np.arange(self.vocab_size, dtype=np.uint32)
+        return self, list(range(self.vocab_size))
 
 
 def recut(pieces: Iterable[str], safe_cut: Callable[[str], int]) -> Iterator[str]:

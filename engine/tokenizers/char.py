@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Self
 
-import numpy as np
-
 from checkpoints.errors import ConfigError
 from engine.tokenizers._corpus import count_characters
 from engine.tokenizers._spelling import (
@@ -65,14 +63,12 @@ class CharTokenizer(Tokenizer):
     def unseen(self, text: str) -> list[str]:
         return self._alphabet.unseen(text)
 
-    def extended(self, pieces: Iterable[str]) -> tuple[Self, Ids]:
+    def extended(self, pieces: Iterable[str]) -> tuple[Self, list[int | None]]:
         """New characters come after the old ones, so that only the document's end moves."""
         room = MAX_CHARACTERS - len(self.characters)
         added = count_characters(pieces).most_common(room, without=self.characters)
-        grown = type(self)(self.characters + added)
-        kept = np.arange(self.vocab_size, dtype=np.uint32)
-        kept[self.document_end] = grown.document_end
-        return grown, kept
+        old_ids = [*range(self.document_end), *[None] * len(added), self.document_end]
+        return type(self)(self.characters + added), old_ids
 
     def to_files(self) -> dict[str, bytes]:
         return description(self.name, characters=self.characters)

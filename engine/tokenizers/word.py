@@ -176,14 +176,13 @@ class WordTokenizer(Tokenizer):
     def unseen(self, text: str) -> list[str]:
         return self._alphabet.unseen(text)
 
-    def extended(self, pieces: Iterable[str]) -> tuple[Self, Ids]:
+    def extended(self, pieces: Iterable[str]) -> tuple[Self, list[int | None]]:
         """New characters come after the old ones; the words move up, and stay the same words."""
         old = self._alphabet.characters
         added = count_characters(pieces).most_common(MAX_CHARACTERS - len(old), without=old)
-        grown = type(self)(old + added, self._words)
-        kept = np.arange(self.vocab_size, dtype=np.uint32)
-        kept[self._alphabet.size :] += len(added)
-        return grown, kept
+        size = self._alphabet.size
+        old_ids = [*range(size), *[None] * len(added), *range(size, self.vocab_size)]
+        return type(self)(old + added, self._words), old_ids
 
     def to_files(self) -> dict[str, bytes]:
         return description(self.name, characters=self._alphabet.characters, words=list(self._words))

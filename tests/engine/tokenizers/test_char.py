@@ -60,18 +60,30 @@ def test_unseen_characters_are_named_once_in_order() -> None:
 
 def test_growing_keeps_what_every_old_id_means() -> None:
     old = CharTokenizer.learn(["hello"])
-    new, kept = old.extended(["yellow ", "\nhollow"])
+    new, old_ids = old.extended(["yellow ", "\nhollow"])
     assert new.characters == "ehlo" + "\n wy"
-    assert [new.token_text(int(k)) for k in kept] == [
+    assert len(old_ids) == new.vocab_size
+    assert [old.token_text(i) for i in old_ids if i is not None] == [
         old.token_text(i) for i in range(old.vocab_size)
     ]
-    assert int(kept[old.document_end]) == new.document_end
-    assert new.encode("hello").tolist() == kept[old.encode("hello")].tolist()
-    same, kept = new.extended(["hello yellow"])
-    assert same.to_files() == new.to_files()
-    assert kept.tolist() == list(range(new.vocab_size))
-    _, kept = ByteTokenizer().extended(["anything"])
-    assert kept.tolist() == list(range(257))
+    for i, was in enumerate(old_ids):
+        assert (new.token_text(i) in "\n wy" and i != new.document_end) == (was is None)
+        assert was is None or new.token_text(i) == old.token_text(was)
+    assert old_ids[new.document_end] == old.document_end
+    assert [old_ids[i] for i in new.encode("hello é")] == [
+        *old.encode("hello").tolist(),
+        None,
+        *old.encode("é").tolist(),
+    ]
+
+
+def test_nothing_new_changes_nothing() -> None:
+    old = CharTokenizer.learn(["hello"])
+    same, old_ids = old.extended(["hole"])
+    assert same.to_files() == old.to_files()
+    assert old_ids == list(range(old.vocab_size))
+    byte = ByteTokenizer()
+    assert byte.extended(["anything"]) == (byte, list(range(257)))
 
 
 def test_broken_spellings_read_as_replacement_characters() -> None:

@@ -1,0 +1,316 @@
+"""What the studio knows of a run: plain Python, fed with events, bounded in memory however long the run.
+
+The watcher's thread feeds it and the screens read it, each under `lock`. Losses are kept in bits per character (for word
+and subword models through the corpus's characters per token), so that every run is drawn on the same scale.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from checkpoints import events as ev
+from tui.series import Series
+
+LOG_LINES = 2_000
+SAMPLE_CHARS = 4_000_000
+"""Characters of samples kept; beyond them every second checkpoint's are dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What was written once, finished or (`done` false) being written."""
+
+    step: int
+    prime: str
+    text: str
+    temperature: float
+    seed: int
+    nats_per_char: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    done: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A checkpoint that the run has announced."""
+
+    step: int
+    path: str
+    reason: str
+    nats_per_char: float | None
+    time: float
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line for people: when, how grave (note, control, checkpoint, milestone, warning, error), what, and what to do."""
+
+    time: float
+    step: int
+    kind: str
+    text: str
+    hint: str = ""
+
+
+@dataclass(slots=True)
+class RunView:
+    """One run, as its event log tells it."""
+
+    name: str
+    limit: int = 2_000
+    lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+    started: ev.Started | None = None
+    ended: ev.Ended | None = None
+    failed: ev.Failed | None = None
+    paused: bool = False
+    stopping: bool = False
+    step: int = 0
+    time: float = 0.0
+    last_step: ev.Step | None = None
+    bests: list[ev.Validation] = field(default_factory=list)
+    """Each validation that was the best when it was read; the last is the best."""
+    validation: ev.Validation | None = None
+    train: Series = field(init=False)
+    valid: Series = field(init=False)
+    rate: Series = field(init=False)
+    grad: Series = field(init=False)
+    speed: Series = field(init=False)
+    figures: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    human: dict[str, float] = field(default_factory=dict)
+    checkpoints: list[Checkpoint] = field(default_factory=list)
+    milestones: list[ev.Milestone] = field(default_factory=list)
+    changes: list[ev.ControlApplied] = field(default_factory=list)
+    samples: dict[int, list[Sample]] = field(default_factory=dict)
+    writing: dict[str, Sample] = field(default_factory=dict)
+    log: deque[LogLine] = field(default_factory=lambda: deque(maxlen=LOG_LINES))
+    unknown: int = 0
+    revision: int = 0
+    """Grows with every event, so that a screen knows at a glance whether anything is new."""
+    news: dict[str, int] = field(default_factory=dict)
+    """The same by aspect: curve, samples, log, state."""
+    _sample_chars: int = 0
+
+    def __post_init__(self) -> None:
+        self._new_series()
+
+    def _new_series(self) -> None:
+        self.train, self.valid, self.rate, self.grad, self.speed = (Series(self.limit) for _ in range(5))
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    @property
+    def best(self) -> ev.Validation | None:
+        return self.bests[-1] if self.bests else None
+
+    @property
+    def bits(self) -> float:
+        """Factor from nats per token to bits per character."""
+        s = self.started
+        if self.validation is not None and self.validation.nats_per_token > 0:
+            return self.validation.bits_per_char / self.validation.nats_per_token
+        if s is not None and s.chars > 0 and s.tokens > 0:
+            return s.tokens / s.chars / math.log(2)
+        return 1 / math.log(2)
+
+    def latest_samples(self) -> list[Sample]:
+        """The newest sample at each temperature, those being written first among equals, by temperature."""
+        with self.lock:
+            newest: dict[float, Sample] = {}
+            for step in sorted(self.samples):
+                for sample in self.samples[step]:
+                    newest[sample.temperature] = sample
+            for sample in self.writing.values():
+                newest[sample.temperature] = sample
+            wanted = self.temperatures()
+            chosen = {t: s for t, s in newest.items() if t in wanted} or newest
+            return [chosen[t] for t in sorted(chosen)]
+
+    def temperatures(self) -> list[float]:
+        """The temperatures at which the run samples now."""
+        with self.lock:
+            for change in reversed(self.changes):
+                if change.applied and isinstance(change.value, Mapping):
+                    value = change.value.get("temperatures")
+                    if isinstance(value, list | tuple):
+                        return [float(t) for t in value if isinstance(t, int | float)]
+            if self.started is not None:
+                value = self.started.training.get("temperatures")
+                if isinstance(value, list | tuple):
+                    return [float(t) for t in value if isinstance(t, int | float)]
+            return sorted({s.temperature for group in self.samples.values() for s in group})
+
+    def sample_steps(self) -> list[int]:
+        """The steps at which finished samples were written, in order."""
+        with self.lock:
+            return sorted(self.samples)
+
+    # -- feeding ------------------------------------------------------------------------------------------------
+
+    def reset(self) -> None:
+        """Forget everything: the log was replaced by another."""
+        with self.lock:
+            fresh = RunView(self.name, self.limit)
+            for slot in fresh.__slots__:
+                if slot not in ("name", "limit", "lock", "revision", "news"):
+                    setattr(self, slot, getattr(fresh, slot))
+            for aspect in ("curve", "samples", "log", "state"):
+                self._note(aspect)
+
+    def feed(self, batch: Iterable[ev.Event]) -> None:
+        """Take in events, in the log's order."""
+        with self.lock:
+            for event in batch:
+                self._take(event)
+
+    def _note(self, *aspects: str) -> None:
+        self.revision += 1
+        for aspect in aspects:
+            self.news[aspect] = self.news.get(aspect, 0) + 1
+
+    def _say(self, event: ev.Event, kind: str, text: str, hint: str = "") -> None:
+        self.log.append(LogLine(event.time, event.step, kind, text, hint))
+        self._note("log")
+
+    def _take(self, event: ev.Event) -> None:
+        self.time = event.time or self.time
+        match event:
+            case ev.Step():
+                bits = self.bits
+                self.step = event.step
+                self.last_step = event
+                self.train.add(event.step, event.loss_nats * bits, event.loss_min * bits, event.loss_max * bits)
+                self.rate.add(event.step, event.lr)
+                self.grad.add(event.step, event.grad_norm)
+                self.speed.add(event.step, event.chars_per_s)
+                self._note("curve")
+            case ev.Validation():
+                self.step = max(self.step, event.step)
+                self.validation = event
+                self.valid.add(event.step, event.bits_per_char)
+                if event.best:
+                    self.bests.append(event)
+                self._note("curve", "state")
+            case ev.SampleBegun():
+                self.writing[event.sample] = Sample(
+                    event.step, event.prime, "", event.temperature, event.seed, done=False
+                )
+                self._note("samples")
+            case ev.SampleText():
+                begun = self.writing.get(event.sample)
+                if begun is not None:
+                    self.writing[event.sample] = Sample(
+                        begun.step, begun.prime, begun.text + event.text, begun.temperature, begun.seed, done=False
+                    )
+                    self._note("samples")
+            case ev.SampleFinished():
+                self.writing.pop(event.sample, None)
+                self._keep_sample(event)
+                self._note("samples")
+            case ev.Figures():
+                for name, value in event.model.items():
+                    self.figures.setdefault(name, []).append((event.step, value))
+                self.human.update(event.human)
+                self._note("samples")
+            case ev.CheckpointWritten():
+                self.checkpoints = [c for c in self.checkpoints if c.step != event.step]
+                self.checkpoints.append(
+                    Checkpoint(
+                        event.step, event.path, event.reason, event.nats_per_char, event.time, event.size_bytes
+                    )
+                )
+                self._say(event, "checkpoint", f"checkpoint ({event.reason})")
+                self._note("state")
+            case ev.Milestone():
+                self.milestones.append(event)
+                self._say(event, "milestone", event.text)
+            case ev.ControlApplied():
+                self._control(event)
+            case ev.Note():
+                self._say(event, "note", event.text)
+            case ev.Warned():
+                self._say(event, "warning", event.text, event.hint)
+            case ev.Failed():
+                self.failed = event
+                self._say(event, "error", event.text, event.hint)
+                self._note("state")
+            case ev.Ended():
+                self.ended = event
+                self.paused = self.stopping = False
+                self.writing.clear()
+                self._say(event, "note", f"ended: {event.reason}")
+                self._note("state", "samples")
+            case ev.Resumed():
+                self._rewind(event)
+            case ev.Started():
+                self.started = event
+                self._say(event, "note", f"started on {event.device} with {event.threads} threads")
+                self._note("state")
+            case _:
+                self.unknown += 1
+                self._note()
+
+    def _control(self, event: ev.ControlApplied) -> None:
+        self.changes.append(event)
+        if event.applied and event.request == "pause":
+            self.paused = True
+        elif event.applied and event.request in ("resume", "stop"):
+            self.paused = False
+        if event.applied and event.request == "stop":
+            self.stopping = True
+        value = "" if event.value in (None, "") else f" {_brief(event.value)}"
+        outcome = "" if event.applied else " refused"
+        reason = f": {event.text}" if event.text else ""
+        self._say(event, "control" if event.applied else "warning", f"{event.request}{value}{outcome}{reason}")
+        self._note("state", "curve")
+
+    def _keep_sample(self, event: ev.SampleFinished) -> None:
+        sample = Sample(
+            event.step,
+            event.prime,
+            event.text,
+            event.temperature,
+            event.seed,
+            event.nats_per_char,
+            event.metrics,
+        )
+        group = self.samples.setdefault(event.step, [])
+        group[:] = [s for s in group if (s.temperature, s.seed, s.prime) != (event.temperature, event.seed, event.prime)]
+        group.append(sample)
+        self._sample_chars += len(event.text)
+        while self._sample_chars > SAMPLE_CHARS and len(self.samples) > 4:
+            steps = sorted(self.samples)
+            for step in steps[1:-1:2]:
+                self._sample_chars -= sum(len(s.text) for s in self.samples.pop(step))
+
+    def _rewind(self, event: ev.Resumed) -> None:
+        """The run goes on from a checkpoint: what came after it is void."""
+        for series in (self.train, self.valid, self.rate, self.grad, self.speed):
+            series.rewind(event.step)
+        self.checkpoints = [c for c in self.checkpoints if c.step <= event.step]
+        self.milestones = [m for m in self.milestones if m.step <= event.step]
+        self.changes = [c for c in self.changes if c.step <= event.step]
+        self.samples = {step: group for step, group in self.samples.items() if step <= event.step}
+        self._sample_chars = sum(len(s.text) for group in self.samples.values() for s in group)
+        for values in self.figures.values():
+            values[:] = [pair for pair in values if pair[0] <= event.step]
+        self.bests = [v for v in self.bests if v.step <= event.step]
+        self.writing.clear()
+        self.ended = self.failed = None
+        self.paused = self.stopping = False
+        self.step = event.step
+        self._say(event, "note", f"resumed from {event.checkpoint}")
+        self._note("curve", "samples", "state")
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k} {_brief(v)}" for k, v in value.items())
+    if isinstance(value, list | tuple):
+        return " ".join(_brief(v) for v in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,1 @@
+"""Widgets that draw text from outside literally; screens use these and no others for it."""

@@ -64,6 +64,7 @@ class RunView:
 
     name: str
     limit: int = 2_000
+    sample_chars: int = SAMPLE_CHARS
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
     started: ev.Started | None = None
     ended: ev.Ended | None = None
@@ -155,9 +156,9 @@ class RunView:
     def reset(self) -> None:
         """Forget everything: the log was replaced by another."""
         with self.lock:
-            fresh = RunView(self.name, self.limit)
+            fresh = RunView(self.name, self.limit, self.sample_chars)
             for slot in fresh.__slots__:
-                if slot not in ("name", "limit", "lock", "revision", "news"):
+                if slot not in ("name", "limit", "sample_chars", "lock", "revision", "news"):
                     setattr(self, slot, getattr(fresh, slot))
             for aspect in ("curve", "samples", "log", "state"):
                 self._note(aspect)
@@ -283,7 +284,7 @@ class RunView:
         group[:] = [s for s in group if (s.temperature, s.seed, s.prime) != (event.temperature, event.seed, event.prime)]
         group.append(sample)
         self._sample_chars += len(event.text)
-        while self._sample_chars > SAMPLE_CHARS and len(self.samples) > 4:
+        while self._sample_chars > self.sample_chars and len(self.samples) > 4:
             steps = sorted(self.samples)
             for step in steps[1:-1:2]:
                 self._sample_chars -= sum(len(s.text) for s in self.samples.pop(step))

@@ -1,0 +1,80 @@
+"""What the studio remembers between sessions: theme, keys, layout, and what was typed and not yet used.
+
+One JSON file where the system keeps such files, written whole or not at all. A broken file gives the defaults and a
+sentence that says what was wrong and where.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+VERSION = 1
+
+
+@dataclass(slots=True)
+class Settings:
+    """Changed in place and saved by `save`."""
+
+    theme: str = "rnnstudio-ink"
+    smooth: bool = True
+    log_y: bool = False
+    keys: dict[str, str] = field(default_factory=dict)
+    """Keys by a binding's id, where the user wants others."""
+    drafts: dict[str, str] = field(default_factory=dict)
+    """What was typed, by the name of the field: the new-run form, prompts."""
+
+
+def default_path() -> Path:
+    """Where the settings live; `RNNSTUDIO_SETTINGS` names another file."""
+    named = os.environ.get("RNNSTUDIO_SETTINGS")
+    if named:
+        return Path(named)
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir("rnnstudio")) / "studio.json"
+
+
+def load(path: Path) -> tuple[Settings, str]:
+    """The settings, and a sentence if the file could not be used (empty otherwise)."""
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return Settings(), ""
+    except json.JSONDecodeError as error:
+        return Settings(), f"{path}, line {error.lineno}: {error.msg}; using the defaults"
+    except (OSError, ValueError, RecursionError) as error:
+        return Settings(), f"{path} could not be read ({error}); using the defaults"
+    if not isinstance(body, dict):
+        return Settings(), f"{path} holds no settings; using the defaults"
+    settings, wrong = Settings(), []
+    for f in fields(Settings):
+        if f.name not in body:
+            continue
+        default, value = getattr(settings, f.name), body[f.name]
+        fits = type(value) is type(default)
+        if isinstance(value, dict):
+            fits = fits and all(isinstance(k, str) and isinstance(v, str) for k, v in value.items())
+        if fits:
+            setattr(settings, f.name, value)
+        else:
+            wrong.append(f.name)
+    return settings, f"{path}: {', '.join(wrong)} could not be used" if wrong else ""
+
+
+def save(settings: Settings, path: Path) -> None:
+    """Write the settings whole. Raises OSError if they cannot be written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fd, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    try:
+        with os.fdopen(fd, "w", encoding="utf-8") as file:
+            json.dump({"version": VERSION, **asdict(settings)}, file, indent=1, ensure_ascii=True)
+        Path(name).replace(path)
+    except OSError:
+        with suppress(OSError):
+            Path(name).unlink()
+        raise

@@ -29,3 +29,9 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("needs the development texts in ../shared, which this checkout does not have")
     return folder
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-goldens", action="store_true", help="write what is shown now as what is expected"
+    )

@@ -19,6 +19,8 @@ Span = tuple[str, str]
 # Which of every PERIOD dot columns are drawn, by pattern.
 PERIOD = 6
 PATTERNS = {"solid": range(6), "dashed": range(4), "dotted": range(0, 6, 3), "sparse": range(1)}
+TINY = 1e-290
+"""Below it nothing is drawn on a logarithmic axis: the margin under it would underflow to 0."""
 ASCII_INK = "*+ox"
 # Unicode braille: the bit of dot (column, row) in a cell.
 DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
@@ -121,7 +123,7 @@ def draw(
     lines: Sequence[Line],
     width: int,
     height: int,
-    axes: Axes = Axes(),  # noqa: B008 - frozen
+    axes: Axes = Axes(),
     marks: Sequence[Mark] = (),
 ) -> Drawing:
     """The lines in `height` rows of `width` cells; the lower two rows are the axis and its labels."""
@@ -136,11 +138,15 @@ def draw(
         x_low = max(x_low, 1e-9)
     if x_high <= x_low:
         x_high = x_low + max(1.0, abs(x_low) * 0.1)
-    lows = [p[1] if line.band else p[2] for line, ps in zip(lines, visible, strict=True) for p in ps]
-    highs = [p[3] if line.band else p[2] for line, ps in zip(lines, visible, strict=True) for p in ps]
+    lows = [
+        p[1] if line.band else p[2] for line, ps in zip(lines, visible, strict=True) for p in ps
+    ]
+    highs = [
+        p[3] if line.band else p[2] for line, ps in zip(lines, visible, strict=True) for p in ps
+    ]
     y_low = min((v for v in lows if math.isfinite(v)), default=0.0)
     y_high = max((v for v in highs if math.isfinite(v)), default=1.0)
-    log_y = axes.log_y and y_low > 0
+    log_y = axes.log_y and y_low > TINY
     margin = (_to(y_high, log_y) - _to(y_low, log_y)) * 0.04 or max(abs(y_low) * 0.05, 0.05)
     y_low, y_high = (
         _from(_to(y_low, log_y) - margin, log_y),
@@ -226,7 +232,9 @@ class _Plane:
                     b = y0 + (y - y0) * (step - x0) / (x - x0)
                     if step % PERIOD in wanted:
                         # Each column draws its half-open part of the slope, so that lines stay thin.
-                        self._vertical(index, step, a + (b > a) - (b < a) if round(a) != round(b) else b, b)
+                        self._vertical(
+                            index, step, a + (b > a) - (b < a) if round(a) != round(b) else b, b
+                        )
             if line.band and math.isfinite(low) and math.isfinite(high):
                 self._vertical(index, x, self._dot_y(high), self._dot_y(low))
             before = (x, y)
@@ -281,8 +289,8 @@ def _columns(points: Sequence[Point], dot_x: object) -> list[tuple[int, float, f
 def _visible(line: Line, axes: Axes) -> list[Point]:
     points = [p for p in line.points if not axes.log_x or p[0] > 0]
     if axes.log_y:
-        points = [p if p[2] > 0 else (p[0], math.nan, math.nan, math.nan) for p in points]
-        points = [(x, low if low > 0 else mean, mean, high) for x, low, mean, high in points]
+        points = [p if p[2] > TINY else (p[0], math.nan, math.nan, math.nan) for p in points]
+        points = [(x, low if low > TINY else mean, mean, high) for x, low, mean, high in points]
     if axes.x_range is None:
         return points
     low, high = axes.x_range

@@ -49,7 +49,9 @@ class Series:
     def __len__(self) -> int:
         return len(self.buckets)
 
-    def add(self, step: int, mean: float, low: float | None = None, high: float | None = None) -> None:
+    def add(
+        self, step: int, mean: float, low: float | None = None, high: float | None = None
+    ) -> None:
         """One more measurement; `low` and `high` where it stands for several. A non-finite one is a gap."""
         if math.isfinite(mean):
             low = mean if low is None or not math.isfinite(low) else low

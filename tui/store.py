@@ -1,7 +1,7 @@
 """What the studio knows of a run: plain Python, fed with events, bounded in memory however long the run.
 
-The watcher's thread feeds it and the screens read it, each under `lock`. Losses are kept in bits per character (for word
-and subword models through the corpus's characters per token), so that every run is drawn on the same scale.
+The watcher's thread feeds it and the screens read it, each under `lock`. Losses are kept in bits per character (for
+word and subword models through the corpus's characters per token), so that every run is drawn on the same scale.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """One line for people: when, how grave (note, control, checkpoint, milestone, warning, error), what, and what to do."""
+    """One line for people: when, how grave (note, control, checkpoint, milestone, warning, error), what, and what
+    to do.
+    """
 
     time: float
     step: int
@@ -101,7 +103,9 @@ class RunView:
         self._new_series()
 
     def _new_series(self) -> None:
-        self.train, self.valid, self.rate, self.grad, self.speed = (Series(self.limit) for _ in range(5))
+        self.train, self.valid, self.rate, self.grad, self.speed = (
+            Series(self.limit) for _ in range(5)
+        )
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -136,14 +140,10 @@ class RunView:
         """The temperatures at which the run samples now."""
         with self.lock:
             for change in reversed(self.changes):
-                if change.applied and isinstance(change.value, Mapping):
-                    value = change.value.get("temperatures")
-                    if isinstance(value, list | tuple):
-                        return [float(t) for t in value if isinstance(t, int | float)]
+                if change.applied and change.request in ("set temperature", "set temperatures"):
+                    return _numbers(change.value)
             if self.started is not None:
-                value = self.started.training.get("temperatures")
-                if isinstance(value, list | tuple):
-                    return [float(t) for t in value if isinstance(t, int | float)]
+                return _numbers(self.started.training.get("temperatures", []))
             return sorted({s.temperature for group in self.samples.values() for s in group})
 
     def sample_steps(self) -> list[int]:
@@ -185,7 +185,9 @@ class RunView:
                 bits = self.bits
                 self.step = event.step
                 self.last_step = event
-                self.train.add(event.step, event.loss_nats * bits, event.loss_min * bits, event.loss_max * bits)
+                self.train.add(
+                    event.step, event.loss_nats * bits, event.loss_min * bits, event.loss_max * bits
+                )
                 self.rate.add(event.step, event.lr)
                 self.grad.add(event.step, event.grad_norm)
                 self.speed.add(event.step, event.chars_per_s)
@@ -206,7 +208,12 @@ class RunView:
                 begun = self.writing.get(event.sample)
                 if begun is not None:
                     self.writing[event.sample] = Sample(
-                        begun.step, begun.prime, begun.text + event.text, begun.temperature, begun.seed, done=False
+                        begun.step,
+                        begun.prime,
+                        begun.text + event.text,
+                        begun.temperature,
+                        begun.seed,
+                        done=False,
                     )
                     self._note("samples")
             case ev.SampleFinished():
@@ -222,7 +229,12 @@ class RunView:
                 self.checkpoints = [c for c in self.checkpoints if c.step != event.step]
                 self.checkpoints.append(
                     Checkpoint(
-                        event.step, event.path, event.reason, event.nats_per_char, event.time, event.size_bytes
+                        event.step,
+                        event.path,
+                        event.reason,
+                        event.nats_per_char,
+                        event.time,
+                        event.size_bytes,
                     )
                 )
                 self._say(event, "checkpoint", f"checkpoint ({event.reason})")
@@ -267,7 +279,11 @@ class RunView:
         value = "" if event.value in (None, "") else f" {_brief(event.value)}"
         outcome = "" if event.applied else " refused"
         reason = f": {event.text}" if event.text else ""
-        self._say(event, "control" if event.applied else "warning", f"{event.request}{value}{outcome}{reason}")
+        self._say(
+            event,
+            "control" if event.applied else "warning",
+            f"{event.request}{value}{outcome}{reason}",
+        )
         self._note("state", "curve")
 
     def _keep_sample(self, event: ev.SampleFinished) -> None:
@@ -281,7 +297,11 @@ class RunView:
             event.metrics,
         )
         group = self.samples.setdefault(event.step, [])
-        group[:] = [s for s in group if (s.temperature, s.seed, s.prime) != (event.temperature, event.seed, event.prime)]
+        group[:] = [
+            s
+            for s in group
+            if (s.temperature, s.seed, s.prime) != (event.temperature, event.seed, event.prime)
+        ]
         group.append(sample)
         self._sample_chars += len(event.text)
         while self._sample_chars > self.sample_chars and len(self.samples) > 4:
@@ -307,6 +327,11 @@ class RunView:
         self.step = event.step
         self._say(event, "note", f"resumed from {event.checkpoint}")
         self._note("curve", "samples", "state")
+
+
+def _numbers(value: Any) -> list[float]:
+    values = value if isinstance(value, list | tuple) else [value]
+    return [float(v) for v in values if isinstance(v, int | float)]
 
 
 def _brief(value: Any) -> str:

@@ -1,7 +1,7 @@
 """The studio's own themes, and the colours that any other theme gets where it names none.
 
-The lines' colours are Okabe and Ito's palette (jfly.uni-koeln.de/color), which people with any colour vision tell apart;
-nothing is told by colour alone all the same.
+The lines' colours are Okabe and Ito's palette (jfly.uni-koeln.de/color), which people with any colour vision tell
+apart; nothing is told by colour alone all the same.
 """
 
 from __future__ import annotations

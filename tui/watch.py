@@ -1,7 +1,7 @@
 """One thread that reads run folders: `Watcher` follows the open runs closely and all others at a glance.
 
-It never blocks a screen: logs are read by byte offset in small chunks, and however much is new, the application hears of
-it in one message a tick.
+It never blocks a screen: logs are read by byte offset in small chunks, and however much is new, the application
+hears of it in one message a tick.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from checkpoints import lock
 from checkpoints.eventlog import EventReader, decode_bytes
 from checkpoints.lines import LineReader
+from checkpoints.runs import list_runs
 from tui.store import RunView
 
 TICK_S = 0.1
@@ -156,7 +156,7 @@ class Watcher(threading.Thread):
         with self._lock:
             self._closely.pop(path, None)
 
-    def list(self) -> list[Followed]:
+    def known(self) -> list[Followed]:
         """The runs of the runs folder, newest first; those with a live trainer before all others."""
         with self._lock:
             runs = [run for run, _ in self._glances.values()]
@@ -207,13 +207,7 @@ class Watcher(threading.Thread):
 
     def _scan(self) -> bool:
         """Look at every run folder; True if the list should be drawn again."""
-        found: list[Path] = []
-        with suppress(OSError):
-            found = [
-                path
-                for path in self.runs_dir.iterdir()
-                if not path.name.startswith(".") and _is_run(path)
-            ]
+        found = [run.path for run in list_runs(self.runs_dir)]
         changed = False
         with self._lock:
             for gone in set(self._glances) - set(found):
@@ -232,7 +226,3 @@ class Watcher(threading.Thread):
             run.pid = lock.live(run.path)
             changed = changed or (run.view.revision, run.pid) != before
         return changed
-
-
-def _is_run(path: Path) -> bool:
-    return (path / "events.jsonl").exists() or (path / "run.json").exists()

@@ -12,7 +12,9 @@ class Bar(Ink):
 
     DEFAULT_CSS = "Bar { height: 1; scrollbar-size: 0 0; overflow: hidden hidden; }"
 
-    def __init__(self, *lines: Sequence[Span], id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+    def __init__(
+        self, *lines: Sequence[Span], id: str | None = None, classes: str | None = None
+    ) -> None:
         super().__init__(id=id, classes=classes)
         self._lines: list[list[Span]] = [list(line) for line in lines]
 

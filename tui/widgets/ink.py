@@ -1,7 +1,7 @@
 """`Ink`: the widget under every other that shows text. Lines of (text, kind) spans, each shown literally.
 
-It draws `Strip`s itself (5 ms for 2,000 coloured characters, where Textual's `Content` takes 45 ms), never parses markup,
-can be selected with the mouse and copied, and gives each kind of span the colour that the theme has for it.
+It draws `Strip`s itself (5 ms for 2,000 coloured characters, where Textual's `Content` takes 45 ms), never parses
+markup, can be selected with the mouse and copied, and gives each kind of span the colour that the theme has for it.
 """
 
 from __future__ import annotations
@@ -44,11 +44,16 @@ KINDS = (
     "heat-2",
     "heat-3",
     "heat-4",
-    "code-keyword",
-    "code-string",
-    "code-comment",
-    "code-number",
-    "code-name",
+    "genre-title",
+    "genre-name",
+    "genre-keyword",
+    "genre-number",
+    "genre-string",
+    "genre-comment",
+    "genre-markup",
+    "genre-note",
+    "genre-bar",
+    "genre-error",
 )
 
 
@@ -167,11 +172,16 @@ class Ink(ScrollView, can_focus=False):
             "heat-2": "color: $ink-heat-2;",
             "heat-3": "color: $ink-heat-3; text-style: underline;",
             "heat-4": "color: $ink-heat-4; text-style: bold underline;",
-            "code-keyword": "color: $ink-line-0;",
-            "code-string": "color: $ink-good;",
-            "code-comment": "color: $text-muted; text-style: italic;",
-            "code-number": "color: $ink-line-1;",
-            "code-name": "color: $ink-line-2;",
+            "genre-title": "color: $accent; text-style: bold;",
+            "genre-name": "color: $ink-line-2;",
+            "genre-keyword": "color: $ink-line-0; text-style: bold;",
+            "genre-number": "color: $ink-line-1;",
+            "genre-string": "color: $ink-good;",
+            "genre-comment": "color: $text-muted; text-style: italic;",
+            "genre-markup": "color: $ink-line-3;",
+            "genre-note": "color: $ink-line-0;",
+            "genre-bar": "color: $ink-axis;",
+            "genre-error": "color: $ink-bad; text-style: underline;",
         }.items()
     )
 

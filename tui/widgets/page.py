@@ -14,14 +14,18 @@ class Page(Ink, can_focus=True):
     """Spans, wrapped to the width. With `follow`, the end stays in sight until one scrolls away (`end` re-enters)."""
 
     BINDINGS = [
-        Binding("j,down", "scroll_down", "Down", show=False, id="page.down"),
-        Binding("k,up", "scroll_up", "Up", show=False, id="page.up"),
-        Binding("g,home", "scroll_home", "Top", show=False, id="page.top"),
-        Binding("G,end", "to_end", "End", show=False, id="page.end"),
+        Binding("down", "scroll_down", "Down", show=False, id="page.down"),
+        Binding("up", "scroll_up", "Up", show=False, id="page.up"),
+        Binding("home", "scroll_home", "Top", show=False, id="page.top"),
+        Binding("end", "to_end", "End", show=False, id="page.end"),
     ]
 
     def __init__(
-        self, *, id: str | None = None, classes: str | None = None, follow: bool = False  # noqa: A002
+        self,
+        *,
+        id: str | None = None,
+        classes: str | None = None,
+        follow: bool = False,
     ) -> None:
         super().__init__(id=id, classes=classes)
         self._spans: list[Span] = []

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from textual import events
+from textual.actions import SkipAction
 from textual.binding import Binding
 
 from tui.curve import Axes, Drawing, Line, Mark, draw, number
@@ -17,21 +18,25 @@ ASCII_SAMPLES = {"solid": "* ", "dashed": "+ ", "dotted": "o ", "sparse": "x "}
 
 
 class Plot(Ink, can_focus=True):
-    """Lines over steps. `i`/`u` zoom in and out, `←`/`→` move the cursor, `v` and `x` make an axis logarithmic."""
+    """Lines over steps. `i`/`u` zoom in and out, `←`/`→` move the cursor, `v` and `V` make an axis logarithmic."""
 
     DEFAULT_CSS = "Plot { scrollbar-size: 0 0; overflow: hidden hidden; }"
     BINDINGS = [
-        Binding("left,h", "move(-1)", "Cursor left", show=False, id="plot.left"),
-        Binding("right,l", "move(1)", "Cursor right", show=False, id="plot.right"),
+        Binding("left", "move(-1)", "Cursor left", show=False, id="plot.left"),
+        Binding("right", "move(1)", "Cursor right", show=False, id="plot.right"),
         Binding("i", "zoom(0.5)", "Zoom in", show=False, id="plot.in"),
         Binding("u", "zoom(2)", "Zoom out", show=False, id="plot.out"),
         Binding("v", "log_y", "Log loss", show=False, id="plot.log-y"),
-        Binding("x", "log_x", "Log steps", show=False, id="plot.log-x"),
+        Binding("V", "log_x", "Log steps", show=False, id="plot.log-x"),
         Binding("escape", "whole", "Whole curve", show=False, id="plot.whole"),
     ]
 
     def __init__(
-        self, *, id: str | None = None, empty: str = "nothing measured yet", log_y: bool = False  # noqa: A002
+        self,
+        *,
+        id: str | None = None,
+        empty: str = "nothing measured yet",
+        log_y: bool = False,
     ) -> None:
         super().__init__(id=id)
         self.axes = Axes(log_y=log_y, empty=empty)
@@ -147,8 +152,7 @@ class Plot(Ink, can_focus=True):
 
     def action_whole(self) -> None:
         if self.axes.cursor is None and self.axes.x_range is None:
-            self.screen.focus_next()
-            return
+            raise SkipAction  # nothing to undo here: the screen goes back
         self.change(cursor=None, x_range=None)
 
     def action_log_y(self) -> None:

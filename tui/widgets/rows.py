@@ -60,21 +60,24 @@ class Rows(Ink, can_focus=True):
         def control(self) -> Rows:
             return self.rows
 
-    def __init__(self, *, id: str | None = None, empty: str = "", marking: bool = False) -> None:  # noqa: A002
+    def __init__(self, *, id: str | None = None, empty: str = "", marking: bool = False) -> None:
         super().__init__(id=id)
         self._rows: list[Row] = []
         self._at = 0
+        self._touched = False
         self.empty = empty
         self.marking = marking
         self.marked: list[str] = []
 
     def show(self, rows: Sequence[Row]) -> None:
-        """Show these rows; the cursor stays on the key it was on, if that is still there."""
-        before = self.key
+        """Show these rows; the cursor stays on the key it was on, if that is there and somebody chose it."""
+        before = self.key if self._touched else ""
         self._rows = list(rows)
         keys = {row.key for row in rows}
         self.marked = [key for key in self.marked if key in keys]
         at = next((i for i, row in enumerate(rows) if row.key == before and before), None)
+        if not self._touched:
+            self._at = 0
         self._at = self._near(min(self._at, max(0, len(rows) - 1)) if at is None else at, 1)
         self.measure()
         if self.key != before:
@@ -141,12 +144,15 @@ class Rows(Ink, can_focus=True):
     def _go(self, at: int, by: int = 1) -> None:
         if not self._rows:
             return
+        self._touched = True
         before = self.key
         self._at = self._near(min(max(0, at), len(self._rows) - 1), by)
         top, height = self.scroll_offset.y, self.scrollable_content_region.height
         if self._at < top:
             # Headings above the first row stay in sight with it.
-            self.scroll_to(y=self._at if self._near(0, 1) != self._at else 0, animate=False, immediate=True)
+            self.scroll_to(
+                y=self._at if self._near(0, 1) != self._at else 0, animate=False, immediate=True
+            )
         elif height and self._at >= top + height:
             self.scroll_to(y=self._at - height + 1, animate=False, immediate=True)
         self.refresh()

@@ -1,0 +1,98 @@
+"""What the studio's tests share: a studio on a folder of runs, and screens as plain text."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import pytest
+from textual.app import App
+from textual.pilot import Pilot
+
+from tui.app import Studio
+
+GOLDENS = Path(__file__).parent / "goldens"
+
+Open = Callable[..., AbstractAsyncContextManager["Pilot[None]"]]
+
+
+@pytest.fixture(autouse=True)
+def _same_everywhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """The same clock zone, caches and animations on every machine."""
+    monkeypatch.setenv("TZ", "UTC")
+    monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
+    monkeypatch.setenv("RNNSTUDIO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    if hasattr(time, "tzset"):
+        time.tzset()
+    yield
+    os.environ.pop("TZ", None)
+    if hasattr(time, "tzset"):
+        time.tzset()
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def studio(runs: Path, tmp_path: Path) -> Open:
+    """Opens a studio on the runs folder: `async with studio(size=(80, 24)) as pilot`."""
+
+    @asynccontextmanager
+    async def open_(
+        *, size: tuple[int, int] = (80, 24), run: Path | None = None, ascii_only: bool = False
+    ) -> AsyncIterator[Pilot[None]]:
+        app = Studio(
+            runs, open_run=run, ascii_only=ascii_only, settings_path=tmp_path / "studio.json"
+        )
+        async with app.run_test(size=size, notifications=True) as pilot:
+            yield pilot
+
+    return open_
+
+
+async def until(pilot: Pilot[None], condition: Callable[[], bool], what: str = "") -> None:
+    """Let the studio work until something holds; fails after a number of rounds."""
+    for _ in range(400):
+        await pilot.pause(0.02)
+        if condition():
+            return
+    pytest.fail(f"never happened: {what or condition}\n{screen_text(pilot.app)}")
+
+
+def screen_text(app: App[None]) -> str:
+    """The screen as plain text, one line a row, without spaces at line ends."""
+    strips = app.screen._compositor.render_strips()
+    lines = ["".join(segment.text for segment in strip).rstrip() for strip in strips]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, App[None]], None]:
+    """Compares the screen with the text in goldens/; `--update-goldens` writes it."""
+
+    def compare(name: str, app: App[None]) -> None:
+        path = GOLDENS / f"{name}.txt"
+        text = screen_text(app)
+        if request.config.getoption("--update-goldens"):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+            return
+        assert path.exists(), f"no golden {name}; write it with --update-goldens and look at it"
+        expected = path.read_text(encoding="utf-8")
+        assert text.splitlines() == expected.splitlines()
+
+    return compare
+
+
+def control_bytes(text: str) -> list[str]:
+    """Characters that a terminal would obey."""
+    return re.findall(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u200b-\u200f]", text)

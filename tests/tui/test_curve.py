@@ -1,0 +1,131 @@
+"""The curve: ticks, gaps, marks, log axes; checked dot by dot against where a value must lie."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tui.curve import Axes, Drawing, Line, Mark, draw, number, ticks
+
+
+def points(pairs: list[tuple[float, float]]) -> list[tuple[float, float, float, float]]:
+    return [(x, y, y, y) for x, y in pairs]
+
+
+def text(drawing: Drawing) -> list[str]:
+    return ["".join(part for part, _ in row) for row in drawing.rows]
+
+
+@given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6), st.integers(1, 12), st.booleans())
+def test_ticks_are_round_ordered_inside_and_not_too_many(
+    low: float, size: float, most: int, log: bool
+) -> None:
+    low = abs(low) + 1e-3 if log else low
+    found = ticks(low, low + size, most, log=log)
+    assert len(found) <= most
+    assert found == sorted(found)
+    for value in found:
+        assert low - 1e-6 * size <= value <= low + size + 1e-9 * abs(low + size) + 1e-6 * size
+    # With room for a dozen ticks there are always at least two.
+    if most >= 12:
+        assert len(found) >= 2
+
+
+def test_ticks_are_ones_twos_and_fives() -> None:
+    assert ticks(0, 10, 6) == [0, 2, 4, 6, 8, 10]
+    assert ticks(1.62, 4.2, 3) == [2, 3, 4]
+    assert ticks(100, 100_000, 6, log=True) == pytest.approx([100, 1000, 10_000, 100_000])
+
+
+def test_numbers_are_short() -> None:
+    shown = [number(v) for v in (1.6180, 12_345, 999.7, 2e-5, 1e6, 0.0, math.nan)]
+    assert shown == ["1.62", "12.3k", "1k", "2e-5", "1M", "0", "—"]
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 1e6), st.floats(-1e3, 1e3)), min_size=1, max_size=60),
+    st.integers(12, 90),
+    st.integers(4, 30),
+    st.booleans(),
+    st.booleans(),
+)
+def test_every_drawing_fills_its_rectangle(
+    pairs: list[tuple[float, float]], width: int, height: int, log_x: bool, log_y: bool
+) -> None:
+    drawing = draw(
+        [Line("a", points(sorted(pairs)))], width, height, Axes(log_x=log_x, log_y=log_y)
+    )
+    assert [len(row) for row in text(drawing)] == [width] * height
+
+
+def test_a_rising_line_runs_from_the_lower_left_to_the_upper_right() -> None:
+    rows = text(draw([Line("a", points([(0, 0), (100, 100)]))], 42, 12))
+    plane = [row[-38:] for row in rows[:-2]]
+    first_of = [next((i for i, c in enumerate(row) if c > "⠀"), None) for row in plane]
+    inked = [i for i in first_of if i is not None]
+    assert inked == sorted(inked, reverse=True)
+    assert plane[0].strip()
+    assert plane[-1].strip()
+
+
+def test_a_gap_stays_a_gap() -> None:
+    whole = draw([Line("a", points([(i, 1 + i % 2) for i in range(100)]))], 60, 8)
+    holed = draw(
+        [Line("a", points([(i, math.nan if 40 <= i < 60 else 1 + i % 2) for i in range(100)]))],
+        60,
+        8,
+    )
+
+    def inked(d: Drawing) -> set[int]:
+        return {x for row in text(d)[:-2] for x, c in enumerate(row) if "⠀" < c <= "⣿"}
+
+    missing = inked(whole) - inked(holed)
+    assert missing
+    middle = {whole.left + int(whole.columns * share) for share in (0.45, 0.5, 0.55)}
+    assert middle <= missing
+
+
+def test_patterns_tell_lines_apart_without_colour() -> None:
+    flat = points([(i, 1.0) for i in range(100)])
+    drawn = {
+        p: text(draw([Line("a", flat, p)], 60, 6)) for p in ("solid", "dashed", "dotted", "sparse")
+    }
+    assert len({"\n".join(rows) for rows in drawn.values()}) == 4
+
+
+def test_ascii_is_ascii() -> None:
+    lines = [Line("a", points([(1, 1), (50, 3)])), Line("b", points([(1, 3), (50, 1)]), "dashed")]
+    rows = text(draw(lines, 60, 10, Axes(ascii_only=True), [Mark(20, "^")]))
+    assert all(row.isascii() for row in rows)
+    assert {"*", "+", "^"} <= set("".join(rows))
+
+
+def test_marks_and_cursor_stand_over_their_step() -> None:
+    drawing = draw(
+        [Line("a", points([(0, 1), (100, 2)]))],
+        60,
+        8,
+        Axes(cursor=50),
+        [Mark(25, "◆"), Mark(500, "◆")],
+    )
+    axis = text(drawing)[-2]
+    assert axis.count("◆") == 1
+    assert drawing.x_at(axis.index("◆") - drawing.left) == pytest.approx(25, abs=2)
+    cursor = text(drawing)[0].rindex("│")
+    assert drawing.x_at(cursor - drawing.left) == pytest.approx(50, abs=2)
+
+
+def test_a_logarithmic_axis_gives_each_decade_the_same_room() -> None:
+    marks = [Mark(10.0**e, "◆") for e in (1, 2, 3)]
+    drawing = draw([Line("a", points([(1, 1), (10_000, 2)]))], 87, 8, Axes(log_x=True), marks)
+    at = [i for i, c in enumerate(text(drawing)[-2]) if c == "◆"]
+    assert at[1] - at[0] == pytest.approx(at[2] - at[1], abs=1)
+
+
+def test_nothing_to_draw_says_so() -> None:
+    rows = text(draw([Line("a", [])], 40, 8, Axes(empty="no steps yet")))
+    assert any("no steps yet" in row for row in rows)
+    assert len(rows) == 8

@@ -1,0 +1,158 @@
+"""Home: what it shows in each state, and what its keys do."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from tests.tui import recorded
+from tests.tui.conftest import Open, screen_text, until
+from tui.dialogs import Ask, Choose
+from tui.screens.home import Home
+from tui.screens.live import Live
+from tui.widgets.rows import Rows
+
+
+async def test_an_empty_home_teaches_what_to_press(studio: Open, golden) -> None:  # type: ignore[no-untyped-def]
+    async with studio() as pilot:
+        await until(pilot, lambda: "No runs yet" in screen_text(pilot.app))
+        golden("home-empty-80x24", pilot.app)
+
+
+async def test_runs_are_listed_with_state_loss_and_last_words(
+    studio: Open,
+    runs: Path,
+    golden,  # type: ignore[no-untyped-def]
+) -> None:
+    now = time.time()
+    recorded.make_run(runs, "plays-2x192", recorded.finished(), begin=now - 3 * 3600 - 500)
+    recorded.make_run(runs, "lost", recorded.history(until=700), begin=now - 5 * 3600 - 500)
+    for size in ((80, 24), (160, 48)):
+        async with studio(size=size) as pilot:
+            await until(pilot, lambda: "shall" in screen_text(pilot.app))
+            await until(pilot, lambda: "crashed" in screen_text(pilot.app))
+            await pilot.pause()
+            golden(f"home-runs-{size[0]}x{size[1]}", pilot.app)
+
+
+async def test_enter_opens_a_run_and_escape_comes_back(studio: Open, runs: Path) -> None:
+    recorded.make_run(runs, "plays", recorded.finished())
+    async with studio() as pilot:
+        await until(pilot, lambda: "plays" in screen_text(pilot.app))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Live))
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Home))
+
+
+async def test_a_click_opens_the_run_under_the_pointer(studio: Open, runs: Path) -> None:
+    recorded.make_run(runs, "plays", recorded.finished())
+    async with studio() as pilot:
+        await until(pilot, lambda: "✓ plays" in screen_text(pilot.app))
+        await pilot.click("#runs", offset=(6, 2))
+        await until(pilot, lambda: isinstance(pilot.app.screen, Live))
+
+
+async def test_delete_asks_and_keeps_unless_told(studio: Open, runs: Path) -> None:
+    path = recorded.make_run(runs, "plays", recorded.finished())
+    async with studio() as pilot:
+        await until(pilot, lambda: "✓ plays" in screen_text(pilot.app))
+        await pilot.press("delete")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Choose))
+        await pilot.press("enter")  # the first answer keeps it
+        await until(pilot, lambda: isinstance(pilot.app.screen, Home))
+        assert path.is_dir()
+        await pilot.press("delete", "down", "enter")
+        await until(pilot, lambda: not path.exists())
+        await until(pilot, lambda: "No runs yet" in screen_text(pilot.app))
+
+
+async def test_rename_refuses_what_cannot_be_a_folder(studio: Open, runs: Path) -> None:
+    path = recorded.make_run(runs, "plays", recorded.finished())
+    recorded.make_run(runs, "taken", recorded.history(until=50))
+    async with studio() as pilot:
+        await until(pilot, lambda: "✓ plays" in screen_text(pilot.app))
+        await pilot.press("e")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Ask))
+        for wrong in ("a/b", "taken"):
+            pilot.app.screen.query_one("Field").value = wrong  # type: ignore[attr-defined]
+            await pilot.press("enter")
+            assert isinstance(pilot.app.screen, Ask)
+        pilot.app.screen.query_one("Field").value = "better"  # type: ignore[attr-defined]
+        await pilot.press("enter")
+        await until(pilot, lambda: (runs / "better").is_dir())
+        assert not path.exists()
+
+
+async def test_the_filter_narrows_the_list_and_escape_lifts_it(studio: Open, runs: Path) -> None:
+    recorded.make_run(runs, "plays", recorded.finished())
+    recorded.make_run(runs, "tunes", recorded.finished())
+    async with studio() as pilot:
+        await until(pilot, lambda: "✓ tunes" in screen_text(pilot.app))
+        await pilot.press("slash", *"tun", "enter")
+        await until(pilot, lambda: "✓ plays" not in screen_text(pilot.app))
+        assert "✓ tunes" in screen_text(pilot.app)
+        await pilot.press("escape")
+        await until(pilot, lambda: "✓ plays" in screen_text(pilot.app))
+
+
+async def test_arrows_and_hjkl_move_and_the_cursor_stays_on_its_run(
+    studio: Open, runs: Path
+) -> None:
+    for i in range(30):
+        recorded.make_run(
+            runs, f"run-{i:02}", recorded.history(until=20), begin=recorded.START - i * 1000
+        )
+    async with studio() as pilot:
+        await until(pilot, lambda: "run-05" in screen_text(pilot.app))
+        table = pilot.app.screen.query_one("#runs", Rows)
+        await until(pilot, lambda: table.key.endswith("run-00"))
+        await pilot.press("down", "j", "j", "up")
+        assert table.key.endswith("run-02")
+        recorded.make_run(runs, "newer", recorded.history(until=20), begin=recorded.START + 9)
+        await until(pilot, lambda: "newer" in screen_text(pilot.app))
+        assert table.key.endswith("run-02")
+        await pilot.press("end")
+        assert table.key.endswith("run-29")
+        assert "run-29" in screen_text(pilot.app)
+
+
+async def test_help_lists_the_screens_keys(studio: Open) -> None:
+    async with studio(size=(100, 60)) as pilot:
+        await pilot.press("question_mark")
+        await until(pilot, lambda: "keys and help" in screen_text(pilot.app))
+        text = screen_text(pilot.app)
+        assert "Rename" in text
+        assert "^q" in text
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Home))
+
+
+async def test_a_small_terminal_is_told_what_is_needed(studio: Open) -> None:
+    async with studio(size=(50, 10)) as pilot:
+        await until(pilot, lambda: "60x16" in screen_text(pilot.app))
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: "No runs yet" in screen_text(pilot.app))
+
+
+async def test_the_palette_offers_every_action_and_run(studio: Open, runs: Path) -> None:
+    recorded.make_run(runs, "plays", recorded.finished())
+    async with studio(size=(100, 40)) as pilot:
+        await until(pilot, lambda: "✓ plays" in screen_text(pilot.app))
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: "Rename" in screen_text(pilot.app))
+        await pilot.press(*"open plays")
+        await until(pilot, lambda: "Open plays" in screen_text(pilot.app))
+        await pilot.pause(0.2)
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Live))
+
+
+async def test_a_theme_is_remembered(studio: Open) -> None:
+    async with studio() as pilot:
+        before = pilot.app.theme
+        await pilot.press("ctrl+t")
+        after = pilot.app.theme
+        assert after != before
+    async with studio() as pilot:
+        assert pilot.app.theme == after

@@ -1,0 +1,182 @@
+"""Live: what it shows of a run, and what its controls ask of the trainer."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from checkpoints import events as ev
+from checkpoints.control import ControlReader, Request
+from checkpoints.eventlog import EventLog
+from checkpoints.lock import TrainerLock
+from tests.tui import recorded
+from tests.tui.conftest import Open, screen_text, until
+from tui.dialogs import Ask
+from tui.screens.live import temperatures
+from tui.widgets.page import Page
+from tui.widgets.plot import Plot
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 48)])
+async def test_a_finished_run(studio: Open, runs: Path, golden, size: tuple[int, int]) -> None:  # type: ignore[no-untyped-def]
+    path = recorded.make_run(runs, "plays", recorded.finished())
+    async with studio(size=size, run=path) as pilot:
+        await until(pilot, lambda: "T 0.8 @ 2,000" in screen_text(pilot.app))
+        await until(pilot, lambda: "validation" in screen_text(pilot.app))
+        await pilot.pause(0.3)
+        golden(f"live-finished-{size[0]}x{size[1]}", pilot.app)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 48)])
+async def test_a_failed_run_shows_why_and_the_way_on(
+    studio: Open,
+    runs: Path,
+    golden,
+    size: tuple[int, int],  # type: ignore[no-untyped-def]
+) -> None:
+    events = [
+        *recorded.history(until=500),
+        ev.Failed(step=500, text="no space is left", hint="free 1 GB"),
+    ]
+    path = recorded.make_run(runs, "plays", events)
+    (path / "run.log").write_text(
+        "step 500\nrnnstudio: no space is left \x1b[31m\n", encoding="utf-8"
+    )
+    async with studio(size=size, run=path) as pilot:
+        await until(pilot, lambda: "free 1 GB" in screen_text(pilot.app))
+        await until(pilot, lambda: "validation" in screen_text(pilot.app))
+        await pilot.pause(0.3)
+        golden(f"live-failed-{size[0]}x{size[1]}", pilot.app)
+
+
+async def test_an_empty_run_says_what_is_coming(studio: Open, runs: Path, golden) -> None:  # type: ignore[no-untyped-def]
+    path = recorded.make_run(runs, "plays", [])
+    async with studio(run=path) as pilot:
+        await until(pilot, lambda: "first checkpoint" in screen_text(pilot.app))
+        await pilot.pause(0.3)
+        golden("live-empty-80x24", pilot.app)
+
+
+async def test_samples_are_typed_out_as_they_are_written(studio: Open, runs: Path) -> None:
+    path = recorded.make_run(runs, "plays", recorded.history(until=90), begin=time.time())
+    begun, first, second, *_ = recorded.samples(100)
+    assert isinstance(first, ev.SampleText)
+    assert isinstance(second, ev.SampleText)
+    with TrainerLock(path):
+        async with studio(run=path) as pilot:
+            log = EventLog(path / "events.jsonl")
+            log.write(begun)
+            log.write(first)
+            page = pilot.app.screen.query_one("#sample-0", Page)
+            await until(pilot, lambda: page.text == recorded.PRIME + first.text + "▌")
+            log.write(second)
+            await until(pilot, lambda: page.text == recorded.PRIME + first.text + second.text + "▌")
+            log.close()
+
+
+async def test_every_control_is_a_request_to_the_trainer(studio: Open, runs: Path) -> None:
+    path = recorded.make_run(runs, "plays", recorded.history(until=700), begin=time.time())
+    asked = ControlReader(path)
+    got: list[Request] = []
+
+    def heard() -> int:
+        got.extend(asked.poll())
+        return len(got)
+
+    with TrainerLock(path):
+        async with studio(run=path) as pilot:
+            await until(pilot, lambda: "running" in screen_text(pilot.app))
+            await until(pilot, lambda: "T 0.8" in screen_text(pilot.app))
+            await pilot.press("space")
+            await until(pilot, lambda: "asked: pause" in screen_text(pilot.app))
+            log = EventLog(path / "events.jsonl")
+            log.write(ev.ControlApplied(step=700, request="pause", text="paused at step 700"))
+            await until(pilot, lambda: "‖ paused" in screen_text(pilot.app))
+            await pilot.press("space", "s", "k", "plus")
+            await pilot.press("d")
+            await until(pilot, lambda: isinstance(pilot.app.screen, Ask))
+            pilot.app.screen.query_one("Field").value = "0.001"  # type: ignore[attr-defined]
+            await pilot.press("enter")
+            await pilot.press("t")
+            await until(pilot, lambda: isinstance(pilot.app.screen, Ask))
+            pilot.app.screen.query_one("Field").value = "0.3 1.2"  # type: ignore[attr-defined]
+            await pilot.press("enter")
+            await pilot.press("w")
+            await until(pilot, lambda: isinstance(pilot.app.screen, Ask))
+            pilot.app.screen.query_one("Field").value = "ALL:\\nWe"  # type: ignore[attr-defined]
+            await pilot.press("enter")
+            await pilot.press("X", "enter")
+            await until(pilot, lambda: heard() == 9)
+            log.close()
+    assert [(r.request, r.name, r.value) for r in got] == [
+        ("pause", "", None),
+        ("resume", "", None),
+        ("sample", "", None),
+        ("checkpoint", "", None),
+        ("set", "temperatures", [0.5, 0.9, 1.0]),
+        ("set", "lr", 0.001),
+        ("set", "temperatures", [0.3, 1.2]),
+        ("set", "prime", "ALL:\nWe"),
+        ("stop", "", None),
+    ]
+
+
+async def test_a_control_without_a_trainer_says_so_and_asks_nothing(
+    studio: Open, runs: Path
+) -> None:
+    path = recorded.make_run(runs, "plays", recorded.finished())
+    async with studio(run=path) as pilot:
+        await until(pilot, lambda: "done" in screen_text(pilot.app))
+        await pilot.press("space")
+        await until(pilot, lambda: "not being trained" in screen_text(pilot.app))
+    assert not (path / "control.jsonl").exists()
+
+
+async def test_older_samples_are_stepped_through_and_followed_again(
+    studio: Open, runs: Path
+) -> None:
+    path = recorded.make_run(runs, "plays", recorded.finished())
+    async with studio(size=(100, 30), run=path) as pilot:
+        await until(pilot, lambda: "T 0.8 @ 2,000" in screen_text(pilot.app))
+        await pilot.press("comma", "comma")
+        await until(pilot, lambda: "T 0.8 @ 700" in screen_text(pilot.app))
+        await pilot.press("full_stop")
+        await until(pilot, lambda: "T 0.8 @ 1,200" in screen_text(pilot.app))
+        await pilot.press("f")
+        await until(pilot, lambda: "T 0.8 @ 2,000" in screen_text(pilot.app))
+
+
+async def test_the_curve_has_a_cursor_a_zoom_and_other_measures(studio: Open, runs: Path) -> None:
+    path = recorded.make_run(runs, "plays", recorded.finished())
+    async with studio(run=path) as pilot:
+        await until(pilot, lambda: "validation" in screen_text(pilot.app))
+        await pilot.press("1", "left", "left")
+        plot = pilot.app.screen.query_one(Plot)
+        assert plot.axes.cursor is not None
+        await pilot.press("i")
+        assert plot.axes.x_range is not None
+        low, high = plot.axes.x_range
+        assert low <= plot.axes.cursor <= high
+        await pilot.press("escape", "V")
+        await until(pilot, lambda: "log steps" in screen_text(pilot.app))
+        await pilot.press("m")
+        await until(pilot, lambda: "speed" in screen_text(pilot.app))
+
+
+async def test_a_pane_grows_and_shrinks(studio: Open, runs: Path) -> None:
+    path = recorded.make_run(runs, "plays", recorded.finished())
+    async with studio(run=path) as pilot:
+        await until(pilot, lambda: "T 0.8" in screen_text(pilot.app))
+        await pilot.press("1", "z")
+        await until(pilot, lambda: "T 0.8" not in screen_text(pilot.app))
+        await pilot.press("escape")
+        await until(pilot, lambda: "T 0.8" in screen_text(pilot.app))
+
+
+def test_temperatures_are_read_forgivingly_and_bounded() -> None:
+    assert temperatures("0.5, 1 0.8") == [0.5, 0.8, 1.0]
+    for wrong in ("", "warm", "-1", "nan", "9", "1 2 3 4"):
+        with pytest.raises(ValueError, match=r"temperature|numbers|from 0 to 5"):
+            temperatures(wrong)

@@ -1,0 +1,73 @@
+"""Ink, and the doors: what is wrapped is the text, and nothing that a terminal obeys is drawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.segment import Segment
+from textual.color import Color
+
+from tests.tui.conftest import control_bytes
+from tui import settings
+from tui.door import Door, Plain
+from tui.literal import literal
+from tui.widgets.ink import fit, span_len, wrap
+
+TEXT = st.text(alphabet=st.characters(codec="utf-8"), max_size=120)
+SPANS = st.lists(st.tuples(TEXT, st.sampled_from(["", "new", "dim"])), max_size=6)
+
+
+@given(SPANS, st.integers(2, 40))
+def test_wrapped_lines_are_the_text_and_fit(spans: list[tuple[str, str]], width: int) -> None:
+    lines = wrap(spans, width)
+    whole = "".join(literal(text) for text, _ in spans)
+    joined = ["".join(text for text, _ in line) for line in lines]
+    assert "".join(joined) == whole.replace("\n", "")
+    # A space that hangs over the edge stays on its line.
+    assert all(cell_len(line.rstrip(" ")) <= width for line in joined)
+    kinds = [kind for text, kind in spans for c in literal(text) if c != "\n"]
+    assert [kind for line in lines for text, kind in line for _ in text] == kinds
+
+
+def test_words_are_broken_at_spaces() -> None:
+    lines = wrap([("the night is long and full", "")], 9)
+    shown = ["".join(t for t, _ in line) for line in lines]
+    assert shown == ["the night ", "is long ", "and full"]
+
+
+@given(SPANS, st.integers(0, 60))
+def test_fitted_spans_take_exactly_their_width(spans: list[tuple[str, str]], width: int) -> None:
+    safe = [(literal(text).replace("\n", " "), kind) for text, kind in spans]
+    fitted = fit(safe, width)
+    assert span_len(fitted) == width
+
+
+@given(TEXT)
+def test_the_door_lets_nothing_through_that_a_terminal_obeys(text: str) -> None:
+    (segment,) = Door().apply([Segment(text)], Color(0, 0, 0))
+    assert not control_bytes(segment.text)
+    assert "\n" not in segment.text
+
+
+def test_plain_draws_the_studios_own_glyphs_in_ascii() -> None:
+    (segment,) = Plain().apply([Segment("╭─ ● running ─╮ ▁▂█ …")], Color(0, 0, 0))
+    assert segment.text.isascii()
+
+
+def test_settings_survive_and_a_broken_file_says_where(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "studio.json"
+    saved = settings.Settings(theme="nord", drafts={"prime": "ROMEO:\n\x1b"}, log_y=True)
+    settings.save(saved, path)
+    assert settings.load(path) == (saved, "")
+    path.write_text('{"theme": "nord",\n "smooth" }', encoding="utf-8")
+    loaded, fault = settings.load(path)
+    assert loaded == settings.Settings()
+    assert "line 2" in fault
+    path.write_text('{"theme": 3, "smooth": false, "keys": {"a": 1}}', encoding="utf-8")
+    loaded, fault = settings.load(path)
+    assert (loaded.theme, loaded.smooth, loaded.keys) == ("rnnstudio-ink", False, {})
+    assert "theme" in fault
+    assert settings.load(tmp_path / "none.json") == (settings.Settings(), "")

@@ -1,0 +1,260 @@
+"""The studio: the application that holds the screens, the watcher, the settings and the palette.
+
+It trains nothing. It starts `rnnstudio train` as a process of its own and reads run folders, so a run outlives the
+studio and every run on the disk can be opened, whoever started it.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Iterable, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import App, ScreenStackError
+from textual.binding import Binding
+from textual.driver import Driver
+from textual.filter import LineFilter
+from textual.message import Message
+from textual.screen import Screen
+
+from checkpoints.errors import RnnStudioError
+from tui import dialogs, launch, settings, themes
+from tui.door import Door, Plain
+from tui.help import help_spans
+from tui.literal import literal
+from tui.palette import Actions
+from tui.screens.base import StudioScreen
+from tui.watch import Followed, Watcher
+
+
+class News(Message):
+    """The watcher read something: the followed runs that changed, or None where the list of runs did."""
+
+    def __init__(self, runs: Sequence[Followed] | None) -> None:
+        super().__init__()
+        self.runs = runs
+
+
+class Studio(App[None]):
+    """`runs_dir` is the folder of runs; `open_run` a run to open on."""
+
+    TITLE = "rnnstudio"
+    CSS = dialogs.CSS
+    CSS_PATH = "app.tcss"
+    COMMANDS: ClassVar = {Actions}
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS = [
+        Binding("ctrl+p", "command_palette", "Palette", id="app.palette", priority=True),
+        Binding("question_mark,f1", "help", "Help", key_display="?", id="app.help"),
+        Binding("ctrl+o", "hop", "Jump to a pane", show=False, id="app.jump"),
+        Binding("ctrl+q", "leave", "Quit", show=False, id="app.quit", priority=True),
+        Binding("f12", "about", "Versions and paths", show=False, id="app.about"),
+        Binding("ctrl+t", "theme", "Next theme", show=False, id="app.theme"),
+    ]
+
+    def __init__(
+        self,
+        runs_dir: Path,
+        *,
+        open_run: Path | None = None,
+        ascii_only: bool = False,
+        settings_path: Path | None = None,
+        demo: bool = False,
+        driver_class: type[Driver] | None = None,
+    ) -> None:
+        self.remembered_at = settings_path or settings.default_path()
+        self.remembered, self._settings_fault = settings.load(self.remembered_at)
+        self.ascii_only = ascii_only
+        self.runs_dir = runs_dir
+        self.open_run = open_run
+        self.demo = demo
+        # Textual takes NO_COLOR out of the environment; children get it back.
+        colour = os.environ.get("NO_COLOR")
+        self.jobs = launch.Jobs(runs_dir, {} if colour is None else {"NO_COLOR": colour})
+        super().__init__(driver_class=driver_class)
+        self.watcher = Watcher(runs_dir, self._tell)
+        self._filters_last: list[LineFilter] = [Door(), *([Plain()] if ascii_only else [])]
+        for theme in themes.THEMES:
+            self.register_theme(theme)
+
+    # -- beginning and end --------------------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        from tui.screens.home import Home
+
+        self.set_class(self.ascii_only, "-ascii")
+        known = self.available_themes
+        wanted = self.remembered.theme
+        if wanted not in known:
+            self.say(
+                f"there is no theme called {wanted}", hint="choose another: ctrl+t", grave=True
+            )
+        self.theme = wanted if wanted in known else themes.INK.name
+        if self.remembered.keys:
+            self.set_keymap(self.remembered.keys)
+        if self._settings_fault:
+            self.say(self._settings_fault, grave=True)
+        self.push_screen(Home())
+        self.watcher.start()
+        self.set_interval(0.5, self._look_at_jobs)
+        if self.open_run is not None:
+            self.open_live(self.open_run)
+
+    def on_unmount(self) -> None:
+        self.watcher.end()
+        self.remember()
+
+    def remember(self) -> None:
+        """Save the settings now, so that a crash loses nothing that was typed."""
+        try:
+            settings.save(self.remembered, self.remembered_at)
+        except OSError as error:
+            self.say(f"the settings could not be saved: {error}", grave=True)
+
+    # -- what the watcher tells ---------------------------------------------------------------------------------
+
+    def _tell(self, runs: list[Followed] | None) -> None:
+        """From the watcher's thread."""
+        if self.is_running:
+            self.post_message(News(runs))
+
+    def on_news(self, message: News) -> None:
+        screen = self.front
+        if screen is not None:
+            screen.news(message.runs)
+
+    @property
+    def front(self) -> StudioScreen | None:
+        """The studio's screen in front; None while a dialog covers it (it looks for news when it comes back)."""
+        try:
+            screen = self.screen
+        except ScreenStackError:
+            return None
+        return screen if isinstance(screen, StudioScreen) else None
+
+    def _look_at_jobs(self) -> None:
+        for job in self.jobs.ended():
+            if job.fault:
+                text = f"{job.name} ended at once: {job.fault}"
+                self.say(text, hint="the whole log: " + str(job.log), grave=True)
+            self.watcher.look_now()
+
+    # -- words to the user --------------------------------------------------------------------------------------
+
+    def say(self, text: str, *, hint: str = "", grave: bool = False) -> None:
+        """A toast; any text, shown literally."""
+        message = literal(f"{text}\n{hint}" if hint else text)
+        self.notify(
+            message,
+            severity="error" if grave else "information",
+            timeout=10 if grave else 4,
+            markup=False,
+        )
+
+    def attempt(self, what: Callable[[], object], done: str = "") -> bool:
+        """Do something that may fail for a reason that the user can cause; every failure becomes a toast."""
+        try:
+            what()
+        except RnnStudioError as error:
+            self.say(error.message, hint=error.hint, grave=True)
+            return False
+        except OSError as error:
+            self.say(str(error), hint="look at the folder's permissions and free space", grave=True)
+            return False
+        if done:
+            self.say(done)
+        return True
+
+    # -- screens ------------------------------------------------------------------------------------------------
+
+    def open_live(self, path: Path) -> None:
+        from tui.screens.live import Live
+
+        self.push_screen(Live(path))
+
+    # -- actions ------------------------------------------------------------------------------------------------
+
+    def action_help(self) -> None:
+        if isinstance(self.screen, StudioScreen):
+            spans = help_spans(self.screen)
+            self.push_screen(dialogs.Read(f"{self.screen.TITLE} - keys and help", spans))
+
+    def action_hop(self) -> None:
+        from tui.jump import Jump
+
+        if isinstance(self.screen, StudioScreen):
+            self.push_screen(Jump(self.screen))
+
+    def action_theme(self) -> None:
+        names = sorted(self.available_themes)
+        self.theme = names[(names.index(self.theme) + 1) % len(names)]
+        self.remembered.theme = self.theme
+        self.remember()
+        self.say(f"theme: {self.theme}")
+
+    def action_about(self) -> None:
+        rows = [
+            ("rnnstudio", _version("rnnstudio")),
+            ("python", platform.python_version()),
+            ("textual", _version("textual")),
+            ("torch", _version("torch")),
+            ("runs", str(self.runs_dir.absolute())),
+            ("settings", str(self.remembered_at)),
+            ("terminal", f"{os.environ.get('TERM', '?')} {self.size.width}x{self.size.height}"),
+        ]
+        spans = [part for k, v in rows for part in ((f"{k:<12}", "label"), (f"{v}\n", ""))]
+        self.push_screen(dialogs.Read("versions and paths", spans))
+
+    def action_leave(self) -> None:
+        """Quit; asks only where a run that this studio started is still going."""
+        live = self.jobs.live()
+        if not live:
+            self.exit()
+            return
+
+        def answer(what: str | None) -> None:
+            if what == "stop":
+                for path in live:
+                    self.attempt(lambda path=path: launch.ask(path, "stop"))  # type: ignore[misc]
+            if what in ("stop", "leave"):
+                self.exit()
+
+        names = ", ".join(path.name for path in live)
+        self.push_screen(
+            dialogs.Choose(
+                "quit",
+                f"Still training: {names}",
+                [
+                    ("leave", "leave running (open the studio again to see it)"),
+                    ("stop", "save and stop, then quit"),
+                    ("cancel", "stay"),
+                ],
+            ),
+            answer,
+        )
+
+    async def action_quit(self) -> None:
+        self.action_leave()
+
+    # -- how it looks -------------------------------------------------------------------------------------------
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        return [*super().get_line_filters(), *self._filters_last]
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return themes.DARK if self.current_theme.dark else themes.LIGHT
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[object]:  # type: ignore[override]
+        """None of Textual's own: `tui.palette.Actions` offers every action there is."""
+        del screen
+        return ()
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,105 @@
+"""What every screen has: a head line, a footer of keys, help, and a word where the terminal is too small."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.content import Content
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Footer
+
+from tui.literal import one_line
+from tui.watch import Followed
+from tui.widgets.bar import Bar
+
+if TYPE_CHECKING:
+    from tui.app import Studio
+
+SMALLEST = (60, 16)
+
+
+class StudioScreen(Screen[None]):
+    """A screen of the studio. Subclasses give `TITLE`, `ABOUT` (its help) and `body`."""
+
+    TITLE: ClassVar[str] = ""
+    ABOUT: ClassVar[str] = ""
+    AUTO_FOCUS = None
+    BINDINGS = [
+        Binding("escape", "back", "Back", show=False, id="screen.back"),
+        Binding("z", "grow", "Grow pane", show=False, id="screen.grow"),
+        *(
+            Binding(str(n), f"pane({n})", f"Pane {n}", show=False, id=f"screen.pane-{n}")
+            for n in range(1, 6)
+        ),
+    ]
+
+    @property
+    def studio(self) -> Studio:
+        from tui.app import Studio
+
+        app = self.app
+        assert isinstance(app, Studio)
+        return app
+
+    def body(self) -> Iterable[Widget]:
+        """The screen's own widgets."""
+        raise NotImplementedError
+
+    def compose(self) -> ComposeResult:
+        yield Bar(id="head")
+        yield from self.body()
+        yield Footer(compact=True, show_command_palette=False)
+        yield Bar(id="too-small")
+
+    def head(self, *spans: tuple[str, str]) -> None:
+        """What the head line says after the screen's name."""
+        self.query_one("#head", Bar).show([(" rnnstudio ", "accent"), *spans])
+
+    def entitle(self, selector: str, title: str, subtitle: str | None = None) -> None:
+        """Give a pane a title; any text, shown literally."""
+        widget = self.query_one(selector)
+        widget.border_title = Content(f" {one_line(title, 120)} ") if title else None
+        if subtitle is not None:
+            widget.border_subtitle = Content(f" {one_line(subtitle, 120)} ") if subtitle else None
+
+    def news(self, runs: Sequence[Followed] | None) -> None:
+        """Called, while this screen is in front, when followed runs changed (None: the list of runs did)."""
+
+    def on_resize(self, event: events.Resize) -> None:
+        width, height = event.size
+        small = width < SMALLEST[0] or height < SMALLEST[1]
+        self.set_class(small, "-too-small")
+        self.set_class(width >= 120, "-wide")
+        self.set_class(height < 30, "-low")
+        if small:
+            text = (
+                f"rnnstudio needs {SMALLEST[0]}x{SMALLEST[1]} characters; this is {width}x{height}"
+            )
+            self.query_one("#too-small", Bar).show([(text, "warn")])
+
+    def panes(self) -> list[Widget]:
+        """The panes that `1` to `5` go to, in order."""
+        return [w for w in self.focus_chain if w.has_class("pane")]
+
+    def action_pane(self, number: int) -> None:
+        panes = self.panes()
+        if number <= len(panes):
+            panes[number - 1].focus()
+
+    def action_grow(self) -> None:
+        """Give the focused pane the whole screen, or give it back."""
+        if self.maximized is not None:
+            self.minimize()
+        elif self.focused is not None and self.focused.has_class("pane"):
+            self.maximize(self.focused)
+
+    def action_back(self) -> None:
+        if self.maximized is not None:
+            self.minimize()
+        elif len(self.app.screen_stack) > 2:
+            self.dismiss()

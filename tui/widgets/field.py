@@ -1,0 +1,42 @@
+"""A line to type in, which takes nothing that a terminal would obey and forgets nothing that was typed."""
+
+from __future__ import annotations
+
+from textual import events
+from textual.suggester import Suggester
+from textual.validation import Validator
+from textual.widgets import Input
+
+from tui.literal import literal
+
+
+class Field(Input):
+    """An input whose value is always literal; a paste of several lines becomes one."""
+
+    DEFAULT_CSS = "Field { height: 1; border: none; padding: 0 1; } Field:focus { border: none; }"
+
+    def __init__(
+        self,
+        value: str = "",
+        *,
+        id: str | None = None,
+        placeholder: str = "",
+        suggester: Suggester | None = None,
+        validators: list[Validator] | None = None,
+    ) -> None:
+        super().__init__(
+            value,
+            id=id,
+            placeholder=placeholder,
+            suggester=suggester,
+            validators=validators,
+            compact=True,
+        )
+
+    def validate_value(self, value: str) -> str:
+        return literal(value.replace("\r\n", "\n")).replace("\n", " ")
+
+    def _on_paste(self, event: events.Paste) -> None:
+        self.replace(self.validate_value(event.text[:10_000]), *self.selection)
+        event.stop()
+        event.prevent_default()

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
 from rnnstudio import __version__
-from rnnstudio.commands import doctor, resume, runs, train, watch
+from rnnstudio.commands import doctor, resume, runs, train, tui, watch
 
 app = typer.Typer(
     name="rnnstudio",
     help="Train recurrent networks on your own text and watch the writing evolve.",
-    epilog="Begin with:  rnnstudio train YOUR.txt",
+    epilog="Alone, `rnnstudio` opens the studio.  Begin with:  rnnstudio train YOUR.txt",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    no_args_is_help=True,
+    invoke_without_command=True,
 )
 
 
@@ -28,16 +29,24 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def rnnstudio(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """Train recurrent networks on your own text and watch the writing evolve."""
     del version
+    if context.invoked_subcommand is not None:
+        return
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        tui.tui()
+    else:
+        typer.echo(context.get_help())
 
 
 app.command("train", epilog=train.EXAMPLE)(train.train)
 app.command("resume", epilog=resume.EXAMPLE)(resume.resume)
 app.add_typer(runs.app, name="runs")
 app.command("watch", epilog=watch.EXAMPLE)(watch.watch)
+app.command("tui", epilog=tui.EXAMPLE)(tui.tui)
 app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)

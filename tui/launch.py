@@ -53,7 +53,10 @@ class Jobs:
 
     def __init__(self, runs_dir: Path, env: Mapping[str, str]) -> None:
         self._runs = runs_dir
-        self._env = env
+        # From a checkout that is not installed, `-P` alone would not find us.
+        here = str(Path(__file__).resolve().parents[1])
+        known = os.environ.get("PYTHONPATH")
+        self._env = {**env, "PYTHONPATH": os.pathsep.join([here, known] if known else [here])}
         self._jobs: list[Job] = []
 
     def start(self, words: Sequence[str], folder: Path) -> Job:

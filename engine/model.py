@@ -1,6 +1,6 @@
 """The network: an embedding, a stack of recurrent layers, and a score for every token of the vocabulary.
 
-    tokens -> embedding or one-hot -> [dropout ->] cell (+ its input) (-> norm) -> ... -> dropout -> projection -> logits
+    tokens -> embedding or one-hot -> [dropout ->] cell (+ its input) (-> norm) -> ... -> dropout -> output -> logits
 
 Dropout is vertical (Zaremba et al. 2014, arXiv 1409.2329): it acts on what goes up from layer to layer and to the
 output, drawn anew for every unit, lane and time step, and never on what a layer carries through time.
@@ -238,8 +238,8 @@ def check_weights(
             raise CheckpointError(f"the weight {name} is not part of this model", hint=hint)
 
 
-def _token_axes(config: ModelConfig) -> dict[str, int]:
-    """Those weights that have something for each token, and along which axis: the one that grows with V."""
+def token_axes(config: ModelConfig) -> dict[str, int]:
+    """The weights that have a row or column for each token, and along which axis: the one that grows with V."""
     # Two sizes that no hidden size reaches.
     less, more = (weight_shapes(config, MAX_HIDDEN + i) for i in (1, 2))
     return {
@@ -261,7 +261,7 @@ def grow(old: Model, *, old_ids: Sequence[int | None], rng: Generator) -> Model:
     weights = old.weights()
     new = torch.tensor([i is None for i in old_ids])
     source = torch.tensor([0 if i is None else i for i in old_ids])
-    for name, axis in _token_axes(old.config).items():
+    for name, axis in token_axes(old.config).items():
         if name not in weights:
             continue  # a MUT cell that needed no projection: `from_weights` says so if it does now
         rows = weights[name].movedim(axis, 0)

@@ -1,0 +1,117 @@
+"""Where the arithmetic is done, and by how many threads, each with the reason in words."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import torch
+
+from checkpoints.errors import ConfigError
+
+# More threads than these wait for each other: the products of one time step are small.
+MOST_THREADS = 8
+
+CPU = torch.device("cpu")
+
+
+def choose(device: str) -> tuple[torch.device, str]:
+    """The device for `auto`, `cpu`, `cuda` or `mps`, and why, as the end of a sentence.
+
+    A GPU counts only if a small recurrent network learns on it. `auto` falls back to the CPU; a device asked for by
+    name that does not work raises ConfigError.
+    """
+    if device == "cpu":
+        return CPU, "as asked"
+    if device != "auto":
+        fault = (
+            _fault(device)
+            if _available(device)
+            else f"there is none that this torch ({torch.__version__}) can use"
+        )
+        if fault:
+            raise ConfigError(
+                f"the device {device} cannot be used: {fault}", hint="use --device auto, or cpu"
+            )
+        return torch.device(device), f"as asked: {_describe(device)}"
+    notes = []
+    for name in ("cuda", "mps"):
+        if _available(name):
+            fault = _fault(name)
+            if fault is None:
+                return torch.device(name), f"found {_describe(name)}"
+            notes.append(f"{name} failed: {fault}")
+    if shutil.which("nvidia-smi") and torch.version.cuda is None:
+        notes.append("there is an NVIDIA GPU, but this torch is built without CUDA")
+    return CPU, "; ".join(notes) or "no GPU found"
+
+
+def choose_threads(requested: int, *, watching: bool) -> tuple[int, str]:
+    """How many CPU threads to compute with, and why; 0 requests a choice.
+
+    With a studio watching, a core stays free for it: two threads on one free core wait for each other at every
+    product (7 steps in 8 s where one thread did 87).
+    """
+    if requested < 0:
+        raise ConfigError(f"threads is {requested}", hint="use 0 (chosen for you) or more")
+    cores = usable_cores()
+    if requested:
+        over = f", more than the {cores} usable here" if requested > cores else ""
+        return requested, f"as asked{over}"
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    if told.isdigit() and int(told) > 0:
+        return int(told), "OMP_NUM_THREADS says so"
+    beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    if beside > 1:
+        return max(1, cores // beside), f"{cores} usable cores for {beside} processes"
+    if watching and cores > 1:
+        return min(MOST_THREADS, cores - 1), f"of {cores} usable cores, one stays free for the view"
+    if cores > MOST_THREADS:
+        return MOST_THREADS, f"of {cores} usable cores; more would wait for each other"
+    return cores, "all usable cores" if cores > 1 else "one usable core"
+
+
+def usable_cores() -> int:
+    """Cores that this process may keep busy: its affinity, and its container's quota where there is one."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+        return max(1, min(cores, math.ceil(int(quota) / int(period))))
+    except (OSError, ValueError):  # no such file, or "max"
+        return cores
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
+    """The context to compute in: bf16 where it was asked for, or where `auto` finds a CUDA card that has it."""
+    wanted = precision == "bf16" or (
+        precision == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported()
+    )
+    return torch.autocast(device.type, torch.bfloat16) if wanted else nullcontext()
+
+
+def _fault(name: str) -> str | None:
+    """Why a small network does not learn on the device, or None: some drivers load and then cannot compute."""
+    try:
+        layer = torch.nn.LSTM(4, 4, device="meta").to_empty(device=name)
+        for weight in layer.parameters():
+            torch.nn.init.zeros_(weight)
+        out, _ = layer(torch.zeros(2, 2, 4, device=name))
+        out.sum().backward()
+        return None if bool(torch.isfinite(out).all()) else "it computes no finite numbers"
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _available(name: str) -> bool:
+    return torch.cuda.is_available() if name == "cuda" else torch.backends.mps.is_available()
+
+
+def _describe(name: str) -> str:
+    if name != "cuda":
+        return "Apple's GPU"
+    card = torch.cuda.get_device_properties(0)
+    return f"{card.name}, {card.total_memory / 2**30:.0f} GiB"

@@ -1,0 +1,59 @@
+"""A stream of random numbers for each purpose, all from one seed: drawing one more here changes nothing there."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Generator, Tensor
+
+from checkpoints.errors import CheckpointError
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """torch's CPU generators, for every device: a checkpoint written beside a GPU resumes without one."""
+
+    init: Generator
+    """First weights, and the rows of tokens that a fine-tuned model never had."""
+
+    data: Generator
+    """The order in which text is read."""
+
+    dropout: Generator
+    """Which units are silenced."""
+
+    sample: Generator
+    """Text that the model writes."""
+
+    def state(self) -> dict[str, Tensor]:
+        """Where each stream stands, by its name, as bytes."""
+        return {f.name: getattr(self, f.name).get_state() for f in fields(self)}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from what `state` gave. Raises CheckpointError, having changed nothing, where it cannot be that."""
+        names = [f.name for f in fields(self)]
+        for name in names:
+            try:
+                # Tried on a generator that nobody uses: torch checks size, type and contents itself.
+                Generator().set_state(state[name])
+            except (KeyError, RuntimeError, TypeError):
+                raise CheckpointError(
+                    f"the checkpoint's random generator {name!r} is missing or damaged",
+                    hint="resume from another checkpoint",
+                ) from None
+        for name in names:
+            getattr(self, name).set_state(state[name])
+
+
+def streams(seed: int) -> Streams:
+    """The streams of a seed: each has its own, so they never overlap, and a new one changes no other."""
+    return Streams(**{f.name: stream(seed, f.name) for f in fields(Streams)})
+
+
+def stream(seed: int, name: str) -> Generator:
+    """A generator whose start depends on the seed and the name alone."""
+    digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)

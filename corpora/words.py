@@ -9,6 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping
 _CJK = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 WORD = re.compile(rf"[{_CJK}]|[^\W\d_{_CJK}]+(?:['’][^\W\d_{_CJK}]+)*")
 
+# Anchored at line starts, so that a long run of spaces is looked at once and not from each of its places.
+_PARAGRAPH = re.compile(r"^[^\S\n]*+\S.*+(?:\n[^\S\n]*+\S.*+)*+", re.MULTILINE)
+
 VOCABULARY_CHARS = 50_000_000
 """Characters of the training text that a vocabulary is taken from; about 10 s, and more adds few words."""
 
@@ -43,7 +46,7 @@ def known_share(text: str, known: frozenset[str]) -> float:
 
 def paragraphs(text: str) -> Iterator[tuple[int, str]]:
     """(offset, text) of each block between blank lines."""
-    for match in re.finditer(r"[^\n]*\S[^\n]*(?:\n[^\n]*\S[^\n]*)*", text):
+    for match in _PARAGRAPH.finditer(text):
         yield match.start(), match.group()
 
 

@@ -11,7 +11,7 @@ from corpora.genres.prose import without_overlap
 HEAD = re.compile(r"^X: ?\d*[^\n]*$", re.MULTILINE)
 FIELD = re.compile(r"^([A-Za-z+]):([^\n]*)$", re.MULTILINE)
 _COMMENT = re.compile(r"%[^\n]*")
-_CHORD = re.compile(r"\"[^\"\n]*\"|![^!\n]{1,20}!|\[[A-Za-z]:[^\]\n]*\]")
+_CHORD = re.compile(r"\"[^\"\n]*\"|![^!\n]{1,20}!|\[[A-Za-z]:[^\]\n]{0,100}\]")
 _BAR = re.compile(r"[|:\]\[]*\|[|:\]]*(?:\[?\d)?|::")
 _LENGTH = re.compile(r"(?<=[A-Ga-gzx,'\]])\d*/*\d+|(?<=[A-Ga-gzx,'\]])/+|\(\d(?::\d*){0,2}")
 _NOTE = re.compile(r"(?:[_^]{1,2}|=)?[A-Ga-gzxZ][,']*")

@@ -5,15 +5,37 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from corpora.genres.base import Genre, Span, openings, starts_at_lines
+from corpora import words
+from corpora.genres.base import (
+    VALID,
+    Figure,
+    Genre,
+    Problem,
+    Span,
+    Validator,
+    Verdict,
+    judged,
+    openings,
+    share,
+    starts_at_lines,
+)
+from corpora.genres.latex_balance import blocks
+from corpora.genres.prose import language_problems
 
 SECTION = re.compile(r"^\\(?:part|chapter|section|subsection)\*?\{", re.MULTILINE)
-COMMAND = re.compile(r"\\(?:[a-zA-Z@]+\*?|.)")
+_COMMAND = re.compile(r"\\[a-zA-Z@]+\*?")
+_LABEL = re.compile(r"\\label\{([^}\n]{1,100})\}")
+_REFERENCE = re.compile(r"\\(?:ref|eqref|autoref|cref)\{([^}\n]{1,100})\}")
+# What is no language: commands, the names of labels and environments, formulas.
+_NO_WORDS = re.compile(
+    r"\\(?:begin|end|label|ref|eqref|cite|input|usepackage)\*?(?:\[[^\]\n]{0,100}\])?\{[^}\n]{0,100}\}"
+    r"|\\[a-zA-Z@]+\*?|\$[^$\n]{0,300}\$|%[^\n]*"
+)
 _MARKS = re.compile(
     r"\\(?:begin|end|[a-z]*section\*?|chapter|label|ref|cite)\{|\$|\\\[|\\[a-zA-Z]+"
 )
 _ENVIRONMENT = re.compile(
-    r"^\\(?:begin|section|subsection|chapter)\*?\{[^}\n]*\}[^\n]*\n", re.MULTILINE
+    r"^\\(?:begin|section|subsection|chapter)\*?\{[^}\n]{0,100}\}[^\n]*\n", re.MULTILINE
 )
 
 
@@ -21,6 +43,12 @@ class Latex(Genre):
     name = "latex"
     title = "LaTeX"
     sign = "commands, environments and formulas"
+    figures = {  # noqa: RUF012
+        "valid": VALID,
+        "balanced": Figure("blocks whose braces, formulas and environments balance"),
+        "known_commands": Figure("commands known from the training text"),
+        "known_labels": Figure("references to labels that exist", better="human"),
+    }
 
     def score(self, text: str) -> float:
         # The Stacks project has a mark in every 17 characters, a thesis with few formulas one in 120.
@@ -35,6 +63,47 @@ class Latex(Genre):
     def primes(self, text: str) -> list[str]:
         starts = [m.start() for m in _ENVIRONMENT.finditer(text)]
         return openings(text, starts, lambda following: following.find("\n") + 1, "\\section{")
+
+    def validator(self, training: Iterable[str]) -> Validator:
+        known_commands: set[str] = set()
+        known_labels: set[str] = set()
+
+        def noting(pieces: Iterable[str]) -> Iterator[str]:
+            for piece in pieces:
+                known_commands.update(_COMMAND.findall(piece))
+                known_labels.update(_LABEL.findall(piece))
+                yield _NO_WORDS.sub(" ", piece)
+
+        known_words = words.vocabulary(noting(training))
+
+        def judge(text: str) -> Verdict:
+            pieces: list[tuple[int, int, list[Problem]]] = []
+            balanced = 0
+            commands: list[str] = []
+            for block in blocks(text):
+                balanced += not block.problems
+                found = list(block.problems)
+                named = [c for c in block.commands if c[1:2].isalpha()]
+                commands += named
+                # The last command of a sample may have been cut.
+                for command in named[: -1 if block.stop == len(text) else None]:
+                    if command not in known_commands:
+                        found.append(Problem(block.start, f"{command} is no known command"))
+                plain = _NO_WORDS.sub(" ", text[block.start : block.stop])
+                found += language_problems(block.start, plain, known_words)
+                pieces.append((block.start, block.stop, found))
+            labels = known_labels | set(_LABEL.findall(text))
+            references = _REFERENCE.findall(text)
+            return judged(
+                pieces,
+                {
+                    "balanced": balanced / max(1, len(pieces)),
+                    "known_commands": share(c in known_commands for c in commands),
+                    "known_labels": share(label in labels for label in references),
+                },
+            )
+
+        return judge
 
     def colour(self, text: str) -> list[Span]:
         from pygments.lexers.markup import TexLexer

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from corpora import words
@@ -15,10 +14,11 @@ from corpora.genres.base import (
     Span,
     Validator,
     Verdict,
+    judged,
     openings,
     starts_at_lines,
 )
-from corpora.genres.prose import LEAST_KNOWN, pair_problems, without_overlap
+from corpora.genres.prose import language_problems, pair_problems, without_overlap
 
 # "First Citizen:", "KING HENRY V:", "Servant, within:"; up to six words that begin with a capital or are of, the, ...
 SPEAKER = re.compile(
@@ -26,7 +26,7 @@ SPEAKER = re.compile(
     re.MULTILINE,
 )
 _SCENE = re.compile(r"^(?:ACT|SCENE|Act|Scene|PROLOGUE|EPILOGUE|INDUCTION)\b[^\n]*$", re.MULTILINE)
-_DIRECTION = re.compile(r"\[[^\]\n]*\]|^(?:Enter|Exit|Exeunt)\b[^\n]*$", re.MULTILINE)
+_DIRECTION = re.compile(r"\[[^\]\[\n]{0,300}\]|^(?:Enter|Exit|Exeunt)\b[^\n]*$", re.MULTILINE)
 
 LONGEST_LINE = 120
 """Characters; a line of verse has about 45, one of prose in these editions at most 75."""
@@ -56,7 +56,7 @@ class Plays(Genre):
         return openings(text, starts, lambda following: following.find("\n") + 1, "ALL:\n")
 
     def validator(self, training: Iterable[str]) -> Validator:
-        known_speakers: Counter[str] = Counter()
+        known_speakers: set[str] = set()
 
         def noting(pieces: Iterable[str]) -> Iterator[str]:
             for piece in pieces:
@@ -67,38 +67,35 @@ class Plays(Genre):
 
         def judge(text: str) -> Verdict:
             blocks = list(words.paragraphs(text))
-            if not blocks:
-                return Verdict({"valid": 0.0}, (Problem(0, "nothing was written"),))
-            problems: list[Problem] = []
-            valid = spoken = closed = familiar = 0
-            for i, (start, block) in enumerate(blocks):
-                unfinished = i == len(blocks) - 1
-                found = list(_speech_problems(start, block, unfinished=unfinished))
+            pieces = []
+            headed = closed = familiar = 0
+            for start, block in blocks:
+                unfinished = start + len(block) == len(text.rstrip("\n"))
                 head, _, speech = block.partition("\n")
-                well_headed = bool(SPEAKER.match(head))
-                spoken += well_headed
+                headed += bool(SPEAKER.match(head))
                 familiar += head in known_speakers
                 pairs = [
                     Problem(start + at, what)
                     for at, what in pair_problems(block, unfinished=unfinished)
                 ]
                 closed += not pairs
-                share = words.known_share(speech, known)
-                if share < LEAST_KNOWN:
-                    found.append(Problem(start, f"only {share:.0%} of its letters are in words"))
-                valid += not found and not pairs
-                problems += [*found, *pairs]
-            n = len(blocks)
+                found = [
+                    *_form_problems(start, block, known_speakers, unfinished=unfinished),
+                    *pairs,
+                    *language_problems(start, speech, known),
+                ]
+                pieces.append((start, start + len(block), found))
+            n = max(1, len(blocks))
             lines = [line for line in text.split("\n") if line.strip()]
-            figures = {
-                "valid": valid / n,
-                "speaker_lines": spoken / n,
-                "line_chars": sum(map(len, lines)) / len(lines),
-                "pairs_closed": closed / n,
-            }
-            if spoken:
-                figures["known_speakers"] = familiar / spoken
-            return Verdict(figures, tuple(problems))
+            return judged(
+                pieces,
+                {
+                    "speaker_lines": headed / n,
+                    "known_speakers": familiar / headed if headed else None,
+                    "line_chars": sum(map(len, lines)) / max(1, len(lines)),
+                    "pairs_closed": closed / n,
+                },
+            )
 
         return judge
 
@@ -109,7 +106,9 @@ class Plays(Genre):
         return without_overlap(spans)
 
 
-def _speech_problems(start: int, block: str, *, unfinished: bool) -> Iterator[Problem]:
+def _form_problems(
+    start: int, block: str, known_speakers: set[str], *, unfinished: bool
+) -> Iterator[Problem]:
     """What is wrong with one block's form; headings and stage directions on their own are as good as a speech."""
     lines = block.split("\n")
     if _SCENE.match(block) or _DIRECTION.match(block):
@@ -124,7 +123,7 @@ def _speech_problems(start: int, block: str, *, unfinished: bool) -> Iterator[Pr
     for i, line in enumerate(lines):
         if len(line) > LONGEST_LINE:
             yield Problem(at, f"a line of {len(line)} characters")
-        if i and SPEAKER.match(line):
+        if i and line in known_speakers:
             yield Problem(at, f"no blank line before {line[:40]}")
         at += len(line) + 1
 

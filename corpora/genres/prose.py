@@ -15,6 +15,7 @@ from corpora.genres.base import (
     Span,
     Validator,
     Verdict,
+    judged,
     openings,
     whole_lines,
 )
@@ -23,6 +24,8 @@ from corpora.genres.base import (
 SEPARATOR = re.compile(r"^(?:([@=*#~_+-])\1{4,}|<\|endoftext\|>)[ \t]*$", re.MULTILINE)
 _CHAPTER = re.compile(r"^(?:CHAPTER|Chapter|BOOK|PART)\b[^\n]{0,60}$", re.MULTILINE)
 _QUOTED = re.compile(r"[\"“][^\"“”\n]*[\"”]")
+
+_ENDS = (".", "!", "?", "…", ":", '"', "”", "»", "'", "’")
 
 LEAST_KNOWN = 0.5
 """The share of letters in known words below which a paragraph is no language; held-out prose has 0.9 and more."""
@@ -59,25 +62,20 @@ class Prose(Genre):
 
         def judge(text: str) -> Verdict:
             blocks = list(words.paragraphs(text))
-            if not blocks:
-                return Verdict({"valid": 0.0}, (Problem(0, "nothing was written"),))
-            problems: list[Problem] = []
-            valid = closed = ended = 0
-            for i, (start, block) in enumerate(blocks):
+            pieces = []
+            closed = ended = 0
+            for start, block in blocks:
+                unfinished = start + len(block) == len(text.rstrip("\n"))
                 found = [
                     Problem(start + at, what)
-                    for at, what in pair_problems(block, unfinished=i == len(blocks) - 1)
+                    for at, what in pair_problems(block, unfinished=unfinished)
                 ]
                 closed += not found
-                ended += block.rstrip().endswith((".", "!", "?", '"', "”", "»", ":", "…", "'", "’"))
-                share = words.known_share(block, known)
-                if share < LEAST_KNOWN:
-                    found.append(Problem(start, f"only {share:.0%} of its letters are in words"))
-                valid += not found
-                problems += found
-            n = len(blocks)
-            figures = {"valid": valid / n, "pairs_closed": closed / n, "sentences_ended": ended / n}
-            return Verdict(figures, tuple(problems))
+                ended += block.rstrip().endswith(_ENDS)
+                found += language_problems(start, block, known)
+                pieces.append((start, start + len(block), found))
+            n = max(1, len(blocks))
+            return judged(pieces, {"pairs_closed": closed / n, "sentences_ended": ended / n})
 
         return judge
 
@@ -85,6 +83,14 @@ class Prose(Genre):
         spans = [Span(m.start(), m.end(), "title") for m in _CHAPTER.finditer(text)]
         spans += [Span(m.start(), m.end(), "string") for m in _QUOTED.finditer(text)]
         return without_overlap(spans)
+
+
+def language_problems(start: int, block: str, known: frozenset[str]) -> list[Problem]:
+    """A problem where hardly a word of the block is known."""
+    share = words.known_share(block, known)
+    if share >= LEAST_KNOWN:
+        return []
+    return [Problem(start, f"only {share:.0%} of its letters are in known words")]
 
 
 def pair_problems(block: str, *, unfinished: bool) -> Iterator[tuple[int, str]]:

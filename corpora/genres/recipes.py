@@ -3,19 +3,38 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from corpora.genres.base import Genre, Span, openings, starts_at_lines
-from corpora.genres.prose import without_overlap
+from corpora import words
+from corpora.genres.base import (
+    VALID,
+    Figure,
+    Genre,
+    Problem,
+    Span,
+    Validator,
+    Verdict,
+    judged,
+    openings,
+    share,
+    starts_at_lines,
+)
+from corpora.genres.prose import language_problems, without_overlap
+from corpora.genres.recipe_reading import (
+    END,
+    FIELD,
+    HEAD,
+    MOST,
+    SECTION,
+    Recipe,
+    content_words,
+    recipes,
+    singular,
+)
 
-HEAD = re.compile(r"^(?:MMMMM|-----).*Meal-Master.*$", re.MULTILINE | re.IGNORECASE)
-END = re.compile(r"^(?:MMMMM|-----)[ \t]*$", re.MULTILINE)
-FIELD = re.compile(r"^ {0,12}(Title|Categories|Yield|Servings): ?(.*)$", re.MULTILINE)
-
-# Meal-Master's columns: amount 1-7, unit 9-10, ingredient from 12; up to two of them on a line.
-AMOUNT = r"(?:\d+ ?(?:\d+/\d+)?|\d+/\d+|\d*\.\d+|\d+-\d+)"
-INGREDIENT = re.compile(rf"^ {{0,7}}({AMOUNT}) +([a-zA-Z]{{1,2}} |  )? ?(\S.*)$", re.MULTILINE)
-_SECTION = re.compile(r"^(?:MMMMM|-----)-*([^-\n]*\S)-+$", re.MULTILINE)
+# An amount in its column, and the unit behind it.
+_COLUMNS = re.compile(r"^ {0,6}(\d[\d /.-]{0,6}) ([a-zA-Z]{1,2} )?", re.MULTILINE)
 
 
 class Recipes(Genre):
@@ -23,6 +42,14 @@ class Recipes(Genre):
     title = "recipes"
     sign = "Meal-Master heads with title, categories and yield"
     documents = True
+    figures = {  # noqa: RUF012
+        "valid": VALID,
+        "complete": Figure("recipes with title, categories, yield, ingredients and directions"),
+        "amounts_parsed": Figure("amounts and units that can be read"),
+        "ingredients_used": Figure("listed ingredients that the directions use", better="human"),
+        "steps_listed": Figure("ingredients in the directions that are listed", better="human"),
+        "absurd_amounts": Figure("amounts that nobody cooks", unit="count", better="less"),
+    }
 
     def score(self, text: str) -> float:
         heads = len(HEAD.findall(text))
@@ -41,15 +68,61 @@ class Recipes(Genre):
             text, starts, _to_title, "MMMMM----- Recipe via Meal-Master\n\n      Title: "
         )
 
+    def validator(self, training: Iterable[str]) -> Validator:
+        ingredients: Counter[str] = Counter()
+
+        def noting(pieces: Iterable[str]) -> Iterator[str]:
+            for piece in pieces:
+                for recipe in recipes(piece):
+                    for line in recipe.ingredients:
+                        ingredients.update(content_words(line.text)[-1:])
+                yield piece
+
+        known = words.vocabulary(noting(training))
+        # What names an ingredient now and then only ("piece", "half") is no ingredient.
+        foods = frozenset(word for word, count in ingredients.items() if count >= 3)
+
+        def judge(text: str) -> Verdict:
+            pieces = []
+            complete = absurd = 0
+            parsed: list[bool] = []
+            used: list[bool] = []
+            listed: list[bool] = []
+            for recipe in recipes(text):
+                found = list(_problems(recipe, unfinished=recipe.stop == len(text)))
+                complete += not found
+                absurd += sum((i.amount or 0) > _most(i.unit) for i in recipe.ingredients)
+                parsed += [line.parsed for line in recipe.ingredients if line.amount or not line.parsed]
+                named = [content_words(line.text) for line in recipe.ingredients]
+                steps = {singular(word) for word in words.WORD.findall(recipe.directions.lower())}
+                if steps:
+                    used += [any(word in steps for word in name) for name in named if name]
+                    on_list = {word for name in named for word in name}
+                    listed += [word in on_list for word in sorted(steps & foods)]
+                found += language_problems(recipe.start, text[recipe.start : recipe.stop], known)
+                pieces.append((recipe.start, recipe.stop, found))
+            return judged(
+                pieces,
+                {
+                    "complete": complete / max(1, len(pieces)),
+                    "amounts_parsed": share(parsed),
+                    "ingredients_used": share(used),
+                    "steps_listed": share(listed),
+                    "absurd_amounts": float(absurd),
+                },
+            )
+
+        return judge
+
     def colour(self, text: str) -> list[Span]:
         spans = [Span(m.start(), m.end(), "markup") for m in HEAD.finditer(text)]
         spans += [Span(m.start(), m.end(), "markup") for m in END.finditer(text)]
-        spans += [Span(m.start(), m.end(), "keyword") for m in _SECTION.finditer(text)]
+        spans += [Span(m.start(), m.end(), "keyword") for m in SECTION.finditer(text)]
         for field in FIELD.finditer(text):
             spans.append(Span(field.start(), field.start(2), "keyword"))
             if field[1] == "Title":
                 spans.append(Span(field.start(2), field.end(), "title"))
-        for line in INGREDIENT.finditer(text):
+        for line in _COLUMNS.finditer(text):
             spans.append(Span(line.start(1), line.end(1), "number"))
             if line[2]:
                 spans.append(Span(line.start(2), line.end(2), "name"))
@@ -60,6 +133,30 @@ def _to_title(following: str) -> int:
     """The head up to and with "Title: ", so that the model names the dish."""
     found = following.find("Title:", 0, 300)
     return following.find("\n") + 1 if found < 0 else found + len("Title: ")
+
+
+def _problems(recipe: Recipe, *, unfinished: bool) -> Iterator[Problem]:
+    """What is wrong with a recipe's form. One that ends with the text may lack what was still to come."""
+    if not recipe.headed:
+        yield Problem(recipe.start, "no Meal-Master line at its head")
+    if not recipe.fields.get("Title") and not unfinished:
+        yield Problem(recipe.start, "no title")
+    for name in ("Categories", "Yield"):
+        if name not in recipe.fields and (recipe.ingredients or not unfinished):
+            yield Problem(recipe.start, f"no line {name}:")
+    if not recipe.ingredients and (recipe.directions or not unfinished):
+        yield Problem(recipe.start, "no ingredients")
+    if not recipe.directions and not unfinished:
+        yield Problem(recipe.start, "no directions")
+    for line in recipe.ingredients:
+        if not line.parsed:
+            yield Problem(recipe.start, f"the amount of {line.text[:40]!r} cannot be read")
+        elif line.amount and line.amount > _most(line.unit):
+            yield Problem(recipe.start, f"{line.amount} {line.unit} of {line.text[:40]}")
+
+
+def _most(unit: str) -> int:
+    return MOST * 10 if unit.lower() in ("g", "ml", "mg") else MOST
 
 
 GENRE = Recipes()

@@ -31,8 +31,8 @@ def vocabulary(pieces: Iterable[str]) -> frozenset[str]:
     return frozenset(words)
 
 
-def known_share(text: str, known: frozenset[str]) -> float:
-    """The share of a text's letters that stand in known words; 1 for a text without a word.
+def known_share(text: str, known: frozenset[str], *, least: int = 0) -> float:
+    """The share of a text's letters that stand in known words; 1 for a text with fewer letters than `least`.
 
     By letters and not by words, since shuffled text is full of "a", "I" and "s".
     """
@@ -41,7 +41,7 @@ def known_share(text: str, known: frozenset[str]) -> float:
         total += len(word)
         if word in known:
             hits += len(word)
-    return hits / total if total else 1.0
+    return hits / total if total > least else 1.0
 
 
 def paragraphs(text: str) -> Iterator[tuple[int, str]]:

@@ -125,9 +125,9 @@ class Genre(ABC):
     def primes(self, text: str) -> list[str]:
         """Openings from which to let a model write, at most eight, taken from held-out text; never empty."""
 
+    @abstractmethod
     def validator(self, training: Iterable[str]) -> Validator:
         """A judge of texts who has read the training text (its pieces in order), so that it knows what is known."""
-        raise NotImplementedError(f"{self.name} does not judge yet")
 
     @abstractmethod
     def colour(self, text: str) -> list[Span]:

@@ -12,6 +12,7 @@ from corpora.genres.base import (
     Genre,
     Problem,
     Span,
+    Style,
     Validator,
     Verdict,
     judged,
@@ -19,7 +20,7 @@ from corpora.genres.base import (
     share,
     starts_at_lines,
 )
-from corpora.genres.latex_balance import blocks
+from corpora.syntax.latex import COMMON, blocks
 from corpora.genres.prose import language_problems
 
 SECTION = re.compile(r"^\\(?:part|chapter|section|subsection)\*?\{", re.MULTILINE)
@@ -39,6 +40,27 @@ _ENVIRONMENT = re.compile(
 )
 
 
+_COLOURED = re.compile(
+    r"""
+    (?P<comment>%[^\n]*)
+  | (?P<title>\\(?:part|chapter|(?:sub)*section|title|paragraph)\*?\{[^}\n]{0,200}\})
+  | (?P<name>\\(?:begin|end|label|ref|eqref|cite)\*?\{[^}\n]{0,100}\})
+  | (?P<keyword>\\[a-zA-Z@]+\*?)
+  | (?P<string>\\[\[\]()]|\$\$?)
+  | (?P<markup>\\.|[{}&])
+    """,
+    re.VERBOSE,
+)
+STYLES: dict[str, Style] = {
+    "comment": "comment",
+    "title": "title",
+    "name": "name",
+    "keyword": "keyword",
+    "string": "string",
+    "markup": "markup",
+}
+
+
 class Latex(Genre):
     name = "latex"
     title = "LaTeX"
@@ -46,7 +68,7 @@ class Latex(Genre):
     figures = {  # noqa: RUF012
         "valid": VALID,
         "balanced": Figure("blocks whose braces, formulas and environments balance"),
-        "known_commands": Figure("commands known from the training text"),
+        "known_commands": Figure("commands that LaTeX or the training text has"),
         "known_labels": Figure("references to labels that exist", better="human"),
     }
 
@@ -65,7 +87,7 @@ class Latex(Genre):
         return openings(text, starts, lambda following: following.find("\n") + 1, "\\section{")
 
     def validator(self, training: Iterable[str]) -> Validator:
-        known_commands: set[str] = set()
+        known_commands = set(COMMON)
         known_labels: set[str] = set()
 
         def noting(pieces: Iterable[str]) -> Iterator[str]:
@@ -106,11 +128,11 @@ class Latex(Genre):
         return judge
 
     def colour(self, text: str) -> list[Span]:
-        from pygments.lexers.markup import TexLexer
-
-        from corpora.colouring import spans
-
-        return spans(TexLexer(), text)
+        spans: list[Span] = []
+        for match in _COLOURED.finditer(text):
+            style = STYLES[match.lastgroup or ""]
+            spans.append(Span(match.start(), match.end(), style))
+        return spans
 
 
 GENRE = Latex()

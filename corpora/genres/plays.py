@@ -69,18 +69,15 @@ class Plays(Genre):
             blocks = list(words.paragraphs(text))
             pieces = []
             headed = closed = familiar = 0
-            for start, block in blocks:
-                unfinished = start + len(block) == len(text.rstrip("\n"))
+            for i, (start, block) in enumerate(blocks):
+                following = blocks[i + 1][1] if i + 1 < len(blocks) else None
                 head, _, speech = block.partition("\n")
                 headed += bool(SPEAKER.match(head))
                 familiar += head in known_speakers
-                pairs = [
-                    Problem(start + at, what)
-                    for at, what in pair_problems(block, unfinished=unfinished)
-                ]
+                pairs = [Problem(start + at, what) for at, what in pair_problems(block, following)]
                 closed += not pairs
                 found = [
-                    *_form_problems(start, block, known_speakers, unfinished=unfinished),
+                    *_form_problems(start, block, known_speakers, unfinished=following is None),
                     *pairs,
                     *language_problems(start, speech, known),
                 ]

@@ -27,6 +27,9 @@ _QUOTED = re.compile(r"[\"“][^\"“”\n]*[\"”]")
 
 _ENDS = (".", "!", "?", "…", ":", '"', "”", "»", "'", "’")
 
+LEAST_LETTERS = 16
+"""A block with fewer is too short to tell: a name, a heading."""
+
 LEAST_KNOWN = 0.5
 """The share of letters in known words below which a paragraph is no language; held-out prose has 0.9 and more."""
 
@@ -64,12 +67,9 @@ class Prose(Genre):
             blocks = list(words.paragraphs(text))
             pieces = []
             closed = ended = 0
-            for start, block in blocks:
-                unfinished = start + len(block) == len(text.rstrip("\n"))
-                found = [
-                    Problem(start + at, what)
-                    for at, what in pair_problems(block, unfinished=unfinished)
-                ]
+            for i, (start, block) in enumerate(blocks):
+                following = blocks[i + 1][1] if i + 1 < len(blocks) else None
+                found = [Problem(start + at, what) for at, what in pair_problems(block, following)]
                 closed += not found
                 ended += block.rstrip().endswith(_ENDS)
                 found += language_problems(start, block, known)
@@ -87,22 +87,24 @@ class Prose(Genre):
 
 def language_problems(start: int, block: str, known: frozenset[str]) -> list[Problem]:
     """A problem where hardly a word of the block is known."""
-    share = words.known_share(block, known)
+    share = words.known_share(block, known, least=LEAST_LETTERS)
     if share >= LEAST_KNOWN:
         return []
     return [Problem(start, f"only {share:.0%} of its letters are in known words")]
 
 
-def pair_problems(block: str, *, unfinished: bool) -> Iterator[tuple[int, str]]:
+def pair_problems(block: str, following: str | None) -> Iterator[tuple[int, str]]:
     """Brackets and curly quotes that do not match, and an odd number of straight ones.
 
-    A quote may stay open at a paragraph's end, since speech that goes on over paragraphs is written so; German
-    quotes („ “) turn the English meaning round and are not judged.
+    `following` is the next block; the last one may have been cut off. A quote may stay open where the next paragraph
+    begins with one, as speech over paragraphs is written; German quotes („ “) turn the meaning round and pass.
     """
+    unfinished = following is None
+    goes_on = following is None or following.lstrip().startswith(('"', "“"))
     yield from words.unpaired(block, unfinished=unfinished)
     if "„" not in block:
-        yield from words.unpaired(block, words.QUOTES, unfinished=True)
-    if not unfinished and block.count('"') % 2 and not block.lstrip().startswith('"'):
+        yield from words.unpaired(block, words.QUOTES, unfinished=goes_on)
+    if not goes_on and block.count('"') % 2:
         yield block.rindex('"'), "a quote is opened or closed alone"
 
 

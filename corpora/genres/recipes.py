@@ -21,7 +21,7 @@ from corpora.genres.base import (
     starts_at_lines,
 )
 from corpora.genres.prose import language_problems, without_overlap
-from corpora.genres.recipe_reading import (
+from corpora.syntax.meal_master import (
     END,
     FIELD,
     HEAD,
@@ -92,7 +92,9 @@ class Recipes(Genre):
                 found = list(_problems(recipe, unfinished=recipe.stop == len(text)))
                 complete += not found
                 absurd += sum((i.amount or 0) > _most(i.unit) for i in recipe.ingredients)
-                parsed += [line.parsed for line in recipe.ingredients if line.amount or not line.parsed]
+                parsed += [
+                    line.parsed for line in recipe.ingredients if line.amount or not line.parsed
+                ]
                 named = [content_words(line.text) for line in recipe.ingredients]
                 steps = {singular(word) for word in words.WORD.findall(recipe.directions.lower())}
                 if steps:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -14,17 +14,21 @@ from corpora.genres.base import Problem
 LARGEST = 200_000
 """Characters parsed; a sample has some hundreds. What is beyond is not judged."""
 
+DEEPEST = 100
+"""Levels of nesting; people stay below 20, and tree-sitter's time grows with the square of them (8 s for 100,000)."""
+
 _PIECE = re.compile(
-    r'/\*.*?(?:\*/|\Z)|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|[{}]|^[ \t]*#[ \t]*(?:if|endif)[^\n]*',
-    re.DOTALL | re.MULTILINE,
+    r'/\*.*?(?:\*/|\Z)|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|[{}]', re.DOTALL
 )
 _STATEMENT_END = re.compile(r"(?:[;{}]|\*/)[ \t]*\n|^[ \t]*#[^\n]*[^\\\n]\n", re.MULTILINE)
-
-# Items inside these stand at file level too: an include guard wraps a whole header.
-_WRAPPERS = frozenset(
-    ("preproc_if", "preproc_ifdef", "preproc_else", "preproc_elif", "linkage_specification")
+_CONDITION = re.compile(r"[ \t]*#[ \t]*(if|ifdef|ifndef|elif|else|endif)\b(.*)")
+# `list_for_each(el, head) {` is no C until the preprocessor has run; `while` parses in its place.
+_LOOP_MACRO = re.compile(
+    r"(?<=[ \t])(?!switch|while)[a-z_]\w{4,}+(?= ?\([^;{}\n]{1,200}\)\s{0,80}\{\n)"
 )
-_WRAPPER_PARTS = frozenset(("#if", "#ifdef", "#ifndef", "#endif", "#else", "#elif", "identifier"))
+_INLINE_MACRO = re.compile(r"\b(?=[A-Za-z]\w{0,40}(?:inline|INLINE))[A-Za-z]\w*\b(?= )")
+_NEVER = re.compile(r"\s*(?:0|defined\(__cplusplus\)|__cplusplus)\s*(?:/[/*].*)?")
+
 _DECLARATORS = frozenset(
     (
         "init_declarator declaration parameter_declaration pointer_declarator array_declarator "
@@ -55,12 +59,18 @@ class Source:
 
 def read(text: str) -> Source:
     """What tree-sitter makes of a text; one that was cut off is ended first (`ended`)."""
-    text = ended(text[:LARGEST])
+    depth = deepest(text[:LARGEST])
+    if depth > DEEPEST:
+        size = len(text.encode("utf-8", "replace"))
+        problem = Problem(0, f"nested {depth} deep")
+        return Source([Item(0, len(text), [problem], [])], size, size)
+    text = _LOOP_MACRO.sub(_as("while"), ended(first_branches(text[:LARGEST])))
+    text = _INLINE_MACRO.sub(_as("inline"), text)
     data = text.encode("utf-8", "replace")
     # Characters before each byte are counted only where the text is not ASCII.
     plain = len(data) == len(text)
     source = Source(size_bytes=len(data))
-    for node in _file_level(_parser().parse(data).root_node):
+    for node in _parser().parse(data).root_node.children:
         start, stop = node.start_byte, node.end_byte
         if not plain:
             start, stop = (len(data[:at].decode("utf-8", "ignore")) for at in (start, stop))
@@ -85,6 +95,15 @@ def read(text: str) -> Source:
     return source
 
 
+def deepest(text: str) -> int:
+    """The deepest nesting of brackets, whatever stands in comments and strings."""
+    depth = most = 0
+    for char in re.findall(r"[()\[\]{}]", text):
+        depth = depth + 1 if char in "([{" else max(0, depth - 1)
+        most = max(most, depth)
+    return most
+
+
 def ended(text: str) -> str:
     """A text that was cut off, up to its last whole line of a statement, with what is open there closed."""
     if text.endswith("}\n") or text.endswith(";\n"):
@@ -94,16 +113,44 @@ def ended(text: str) -> str:
         # A single unfinished line is judged as it stands.
         stop = ends[-1] if ends else len(text)
     kept = text[:stop]
-    braces = conditions = 0
+    braces = 0
     for match in _PIECE.finditer(kept):
-        token = match.group()
-        if token == "{":
-            braces += 1
-        elif token == "}":
-            braces -= 1
-        elif token.lstrip().startswith("#"):
-            conditions += -1 if "endif" in token else 1
-    return kept + "}\n" * min(braces, 100) + "#endif\n" * min(conditions, 100)
+        braces += {"{": 1, "}": -1}.get(match.group(), 0)
+    return kept + "}\n" * min(braces, 100)
+
+
+def first_branches(text: str) -> str:
+    """The text with its conditions resolved: the first branch kept (of `#if 0` and C++ the second), the rest blanked.
+
+    tree-sitter reads all branches at once, and a function whose head is there twice does not parse. Offsets stay.
+    """
+    lines = text.split("\n")
+    # One entry a nested condition: whether its present branch is kept, whether one of its branches was.
+    nested: list[tuple[bool, bool]] = []
+    for i, line in enumerate(lines):
+        match = _CONDITION.match(line)
+        if match is None:
+            if nested and not nested[-1][0]:
+                lines[i] = " " * len(line)
+            continue
+        outer = nested[-2][0] if len(nested) > 1 else True
+        kind = match[1]
+        if kind.startswith("if"):
+            inside = nested[-1][0] if nested else True
+            kept = inside and not (kind != "ifndef" and _NEVER.fullmatch(match[2]))
+            nested.append((kept, kept))
+        elif nested and kind == "endif":
+            nested.pop()
+        elif nested:
+            kept = outer and not nested[-1][1]
+            nested[-1] = (kept, nested[-1][1] or kept)
+        lines[i] = " " * len(line)
+    return "\n".join(lines)
+
+
+def _as(keyword: str) -> Callable[[re.Match[str]], str]:
+    """What a macro stands for, in as many characters."""
+    return lambda match: keyword.ljust(len(match.group()))
 
 
 @cache
@@ -111,19 +158,6 @@ def _parser() -> Parser:
     import tree_sitter_c
 
     return Parser(Language(tree_sitter_c.language()))
-
-
-def _file_level(root: Node) -> Iterator[Node]:
-    """The root's children, those of conditions and `extern "C"` blocks in place of the blocks; 0.1 s per 100 kB."""
-    waiting = [iter(root.children)]
-    while waiting:
-        node = next(waiting[-1], None)
-        if node is None:
-            waiting.pop()
-        elif node.type in _WRAPPERS or (node.type == "declaration_list" and len(waiting) > 1):
-            waiting.append(iter(node.children))
-        elif node.type not in _WRAPPER_PARTS:
-            yield node
 
 
 def _walk(top: Node) -> Iterator[tuple[Node, str]]:

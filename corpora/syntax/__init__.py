@@ -1,0 +1,1 @@
+"""The forms that texts of some genres have, read tolerantly: any text gives a reading, none an exception."""

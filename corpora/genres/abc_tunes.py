@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator
 
@@ -63,7 +64,7 @@ class AbcTunes(Genre):
             balanced: list[bool] = []
             heads = [m.start() for m in HEAD.finditer(text)]
             bounds = [*([] if heads and heads[0] == 0 else [0]), *heads, len(text)]
-            for start, stop in zip(bounds, bounds[1:], strict=False):
+            for start, stop in itertools.pairwise(bounds):
                 tune = text[start:stop]
                 if not tune.strip():
                     continue

@@ -20,8 +20,8 @@ from corpora.genres.base import (
     share,
     starts_at_lines,
 )
-from corpora.syntax.latex import COMMON, blocks
 from corpora.genres.prose import language_problems
+from corpora.syntax.latex import COMMON, blocks
 
 SECTION = re.compile(r"^\\(?:part|chapter|section|subsection)\*?\{", re.MULTILINE)
 _COMMAND = re.compile(r"\\[a-zA-Z@]+\*?")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -61,7 +62,7 @@ def recipes(text: str) -> Iterator[Recipe]:
     """The recipes of a text; what stands before the first head counts as one without a head."""
     heads = [m.start() for m in HEAD.finditer(text)]
     bounds = [*([] if heads and heads[0] == 0 else [0]), *heads, len(text)]
-    for start, stop in zip(bounds, bounds[1:], strict=False):
+    for start, stop in itertools.pairwise(bounds):
         if text[start:stop].strip():
             yield read(text[start:stop], start)
 

@@ -118,13 +118,20 @@ def prepare(
             documents = _starts(corpus, starts) if document_mode else None
             with _built_beside(folder, key) as building:
                 encode(building, key, corpus, tokenizer, where, documents, progress)
-    if run_tokens is None:
-        return _open(folder)
+    tokens = _open(folder)
+    return tokens if run_tokens is None else keep_tokens(tokens, run_tokens)
+
+
+def keep_tokens(tokens: TokenFile, run_tokens: Path) -> TokenFile:
+    """The same tokens as hard links in `run_tokens`, or as copies where the file system has none.
+
+    Raises RunError where they cannot be written.
+    """
     with _writing(run_tokens):
-        if not _is_whole(run_tokens, key):
-            with _built_beside(run_tokens, key) as building:
+        if not _is_whole(run_tokens, tokens.key):
+            with _built_beside(run_tokens, tokens.key) as building:
                 for name in (*FILES, "meta.json"):
-                    _link(folder / name, building / name)
+                    _link(tokens.folder / name, building / name)
     return _open(run_tokens)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import types
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -74,7 +73,7 @@ def _parameter(config: type, f: dataclasses.Field[Any], shown: frozenset[str]) -
         f.name,
         inspect.Parameter.KEYWORD_ONLY,
         default=None,
-        annotation=Annotated[types.UnionType.__or__(kind, None), option],  # type: ignore[operator]
+        annotation=Annotated[kind | None, option],
     )
 
 

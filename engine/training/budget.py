@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 
 from engine.config import TrainConfig
@@ -68,3 +69,25 @@ class Stopwatch:
     def pause(self) -> None:
         """Leave out the time until the next tick."""
         self._last = None
+
+
+class Speedometer:
+    """How fast a run is lately: tokens and budget per second over the last RECENT marks."""
+
+    RECENT = 50
+
+    def __init__(self) -> None:
+        self._marks: deque[tuple[float, int, float]] = deque(maxlen=self.RECENT)
+
+    def mark(self, now: float, *, tokens: int, progress: float) -> tuple[float, float]:
+        """Note where the run stands at `now` (monotonic); gives tokens and progress per second, 0 at the first mark."""
+        self._marks.append((now, tokens, progress))
+        then, tokens_then, progress_then = self._marks[0]
+        passed = now - then
+        if passed <= 0:
+            return 0.0, 0.0
+        return (tokens - tokens_then) / passed, (progress - progress_then) / passed
+
+    def restart(self) -> None:
+        """Forget: the run was paused, or went back."""
+        self._marks.clear()

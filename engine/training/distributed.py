@@ -91,6 +91,12 @@ class World:
             at += gradient.numel()
         return flat[0]
 
+    def share_weights(self, model: nn.Module) -> None:
+        """Give every process process 0's weights."""
+        if self.size > 1:
+            for weight in model.state_dict().values():
+                dist.broadcast(weight, src=0)
+
     def gather_lanes(self, own: Tensor) -> Tensor:
         """All processes' (B/size, H) as one (B, H), in lane order."""
         if self.size == 1:

@@ -12,6 +12,8 @@ from checkpoints.errors import RunError
 from engine.config import DataConfig, ModelConfig, TrainConfig, from_json, to_json
 
 FORMAT = 1
+# Even a model that does hundreds of steps a second shows each ten of them.
+MOST_STEPS_PER_EVENT = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,4 +112,4 @@ def steps_per_event(*, parameters: int, tokens: int, device: str) -> int:
     """
     usual = 20e12 if device.startswith("cuda") else 40e9
     steps_per_s = usual / max(1.0, 6.0 * parameters * tokens)
-    return max(1, round(steps_per_s / 10))
+    return min(MOST_STEPS_PER_EVENT, max(1, round(steps_per_s / 10)))

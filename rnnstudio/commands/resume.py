@@ -32,13 +32,13 @@ def resume(
     voice = listener(as_json)
     try:
         found = find_run(run, runs_dir(runs))
-        from engine.training.trainer import train_run
+        from engine.training.run import train_run
 
         given: dict[str, Any] = {"steps": steps, "epochs": epochs, "minutes": minutes}
         budget = {k: v for k, v in given.items() if v is not None}
         outcome = train_run(
             found.run,
-            tell=voice.event,
+            hear=voice.event,
             resuming=True,
             budget=budget,
             device=device,

@@ -73,8 +73,8 @@ def train(
     del help_all
     voice = listener(as_json)
     try:
-        from engine.training.prepare import Request, prepare
-        from engine.training.trainer import train_run
+        from engine.training.launch import launch
+        from engine.training.prepare import Request
 
         request = Request(
             corpus=tuple(corpus or ()),
@@ -89,8 +89,7 @@ def train(
             device=device,
             threads=threads,
         )
-        run = prepare(request, note=voice.note)
-        outcome = train_run(run, tell=voice.event)
+        outcome = launch(request, hear=voice.event, note=voice.note)
     finally:
         voice.close()
     raise typer.Exit(outcome.exit_code)

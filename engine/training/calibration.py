@@ -1,0 +1,56 @@
+"""A few seconds of real training steps on made-up text, to know how fast this machine is."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+from torch.nn import functional as F
+
+from engine.config import ModelConfig, TrainConfig
+from engine.devices import autocast
+from engine.model import Model
+from engine.optimizers import build
+from engine.training.plan import Measured, working_weights
+
+WARM_UP_STEPS = 3
+SECONDS = 1.5
+
+
+def measure(
+    model: ModelConfig, training: TrainConfig, *, vocab_size: int, device: torch.device
+) -> Measured:
+    """Tokens per second that training such a model reaches here, the optimizer included."""
+    rng = torch.Generator().manual_seed(0)
+    network = Model(model, vocab_size, rng=rng).to(device)
+    optimizer = build(network, training)
+    shape = (training.bptt, training.lanes)
+    tokens = torch.randint(vocab_size, shape, generator=rng).to(device)
+    state = network.initial_state(training.lanes)
+    began, steps = 0.0, 0
+    for step in range(100_000):
+        if step == WARM_UP_STEPS:
+            _wait(device)
+            began = time.perf_counter()
+        elif step > WARM_UP_STEPS and time.perf_counter() - began >= SECONDS:
+            break
+        with autocast(device, training.precision):
+            logits, _ = network(tokens, state, rng=rng)
+        F.cross_entropy(logits.flatten(0, 1).float(), tokens.flatten()).backward()  # type: ignore[no-untyped-call]
+        optimizer.step(lr=training.lr)
+        optimizer.zero_grad()
+        _wait(device)
+        steps = step + 1 - WARM_UP_STEPS
+    passed = time.perf_counter() - began
+    return Measured(
+        tokens_per_s=max(1, steps) * shape[0] * shape[1] / passed,
+        weights=working_weights(model, vocab_size),
+    )
+
+
+def _wait(device: torch.device) -> None:
+    """Until the device has done what it was given: CUDA answers before it has."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()

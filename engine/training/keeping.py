@@ -1,0 +1,72 @@
+"""Keeping a run: checkpoints written when they are due, and old ones let go."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from checkpoints import events as ev
+from checkpoints import retention
+from checkpoints.checkpoint import remove_checkpoint, write_checkpoint
+from checkpoints.errors import RnnStudioError, RunStopped
+from engine.state import State
+from engine.training import snapshot
+from engine.training.session import Session
+from engine.training.state import TrainerState
+
+# A save that fails is tried again at the next occasion; so many failures in a row end the run.
+MAX_FAILED_SAVES = 3
+
+
+class Keeper:
+    """Writes checkpoints and prunes. A disk that refuses is told of; one that goes on refusing ends the run."""
+
+    def __init__(self, tell: Callable[[ev.Event], object]) -> None:
+        self._tell = tell
+        self._failed = 0
+
+    def save(self, session: Session, state: TrainerState, *, all_lanes: State, reason: str) -> bool:
+        """Whether a checkpoint of this moment is now kept. Raises RunStopped when the disk refused too often."""
+        began = time.perf_counter()
+        files = snapshot.take(session, state, all_lanes=all_lanes)
+        measured = state.last if state.last and state.last["step"] == state.step else {}
+        nats = measured.get("nats_per_char")
+        about = {"reason": reason} | ({"nats_per_char": nats} if nats is not None else {})
+        try:
+            path = write_checkpoint(session.run.path, state.step, files, about=about)
+        except RnnStudioError as error:
+            self._refused(error, state.step)
+            return False
+        self._failed = 0
+        self._tell(
+            ev.CheckpointWritten(
+                step=state.step,
+                path=path.name,
+                reason=reason,
+                nats_per_char=nats,
+                seconds=round(time.perf_counter() - began, 3),
+                size_bytes=sum(map(len, files.values())),
+            )
+        )
+        self._prune(session, state.step)
+        return True
+
+    def _refused(self, error: RnnStudioError, step: int) -> None:
+        self._failed += 1
+        if self._failed >= MAX_FAILED_SAVES:
+            raise RunStopped(
+                f"{error.message}; tried {self._failed} times", hint=error.hint
+            ) from error
+        self._tell(ev.Warned(step=step, text=error.message, hint=error.hint))
+
+    def _prune(self, session: Session, step: int) -> None:
+        kept = {checkpoint.step: checkpoint.path for checkpoint in session.run.checkpoints()}
+        best = session.run.best()
+        going = retention.to_delete(
+            kept, keep=session.settings.training.keep, best=best.step if best else None
+        )
+        for old in going:
+            try:
+                remove_checkpoint(kept[old])
+            except RnnStudioError as error:
+                self._tell(ev.Warned(step=step, text=error.message, hint=error.hint))

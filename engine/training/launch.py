@@ -1,0 +1,29 @@
+"""Starting a run: one process, or several under torchrun, of which the first prepares it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from checkpoints.runs import RunFolder
+from engine import devices
+from engine.training.distributed import World
+from engine.training.prepare import Note, Progress, Request, prepare
+from engine.training.prepare import silent as no_note
+from engine.training.run import Listener, Outcome, silent, train_run
+
+
+def launch(
+    request: Request,
+    *,
+    hear: Listener = silent,
+    note: Note = no_note,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Prepare the run that was asked for and train it. Raises what `prepare` and `train_run` do."""
+    device, _ = devices.choose(request.device)
+    world = World.join(device)
+    if not world.leads:
+        return train_run(RunFolder(Path(world.tell(""))))
+    ready = prepare(request, note=note, progress=progress)
+    world.tell(str(ready.run.path.resolve()))
+    return train_run(ready.run, hear=hear, notes=ready.notes, weights=ready.weights)

@@ -1,0 +1,396 @@
+"""From what a person asked for to a run folder that is ready to train: text, tokenizer, tokens, model, record.
+
+Every choice that was left open is made here, once, and told; `run.json` then holds the run whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from checkpoints.errors import ConfigError, CorpusError, RunError
+from checkpoints.files import write_atomic
+from checkpoints.runs import RunFolder, find_run
+from corpora import catalogue, genres
+from corpora.genres.base import Genre
+from corpora.reading import read_corpus
+from corpora.snapshot import Corpus
+from engine import devices, optimizers, sizes, tokenizers
+from engine.config import DataConfig, ModelConfig, TrainConfig
+from engine.load import LoadedModel, open_model
+from engine.model import grow
+from engine.randomness import streams
+from engine.tokenizers.base import Tokenizer
+from engine.tokens import TokenFile, fits, keep_tokens, learn_tokenizer
+from engine.tokens import prepare as prepare_tokens
+from engine.training import plan, presets
+from engine.training.calibration import measure
+from engine.training.session import TOKENIZER_FOLDER
+from engine.training.settings import CorpusRecord, RunSettings, steps_per_event
+
+Note = Callable[[str], None]
+Progress = Callable[[int, int | None], None]
+C = TypeVar("C", DataConfig, ModelConfig, TrainConfig)
+
+CACHE = ".cache"
+DEFAULT_MINUTES = 10.0
+SMALL_CHARS = 100_000
+# How much of the text is looked at to tell its genre.
+GENRE_CHARS = 100_000
+# How much of the held-out text an opening is looked for in, and how long one may be.
+PRIME_TOKENS = 20_000
+PRIME_CHARS = 200
+
+
+def silent(text: str) -> None:
+    """Hears findings and says nothing."""
+    del text
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a person asked for. `given` holds the settings that they chose, by field name; all others are ours."""
+
+    corpus: tuple[str, ...]
+    runs: Path
+    name: str = ""
+    given: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    preset: str = ""
+    like: str = ""
+    parent: str = ""
+    genre: str = ""
+    encoding: str | None = None
+    device: str = "auto"
+    threads: int = 0
+    watched: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A run folder that holds its record, tokenizer and tokens. `weights` are those that a fork begins with."""
+
+    run: RunFolder
+    notes: tuple[str, ...]
+    weights: dict[str, Tensor] | None = None
+
+
+def prepare(request: Request, *, note: Note = silent, progress: Progress | None = None) -> Prepared:
+    """Make the run. `note` hears each finding and choice as it is made; they come back as `notes` too.
+
+    Raises CorpusError for text that cannot be read or is too small, ConfigError for settings that cannot be, RunError
+    where the folder cannot be made.
+    """
+    notes: list[str] = []
+
+    def say(text: str) -> None:
+        notes.append(text)
+        note(text)
+
+    parent = _open_parent(request)
+    data, model, training = _configs(request, parent)
+    device, why_device = devices.choose(request.device)
+    threads, why_threads = devices.choose_threads(request.threads, watching=request.watched)
+    torch.set_num_threads(threads)
+    cache = request.runs / CACHE
+
+    corpus = _read(request, parent, data, cache, say, progress)
+    genre = _genre(request, corpus, say)
+    documents = data.documents == "on" or (data.documents == "auto" and genre.documents)
+    if corpus.chars < SMALL_CHARS:
+        say(f"advice: {corpus.chars:,} characters are few; 100 KB or more write better, 1 MB well")
+    tokenizer, old_ids = _tokenizer(corpus, data, parent)
+    tokens = prepare_tokens(
+        corpus,
+        tokenizer,
+        data,
+        cache=cache,
+        starts=genre.document_starts,
+        document_mode=documents,
+        progress=progress,
+    )
+    say(_held_out(tokens, data))
+    lanes, bptt, fit_note = fits(len(tokens.train.tokens), training.lanes, training.bptt)
+    if fit_note:
+        say(fit_note)
+    training = replace(
+        training,
+        lanes=lanes,
+        bptt=bptt,
+        lr=training.lr or optimizers.default_lr(training.optimizer),
+    )
+    model, training = _fit_to_budget(
+        request, model, training, tokenizer.vocab_size, tokens, device, parent is not None, say
+    )
+    if odd := optimizers.warn_if_odd(training.lr, training.optimizer):
+        say(odd)
+    training = replace(training, prime=training.prime or _prime(genre, tokens, tokenizer))
+    settings = RunSettings(
+        data=data,
+        model=model,
+        training=training,
+        corpus=CorpusRecord(
+            paths=tuple(request.corpus) or (parent.settings.corpus.paths if parent else ()),
+            sha256=corpus.sha256,
+            chars=corpus.chars,
+            size_bytes=corpus.size_bytes,
+            genre=genre.name,
+            document_mode=documents,
+        ),
+        vocab_size=tokenizer.vocab_size,
+        device=str(device),
+        threads=threads,
+        log_every=steps_per_event(
+            parameters=sizes.parameters(model, tokenizer.vocab_size),
+            tokens=lanes * bptt,
+            device=str(device),
+        ),
+        parent=f"{parent.run.name}@{parent.loaded.step}" if parent else "",
+    )
+    say(_model_sentence(settings))
+    say(_learning_sentence(settings))
+    say(
+        f"device: {device} ({why_device}); {threads} CPU thread{'s' if threads > 1 else ''} ({why_threads})"
+    )
+    run = RunFolder.create(request.runs, request.name or _name(settings), settings.to_json())
+    say(f"run: {run.path}")
+    _store_tokenizer(run, tokenizer)
+    keep_tokens(tokens, run.tokens_path)
+    weights = None
+    if parent is not None:
+        rng = streams(training.seed).init
+        weights = grow(parent.loaded.model, old_ids=old_ids, rng=rng).weights()
+    return Prepared(run, tuple(notes), weights)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parent:
+    """The run that a fork begins from."""
+
+    run: RunFolder
+    settings: RunSettings
+    loaded: LoadedModel
+
+
+def _open_parent(request: Request) -> _Parent | None:
+    if not request.parent:
+        return None
+    run, spec = find_run(request.parent, request.runs)
+    settings = RunSettings.from_json(run.record(), where=str(run.path / "run.json"))
+    return _Parent(run, settings, open_model(run.checkpoint(spec)))
+
+
+def _configs(
+    request: Request, parent: _Parent | None
+) -> tuple[DataConfig, ModelConfig, TrainConfig]:
+    """The settings before anything is measured: the program's, a recipe's, the parent's model, the user's, in turn."""
+    recipe = presets.Recipe("")
+    if request.preset and request.like:
+        raise ConfigError("--preset and --like each choose the settings", hint="give one of them")
+    if request.preset:
+        recipe = presets.find(presets.PRESETS, request.preset, "preset")
+    if request.like:
+        recipe = presets.find(presets.LIKE, request.like, "like")
+    tokenizers.find(str(request.given.get("tokenizer", "char")))
+    data, model, training = DataConfig(), ModelConfig(), TrainConfig()
+    if parent is not None:
+        data, model = parent.settings.data, parent.settings.model
+        fixed = {f.name for f in fields(ModelConfig)} - {"dropout"}
+        for name, value in [*recipe.model.items(), *request.given.items()]:
+            if name in fixed and getattr(model, name) != value:
+                raise ConfigError(
+                    f"--from {request.parent} has {name} {getattr(model, name)}, not {value}",
+                    hint="leave it out, or start a new run without --from",
+                )
+        if request.given.get("tokenizer", data.tokenizer) != data.tokenizer:
+            raise ConfigError(
+                f"--from {request.parent} reads {data.tokenizer} tokens",
+                hint="leave --tokenizer out, or start a new run without --from",
+            )
+    data = _with(_with(data, recipe.data), request.given)
+    model = _with(_with(model, recipe.model), request.given)
+    budget = {"steps": 0, "epochs": 0.0, "minutes": 0.0}
+    chosen_budget = {k: v for k, v in request.given.items() if k in budget}
+    training = _with(training, recipe.training)
+    if chosen_budget:  # a budget of the user's replaces the recipe's
+        training = replace(training, **{**budget, **chosen_budget})
+    training = _with(training, request.given)
+    if not (training.steps or training.epochs or training.minutes):
+        training = replace(training, minutes=DEFAULT_MINUTES)
+    return data, model, training
+
+
+def _with(config: C, values: Mapping[str, Any]) -> C:
+    own = {f.name for f in fields(config)}
+    return replace(config, **{name: value for name, value in values.items() if name in own})
+
+
+def _read(
+    request: Request,
+    parent: _Parent | None,
+    data: DataConfig,
+    cache: Path,
+    note: Note,
+    progress: Progress | None,
+) -> Corpus:
+    asked = request.corpus or (parent.settings.corpus.paths if parent is not None else ())
+    if not asked:
+        raise CorpusError(
+            "there is nothing to learn from",
+            hint="name a file: rnnstudio train YOUR.txt, or a corpus of `rnnstudio corpora list`",
+        )
+    paths = [catalogue.resolve(name, note=note) or name for name in asked]
+    corpus = read_corpus(
+        paths,
+        cache,
+        binary=data.tokenizer == "byte" and _is_binary(paths),
+        encoding=request.encoding,
+        note=note,
+        progress=progress,
+    )
+    what = "bytes" if corpus.binary else f"characters, {len(corpus.counts):,} different"
+    note(f"corpus: {', '.join(asked)} · {corpus.chars:,} {what}")
+    return corpus
+
+
+def _is_binary(paths: list[str | Path] | list[Path | str]) -> bool:
+    """Whether what is to be read as bytes must be: text is normalised even for the byte tokenizer."""
+    for path in map(Path, map(str, paths)):
+        try:
+            if path.is_file() and b"\0" in path.open("rb").read(1 << 16):
+                return True
+        except OSError:
+            continue
+    return False
+
+
+def _genre(request: Request, corpus: Corpus, note: Note) -> Genre:
+    if corpus.binary:
+        return genres.find(genres.GENERAL)
+    if request.genre:
+        return genres.find(request.genre)
+    genre, why = genres.detect(corpus.text(0, GENRE_CHARS))
+    note(f"genre: {genre.title} ({why})")
+    return genre
+
+
+def _tokenizer(
+    corpus: Corpus, data: DataConfig, parent: _Parent | None
+) -> tuple[Tokenizer, list[int | None]]:
+    """The tokenizer, and for each of its ids the parent's id of the same token."""
+    if parent is None:
+        return learn_tokenizer(corpus, data), []
+    return parent.loaded.tokenizer.extended(() if corpus.binary else corpus.pieces())
+
+
+def _fit_to_budget(
+    request: Request,
+    model: ModelConfig,
+    training: TrainConfig,
+    vocab_size: int,
+    tokens: TokenFile,
+    device: torch.device,
+    fixed: bool,
+    note: Note,
+) -> tuple[ModelConfig, TrainConfig]:
+    """With a budget of minutes, measure the machine and let the model fit; a recipe or a parent stays as it is."""
+    if not training.minutes or request.like:
+        return model, training
+    given = dict(request.given)
+    if fixed:
+        given.update(hidden_size=model.hidden_size)
+    measured = measure(model, training, vocab_size=vocab_size, device=device)
+    chosen, training, why = plan.choose(
+        model,
+        training,
+        given=given,
+        measured=measured,
+        vocab_size=vocab_size,
+        tokens=len(tokens.train.tokens),
+    )
+    note(f"chosen: {why}")
+    return chosen, training
+
+
+def _held_out(tokens: TokenFile, data: DataConfig) -> str:
+    parts = [
+        f"{part.chars:,} characters for {name}"
+        for name, part in (("validation", tokens.valid), ("test", tokens.test))
+        if part.chars
+    ]
+    how = (
+        "the last 10 % by characters, as nanoGPT"
+        if data.split == "nanogpt"
+        else "at the end of the text"
+    )
+    return (
+        f"held out: {' and '.join(parts)}, {how}"
+        if parts
+        else "held out: nothing, so no loss will be measured"
+    )
+
+
+def _prime(genre: Genre, tokens: TokenFile, tokenizer: Tokenizer) -> str:
+    """An opening from the held-out text, so that no sample goes on from what was learned by heart."""
+    part = tokens.valid if tokens.valid.chars else tokens.train
+    return genre.primes(part.text(tokenizer, 0, PRIME_TOKENS))[0][:PRIME_CHARS]
+
+
+def _model_sentence(settings: RunSettings) -> str:
+    model = settings.model
+    extras = [
+        text
+        for on, text in (
+            (model.dropout > 0, f"dropout {model.dropout:g}"),
+            (model.residual, "residual"),
+            (model.layer_norm, "layer norm"),
+            (model.tied, "tied embeddings"),
+        )
+        if on
+    ]
+    count = sizes.parameters(model, settings.vocab_size)
+    tail = f", {', '.join(extras)}" if extras else ""
+    return (
+        f"model: {model.cell} {model.num_layers} x {model.hidden_size}, {settings.data.tokenizer} tokens "
+        f"({settings.vocab_size:,}){tail} · {count:,} parameters"
+    )
+
+
+def _learning_sentence(settings: RunSettings) -> str:
+    t = settings.training
+    limits = [
+        text
+        for on, text in (
+            (t.steps, f"{t.steps:,} steps"),
+            (t.epochs, f"{t.epochs:g} epochs"),
+            (t.minutes, f"{t.minutes:g} minutes"),
+        )
+        if on
+    ]
+    return (
+        f"learning: {t.optimizer} at {t.lr:g}, {t.schedule} schedule · {t.lanes} lanes x {t.bptt} tokens · "
+        f"{' or '.join(limits)}"
+    )
+
+
+def _name(settings: RunSettings) -> str:
+    first = settings.corpus.paths[0] if settings.corpus.paths else "run"
+    stem = "stdin" if first == "-" else Path(first).name.split(".")[0]
+    return stem or "run"
+
+
+def _store_tokenizer(run: RunFolder, tokenizer: Tokenizer) -> None:
+    folder = run.path / TOKENIZER_FOLDER
+    try:
+        folder.mkdir()
+    except OSError as error:
+        raise RunError(
+            f"{folder} cannot be made: {error.strerror}", hint="free some space"
+        ) from error
+    for name, data in tokenizer.to_files().items():
+        write_atomic(folder / name, data)

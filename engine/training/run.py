@@ -1,0 +1,305 @@
+"""Training a run folder from its first step, or from its newest whole checkpoint, to its end and last word."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from checkpoints import events as ev
+from checkpoints.checkpoint import newest_valid, read_checkpoint
+from checkpoints.errors import CheckpointError, ConfigError, RnnStudioError, RunError, RunStopped
+from checkpoints.eventlog import EventLog
+from checkpoints.lock import TrainerLock
+from checkpoints.runs import RunFolder
+from engine import devices, sizes
+from engine.training import snapshot
+from engine.training.budget import Budget, Stopwatch
+from engine.training.distributed import World
+from engine.training.session import Session, open_session
+from engine.training.settings import RunSettings
+from engine.training.signals import EXIT_INTERRUPTED, Interrupts
+from engine.training.state import TrainerState
+from engine.training.steering import Steering
+from engine.training.trainer import Trainer
+
+Listener = Callable[[ev.Event, str], None]
+"""Hears each event together with its line of the log."""
+
+
+def silent(event: ev.Event, line: str) -> None:
+    """Hears events and does nothing."""
+    del event, line
+
+
+# A last validation this much above the best is no noise: the model began to learn the text by heart.
+OVERFIT_NATS = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended."""
+
+    run: RunFolder
+    end: ev.Ended
+
+    @property
+    def exit_code(self) -> int:
+        return EXIT_INTERRUPTED if self.end.reason == "interrupted" else 0
+
+
+def train_run(
+    run: RunFolder,
+    *,
+    hear: Listener = silent,
+    resuming: bool = False,
+    budget: Mapping[str, Any] | None = None,
+    device: str = "",
+    threads: int = 0,
+    notes: Iterable[str] = (),
+    weights: Mapping[str, torch.Tensor] | None = None,
+) -> Outcome:
+    """Train until the budget is spent or someone asks to stop; every event goes to the log and to `hear`.
+
+    `budget` (steps, epochs, minutes) replaces the run's own. `weights` replace the new run's first ones (a fork).
+    Raises RunError if another process trains the run or it is finished, RunStopped if it gave up, ConfigError if
+    memory ran out; in each case the log has an end event and the newest checkpoint is whole.
+    """
+    settings = RunSettings.from_json(run.record(), where=str(run.path / "run.json"))
+    settings = _overruled(settings, budget or {}, device=device, threads=threads)
+    with ExitStack() as stack:
+        world_device, _ = devices.choose(settings.device)
+        world = World.join(world_device)
+        stack.callback(world.leave)
+        interrupts = stack.enter_context(Interrupts())
+        voice = _Silence()
+        if world.leads:
+            stack.enter_context(TrainerLock(run.path))
+            voice = stack.enter_context(_Voice(run, hear))
+        try:
+            session, state, saved_at = _at_its_place(
+                run, settings, device=world_device, resuming=resuming, tell=voice.tell, notes=notes
+            )
+            if weights is not None and not resuming:
+                session.model.load_weights(weights)
+            world.share_weights(session.model)
+            trainer = Trainer(
+                session,
+                state,
+                tell=voice.tell,
+                make_steering=_steering(session, interrupts, voice.tell) if world.leads else None,
+                saved_at=saved_at,
+            )
+        except RnnStudioError as error:
+            voice.failed(error, run, step=0)
+            raise
+        try:
+            reason = trainer.run()
+        except (MemoryError, RuntimeError) as error:
+            if not _is_memory(error):
+                raise
+            told = _out_of_memory(settings)
+            voice.failed(told, run, step=trainer.state.step, state=trainer.state)
+            raise told from error
+        except RnnStudioError as error:
+            voice.failed(error, run, step=trainer.state.step, state=trainer.state)
+            raise
+        return Outcome(run, voice.ended(run, trainer.state, reason))
+
+
+def _at_its_place(
+    run: RunFolder,
+    settings: RunSettings,
+    *,
+    device: torch.device,
+    resuming: bool,
+    tell: Callable[[ev.Event], None],
+    notes: Iterable[str],
+) -> tuple[Session, TrainerState, int]:
+    """The session and its state: at the beginning, or where the newest whole checkpoint stands; and its step, or -1."""
+    session = open_session(run, settings, device=device)
+    training = settings.training
+    if not resuming:
+        tell(_started(session))
+        for note in notes:
+            tell(ev.Note(text=note))
+    state = TrainerState(
+        lr=training.lr, temperatures=list(training.temperatures), prime=training.prime
+    )
+    if not resuming:
+        return session, state, -1
+
+    def skipped(path: Path, error: CheckpointError) -> None:
+        tell(ev.Warned(text=f"passed over {path.name}: {error.message}", hint=error.hint))
+
+    path = newest_valid(run.path, skipped=skipped)
+    if path is None:
+        if settings.parent:
+            raise RunError(
+                f"run {run.name} has no whole checkpoint to go on from",
+                hint=f"fork it again: rnnstudio train --from {settings.parent}",
+            )
+        tell(ev.Resumed(step=0, checkpoint="its beginning"))
+        return session, state, -1
+    state = snapshot.restore(session, read_checkpoint(path))
+    spent = Budget.of(training, len(session.tokens.train.tokens)).progress(
+        step=state.step, tokens=state.tokens, seconds=state.seconds
+    )
+    if spent >= 1 and run.summary().end is not None:
+        raise RunError(
+            f"run {run.name} is finished: its budget was spent at step {state.step:,}",
+            hint=f"give it more: rnnstudio resume {run.name} --steps {state.step * 2}, "
+            f"or go on in a new run: rnnstudio train --from {run.name}",
+        )
+    tell(ev.Resumed(step=state.step, checkpoint=path.name))
+    return session, state, state.step
+
+
+def _started(session: Session) -> ev.Started:
+    settings = session.settings
+    body = settings.to_json()
+    return ev.Started(
+        run=str(session.run.path),
+        corpus=", ".join(settings.corpus.paths),
+        genre=settings.corpus.genre,
+        chars=settings.corpus.chars,
+        tokens=len(session.tokens.train.tokens),
+        vocab_size=settings.vocab_size,
+        parameters=sizes.parameters(settings.model, settings.vocab_size),
+        device=settings.device,
+        threads=settings.threads,
+        model=body["model"],
+        training=body["training"],
+    )
+
+
+def _steering(
+    session: Session, interrupts: Interrupts, tell: Callable[[ev.Event], None]
+) -> Callable[[Budget, Stopwatch], Steering]:
+    training = session.settings.training
+
+    def make(budget: Budget, watch: Stopwatch) -> Steering:
+        return Steering(
+            session.run.path,
+            budget=budget,
+            patience=training.patience,
+            watch=watch,
+            interrupts=interrupts,
+            safety_seconds=training.checkpoint_seconds,
+            tell=tell,
+        )
+
+    return make
+
+
+def _overruled(
+    settings: RunSettings, budget: Mapping[str, Any], *, device: str, threads: int
+) -> RunSettings:
+    if budget:
+        fresh = {"steps": 0, "epochs": 0.0, "minutes": 0.0, **budget}
+        settings = replace(settings, training=replace(settings.training, **fresh))
+    if device:
+        chosen, _ = devices.choose(device)
+        settings = replace(settings, device=str(chosen))
+    return replace(settings, threads=threads) if threads else settings
+
+
+class _Silence:
+    """What a process that does not lead says."""
+
+    def tell(self, event: ev.Event) -> None:
+        """Nothing."""
+
+    def failed(
+        self, error: RnnStudioError, run: RunFolder, *, step: int, state: TrainerState | None = None
+    ) -> None:
+        """Nothing."""
+
+    def ended(self, run: RunFolder, state: TrainerState, reason: str) -> ev.Ended:
+        return ev.Ended(step=state.step, run=str(run.path), reason=reason)
+
+
+class _Voice(_Silence):
+    """Writes each event to the log, then lets the listener hear it. A listener that went away is not missed."""
+
+    def __init__(self, run: RunFolder, hear: Listener) -> None:
+        self._log = EventLog(run.events_path)
+        self._hear: Listener | None = hear
+        self._began = time.monotonic()
+
+    def __enter__(self) -> _Voice:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._log.close()
+
+    def tell(self, event: ev.Event) -> None:
+        try:
+            line = self._log.write(event)
+        except RunError as error:
+            raise RunStopped(error.message, hint=error.hint) from error
+        if self._hear is not None:
+            try:
+                self._hear(event, line)
+            except OSError:  # the terminal was closed, or the pipe's reader left
+                self._hear = None
+
+    def failed(
+        self, error: RnnStudioError, run: RunFolder, *, step: int, state: TrainerState | None = None
+    ) -> None:
+        reason = "diverged" if isinstance(error, RunStopped) else "failed"
+        try:
+            self.tell(ev.Failed(step=step, text=error.message, hint=error.hint))
+            self._end(run, state or TrainerState(step=step), reason)
+        except RunStopped:
+            pass  # the log's disk is full or gone: the error itself still reaches the person
+
+    def ended(self, run: RunFolder, state: TrainerState, reason: str) -> ev.Ended:
+        best, last = state.best, state.last
+        if best and last and last["nats_per_char"] > best["nats_per_char"] + OVERFIT_NATS:
+            self.tell(
+                ev.Note(
+                    step=state.step,
+                    text=f"overfitting since step {best['step']:,}: the held-out loss rose from "
+                    f"{best['nats_per_char']:.3f} to {last['nats_per_char']:.3f} nats/char while training went on; "
+                    f"the best checkpoint is {run.name}@{best['step']}",
+                )
+            )
+        return self._end(run, state, reason)
+
+    def _end(self, run: RunFolder, state: TrainerState, reason: str) -> ev.Ended:
+        event = ev.Ended(
+            step=state.step,
+            run=str(run.path),
+            reason=reason,
+            best=state.best,
+            last=state.last,
+            seconds=round(state.seconds, 1),
+        )
+        self.tell(event)
+        return event
+
+
+def _is_memory(error: BaseException) -> bool:
+    text = str(error).lower()
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(
+        sign in text
+        for sign in ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc")
+    )
+
+
+def _out_of_memory(settings: RunSettings) -> ConfigError:
+    training = settings.training
+    needed = sizes.training_bytes(
+        settings.model, vocab_size=settings.vocab_size, lanes=training.lanes, bptt=training.bptt
+    )
+    return ConfigError(
+        f"memory ran out: {training.lanes} lanes of {training.bptt} tokens through {settings.model.num_layers} x "
+        f"{settings.model.hidden_size} units need about {needed / 1e6:,.0f} MB beside the program",
+        hint=f"use --lanes {max(1, training.lanes // 2)}, a smaller --bptt or a smaller --hidden",
+    )

@@ -1,0 +1,110 @@
+"""Everything that trains, put together from what `run.json` says; a new run and a resumed one take the same way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from checkpoints.errors import RunError
+from checkpoints.runs import RunFolder
+from engine import tokenizers
+from engine.ema import EMA
+from engine.model import Model
+from engine.optimizers import Optimizer, build
+from engine.randomness import Streams, streams
+from engine.state import State
+from engine.tokenizers.base import Tokenizer
+from engine.tokens import TokenFile, open_tokens
+from engine.training.distributed import World
+from engine.training.lanes import ContinuousLanes, DocumentLanes, Lanes
+from engine.training.settings import RunSettings
+
+TOKENIZER_FOLDER = "tokenizer"
+# Enough to know how often tokens occur; a bound, so that a large corpus starts as fast as a small one.
+COUNTED_TOKENS = 10_000_000
+
+
+@dataclass(slots=True)
+class Session:
+    """A run in memory. `carried` is the network's state (this process's lanes) before the next window."""
+
+    run: RunFolder
+    settings: RunSettings
+    world: World
+    tokenizer: Tokenizer
+    tokens: TokenFile
+    model: Model
+    optimizer: Optimizer
+    ema: EMA | None
+    lanes: Lanes
+    rng: Streams
+    carried: State
+
+    @property
+    def documents(self) -> bool:
+        return self.settings.corpus.document_mode
+
+
+def open_session(run: RunFolder, settings: RunSettings, *, device: torch.device) -> Session:
+    """Build the run at its very beginning. Raises RunError or CorpusError where the folder lacks something."""
+    torch.set_num_threads(settings.threads)
+    world = World.join(device)
+    tokenizer = tokenizers.load(tokenizer_files(run.path))
+    tokens = open_tokens(run.tokens_path)
+    rng = streams(settings.training.seed)
+    model = Model(settings.model, settings.vocab_size, rng=rng.init)
+    if settings.model.init == "orthogonal":  # the peers' starts stay as they were published
+        model.start_from_counts(_counts(tokens, settings.vocab_size))
+    model = model.to(world.device)
+    training = settings.training
+    lanes = make_lanes(settings, tokens, document_end=tokenizer.document_end)
+    share = world.lanes(training.lanes)
+    return Session(
+        run=run,
+        settings=settings,
+        world=world,
+        tokenizer=tokenizer,
+        tokens=tokens,
+        model=model,
+        optimizer=build(model, training),
+        ema=EMA(model, training.ema) if training.ema else None,
+        lanes=lanes,
+        rng=rng,
+        carried=model.initial_state(share.stop - share.start),
+    )
+
+
+def _counts(tokens: TokenFile, vocab_size: int) -> torch.Tensor:
+    """How often each token (V,) occurs in the beginning of the training text."""
+    counted = np.bincount(tokens.train.tokens[:COUNTED_TOKENS], minlength=vocab_size)
+    return torch.from_numpy(counted)
+
+
+def make_lanes(settings: RunSettings, tokens: TokenFile, *, document_end: int) -> Lanes:
+    """The training text as windows."""
+    training, part = settings.training, tokens.train
+    if settings.corpus.document_mode:
+        return DocumentLanes(
+            part.tokens,
+            part.document_starts,
+            document_end=document_end,
+            lanes=training.lanes,
+            bptt=training.bptt,
+            seed=training.seed,
+        )
+    return ContinuousLanes(part.tokens, lanes=training.lanes, bptt=training.bptt)
+
+
+def tokenizer_files(run: Path) -> dict[str, bytes]:
+    """The tokenizer as the run folder holds it. Raises RunError where it is missing."""
+    folder = run / TOKENIZER_FOLDER
+    try:
+        return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    except OSError as error:
+        raise RunError(
+            f"{folder} cannot be read ({error.strerror})",
+            hint=f"fork the run from one of its checkpoints: rnnstudio train --from {run.name}",
+        ) from None

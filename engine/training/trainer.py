@@ -1,0 +1,315 @@
+"""The training loop: truncated back-propagation through time, and what happens between its steps.
+
+    decide (budget, requests, signals) -> step -> log -> look (validate, sample, save) -> decide ...
+
+The trainer emits events and knows no front end. Everything that decides what comes next stands in `TrainerState`, the
+session's tensors and the lanes' position, so a checkpoint of these goes on bit for bit.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from checkpoints import events as ev
+from checkpoints.checkpoint import newest_valid, read_checkpoint
+from checkpoints.errors import RunStopped
+from engine import schedules
+from engine import state as carried
+from engine.devices import autocast
+from engine.optimizers import clip
+from engine.training import looks, snapshot
+from engine.training.budget import Budget, Speedometer, Stopwatch
+from engine.training.keeping import Keeper
+from engine.training.lanes import IGNORE, Window
+from engine.training.milestones import is_milestone
+from engine.training.safety import (
+    MAX_ROLLBACKS,
+    RATE_AFTER_ROLLBACK,
+    Verdict,
+    Watchdog,
+    running_mean,
+)
+from engine.training.session import Session
+from engine.training.state import Pending, TrainerState
+from engine.training.steering import STOPS, Orders, Steering
+
+Tell = Callable[[ev.Event], object]
+
+
+class Trainer:
+    """Trains a session until its budget is spent or it is told to stop. Only process 0 speaks and writes."""
+
+    def __init__(
+        self,
+        session: Session,
+        state: TrainerState,
+        *,
+        tell: Tell,
+        make_steering: Callable[[Budget, Stopwatch], Steering] | None,
+        saved_at: int = -1,
+    ) -> None:
+        self.session, self.state, self._tell = session, state, tell
+        training = session.settings.training
+        self._budget = Budget.of(training, len(session.tokens.train.tokens))
+        self._steering = (
+            make_steering(self._budget, Stopwatch(state.seconds)) if make_steering else None
+        )
+        self._schedule = schedules.Schedule(training)
+        self._watchdog = Watchdog()
+        # A checkpoint of a look is written at its end: a run that goes on from one has looked already.
+        self._looked_at = state.step if state.last and state.last["step"] == state.step else -1
+        self._saved_at = saved_at
+        self._keeper = Keeper(tell)
+        self._speed = Speedometer()
+        self._share = session.world.lanes(training.lanes)
+        self._autocast = autocast(session.world.device, training.precision)
+        train = session.tokens.train
+        self._chars_per_token = train.chars / max(1, len(train.tokens))
+
+    def run(self) -> str:
+        """Train; gives why it ended (see `checkpoints.events.Ended`). Raises RunStopped where going on is senseless."""
+        if self._saved_at < 0 and self.state.step == 0:
+            self._save("start")
+        self._mark()
+        while True:
+            orders, state = self._decide(), self.state
+            if orders.sample:
+                self._samples()
+            if orders.stop:
+                reason = STOPS[orders.stop]
+                if reason == "done":
+                    self._look("end")
+                elif self._saved_at != state.step:
+                    self._save("stop")
+                return reason
+            if orders.save and self._saved_at != state.step:
+                self._save("request" if orders.save_by_request else "time")
+            self._step(orders)
+            state = self.state
+            if state.step % self.session.settings.log_every == 0:
+                self._log()
+            if is_milestone(state.step, every=self.session.settings.training.checkpoint_every):
+                self._look("schedule")
+
+    def _decide(self) -> Orders:
+        world = self.session.world
+        own = self._steering.decide(self.state) if self._steering else Orders()
+        return Orders.of(world.agree(own.numbers())) if world.size > 1 else own
+
+    # ── one step ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _step(self, orders: Orders) -> None:
+        session, state = self.session, self.state
+        window = session.lanes.next()
+        before = session.carried
+        loss, after = self._gradients(window, before)
+        norm = clip(session.model, session.settings.training)
+        # The step's one wait for the device.
+        loss_value, norm_value = torch.stack([loss, norm]).tolist()
+        verdict = self._watchdog.judge(
+            loss=loss_value, grad_norm=norm_value, average=state.loss_average
+        )
+        if verdict is Verdict.ROLL_BACK:
+            self._roll_back()
+            return
+        lr = orders.lr * self._schedule.factor(orders.progress, self._epoch())
+        if verdict is Verdict.APPLY:
+            session.optimizer.step(lr=lr)
+            if session.ema is not None:
+                session.ema.update(step=state.step)
+            session.carried = carried.detach(after)
+            state.loss_average = running_mean(state.loss_average, loss_value)
+            state.pending.add(loss_value)
+        else:
+            # What the network carried may be no number either: all lanes begin afresh.
+            session.carried = carried.reset(before, torch.ones(len(before[0][0]), dtype=torch.bool))
+            self._tell(
+                ev.Warned(
+                    step=state.step + 1,
+                    text=f"step {state.step + 1:,} gave no finite numbers and was skipped",
+                    hint="if it happens often, lower --lr",
+                )
+            )
+        session.optimizer.zero_grad()
+        state.step += 1
+        state.tokens += window.count
+        self._lr, self._norm = lr, norm_value
+
+    def _gradients(self, window: Window, before: carried.State) -> tuple[Tensor, carried.State]:
+        """Backward through one window: the mean loss in nats per token (over all processes), and the state after."""
+        session = self.session
+        device = session.world.device
+        inputs = torch.from_numpy(window.inputs[:, self._share]).to(device, non_blocking=True)
+        targets = torch.from_numpy(window.targets[:, self._share]).to(device, non_blocking=True)
+        fresh = window.fresh[self._share]
+        if fresh.any():
+            before = carried.reset(before, torch.from_numpy(fresh))
+        with self._autocast:
+            logits, after = session.model(inputs, before, rng=session.rng.dropout)
+        loss = F.cross_entropy(
+            logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORE, reduction="sum"
+        ) / max(1, window.count)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return session.world.sum_gradients(session.model.parameters(), loss.detach()), after
+
+    def _epoch(self) -> float:
+        return self.state.tokens / max(1, len(self.session.tokens.train.tokens))
+
+    def _log(self) -> None:
+        state, pending = self.state, self.state.pending
+        speed, rate = self._mark()
+        if not pending.steps:
+            return
+        self._tell(
+            ev.Step(
+                step=state.step,
+                loss_nats=pending.loss_sum / pending.steps,
+                loss_min=pending.loss_min,
+                loss_max=pending.loss_max,
+                lr=self._lr,
+                grad_norm=self._norm,
+                steps=pending.steps,
+                epoch=round(self._epoch(), 4),
+                tokens=state.tokens,
+                tokens_per_s=round(speed, 1),
+                chars_per_s=round(speed * self._chars_per_token, 1),
+                progress=round(self._progress(), 5),
+                eta_s=self._budget.eta_s(
+                    progress=self._progress(), seconds=state.seconds, recent_rate=rate
+                ),
+            )
+        )
+        state.pending = Pending()
+
+    def _progress(self) -> float:
+        state = self.state
+        return self._budget.progress(step=state.step, tokens=state.tokens, seconds=state.seconds)
+
+    def _mark(self) -> tuple[float, float]:
+        return self._speed.mark(
+            time.monotonic(), tokens=self.state.tokens, progress=self._progress()
+        )
+
+    # ── looking, saving, going back ──────────────────────────────────────────────────────────────────────────────
+
+    def _look(self, reason: str) -> None:
+        """Validate, sample and save; once a step."""
+        state = self.state
+        if self._looked_at == state.step:
+            return
+        self._looked_at = state.step
+        if self.session.world.leads:
+            reason = self._validate() or reason
+            self._samples()
+        self._save(reason)
+
+    def _validate(self) -> str | None:
+        """Read the held-out text; gives "improvement" if it was never read better."""
+        session, state = self.session, self.state
+        with session.ema.swapped_in() if session.ema is not None else nullcontext():
+            found = looks.validate(
+                session.model, session.tokenizer, session.tokens.valid, documents=session.documents
+            )
+        if found is None:
+            return None
+        figures = {
+            "step": state.step,
+            "nats_per_char": found.nats_per_char,
+            "bits_per_char": found.bits_per_char,
+            "protocol": found.protocol,
+        }
+        better = state.best is None or not found.nats_per_char >= state.best["nats_per_char"]
+        state.last = figures
+        if better and math.isfinite(found.nats_per_char):
+            state.best, state.waited = figures, 0
+        else:
+            better = False
+            state.waited += 1
+        self._tell(
+            ev.Validation(
+                step=state.step,
+                nats_per_token=found.nats_per_token,
+                nats_per_char=found.nats_per_char,
+                bits_per_char=found.bits_per_char,
+                chars=found.chars,
+                tokens=found.tokens,
+                protocol=found.protocol,
+                best=better,
+                train_nats_per_token=state.loss_average,
+                seconds=round(found.seconds, 3),
+            )
+        )
+        state.rate_factor *= self._schedule.after_validation(improved=better)
+        return "improvement" if better else None
+
+    def _samples(self) -> None:
+        session, state = self.session, self.state
+        training = session.settings.training
+        if not (session.world.leads and training.sample_length and state.temperatures):
+            return
+        with session.ema.swapped_in() if session.ema is not None else nullcontext():
+            looks.write_samples(
+                session.model,
+                session.tokenizer,
+                documents=session.documents,
+                step=state.step,
+                temperatures=state.temperatures,
+                length=training.sample_length,
+                prime=state.prime,
+                seed=training.seed,
+                folder=session.run.samples_path,
+                tell=self._tell,
+            )
+
+    def _save(self, reason: str) -> None:
+        session, state = self.session, self.state
+        whole = tuple(
+            tuple(session.world.gather_lanes(part) for part in layer) for layer in session.carried
+        )
+        if self._steering is None:
+            return
+        self._steering.saved()
+        if self._keeper.save(session, state, all_lanes=whole, reason=reason):
+            self._saved_at = state.step
+
+    def _roll_back(self) -> None:
+        """Go back to the newest whole checkpoint with half the learning rate, or give up for good."""
+        session, state = self.session, self.state
+        at, rollbacks = state.step, state.rollbacks + 1
+        if rollbacks > MAX_ROLLBACKS:
+            raise RunStopped(
+                f"the loss exploded at step {at:,} for the {rollbacks}th time, at a rate of {self._lr:.2g}",
+                hint="start anew with a lower --lr, a smaller --clip, or other text; the best checkpoint is kept",
+            )
+        factor = state.rate_factor * RATE_AFTER_ROLLBACK
+        seconds, lr, prime, temperatures = state.seconds, state.lr, state.prime, state.temperatures
+        path = newest_valid(session.run.path)
+        if path is None:
+            raise RunStopped(
+                f"the loss exploded at step {at:,}, and no checkpoint is whole to go back to",
+                hint="start anew with a lower --lr",
+            )
+        self.state = restored = snapshot.restore(session, read_checkpoint(path))
+        restored.rate_factor, restored.rollbacks = factor, rollbacks
+        # What a person set, and the time that is gone, stay.
+        restored.seconds, restored.lr = seconds, lr
+        restored.prime, restored.temperatures = prime, temperatures
+        session.optimizer.zero_grad()
+        self._looked_at = self._saved_at = restored.step
+        self._speed.restart()
+        self._mark()
+        self._tell(ev.Resumed(step=restored.step, checkpoint=path.name))
+        self._tell(
+            ev.Warned(
+                step=restored.step,
+                text=f"the loss exploded at step {at:,}: back to step {restored.step:,} with half the learning rate",
+                hint="if it happens again, start with a lower --lr",
+            )
+        )

@@ -1,0 +1,112 @@
+"""What the program chooses fits the machine, the text and the time, and leaves alone what the user chose."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine import sizes
+from engine.config import DataConfig, ModelConfig, TrainConfig
+from engine.training.plan import (
+    HIDDEN,
+    SMALLEST_CAP,
+    WEIGHTS_PER_TOKEN,
+    Measured,
+    choose,
+    working_weights,
+)
+from engine.training.presets import LIKE, PRESETS
+from engine.training.settings import MOST_STEPS_PER_EVENT, steps_per_event
+
+TRIAL = Measured(tokens_per_s=30_500, weights=working_weights(ModelConfig(), 82))
+
+
+def chosen(
+    *, minutes: float, tokens: int = 1_000_000, **given: object
+) -> tuple[ModelConfig, TrainConfig]:
+    model = ModelConfig(**{k: v for k, v in given.items() if k in ("hidden_size", "dropout")})  # type: ignore[arg-type]
+    found, training, why = choose(
+        model,
+        TrainConfig(minutes=minutes),
+        given=given,
+        measured=TRIAL,
+        vocab_size=82,
+        tokens=tokens,
+    )
+    assert why
+    return found, training
+
+
+def test_the_trials_winners_are_chosen_at_their_budgets() -> None:
+    # docs/experiments.md: 2x192 won at three minutes on two cores, 2x256 with dropout 0.1 at ten.
+    assert chosen(minutes=3)[0].hidden_size == 192
+    ten, _ = chosen(minutes=10)
+    assert (ten.hidden_size, ten.dropout) == (256, 0.1)
+
+
+@given(minutes=st.floats(0.05, 600), more=st.floats(1, 50), tokens=st.integers(1000, 10**8))
+def test_more_time_never_means_a_smaller_model(minutes: float, more: float, tokens: int) -> None:
+    sizes_ = [chosen(minutes=m, tokens=tokens)[0].hidden_size for m in (minutes, minutes * more)]
+    assert sizes_[0] <= sizes_[1]
+    assert set(sizes_) <= set(HIDDEN)
+
+
+@given(tokens=st.integers(500, 10**6))
+def test_a_small_text_never_gets_a_model_that_dwarfs_it(tokens: int) -> None:
+    model, _ = chosen(minutes=600, tokens=tokens)
+    weights = working_weights(model, 82)
+    assert (
+        weights <= max(SMALLEST_CAP, WEIGHTS_PER_TOKEN * tokens) or model.hidden_size == HIDDEN[0]
+    )
+
+
+def test_what_the_user_chose_stays() -> None:
+    model, _ = chosen(minutes=60, hidden_size=40, dropout=0.0)
+    assert (model.hidden_size, model.dropout) == (40, 0.0)
+
+
+def test_working_weights_leave_the_embedding_table_out() -> None:
+    model = ModelConfig(embedding_size=32)
+    assert working_weights(model, 1000) == sizes.parameters(model, 1000) - 32_000
+    tied = ModelConfig(embedding_size=32, tied=True)
+    assert working_weights(tied, 1000) == sizes.parameters(tied, 1000)
+
+
+@pytest.mark.parametrize("table", [PRESETS, LIKE], ids=["presets", "peers"])
+def test_every_recipe_is_made_of_settings_that_exist_and_can_be(table: dict[str, object]) -> None:
+    for recipe in table.values():
+        ModelConfig(**recipe.model)  # type: ignore[attr-defined]
+        TrainConfig(**recipe.training)  # type: ignore[attr-defined]
+        DataConfig(**recipe.data)  # type: ignore[attr-defined]
+
+
+def test_char_rnns_published_settings() -> None:
+    # train.lua of karpathy/char-rnn: the options' defaults.
+    recipe = LIKE["char-rnn"]
+    assert (recipe.model["num_layers"], recipe.model["hidden_size"], recipe.model["cell"]) == (
+        2,
+        128,
+        "lstm",
+    )
+    training = recipe.training
+    assert (training["lr"], training["lr_decay"], training["lr_decay_after"]) == (2e-3, 0.97, 10)
+    assert (training["rms_decay"], training["lanes"], training["bptt"]) == (0.95, 50, 50)
+    assert (training["clip"], training["clip_by"], training["epochs"], training["seed"]) == (
+        5,
+        "value",
+        50,
+        123,
+    )
+
+
+def test_nanogpts_budget_is_spent_on_as_many_parameters() -> None:
+    recipe = LIKE["nanogpt-cpu-budget"]
+    assert sizes.parameters(ModelConfig(**recipe.model), 66) == pytest.approx(0.8e6, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"), [(10_000, MOST_STEPS_PER_EVENT), (50_000_000, 1)]
+)
+def test_small_models_share_events_between_steps(parameters: int, expected: int) -> None:
+    assert steps_per_event(parameters=parameters, tokens=1024, device="cpu") == expected

@@ -1,0 +1,144 @@
+"""The scripting contract: the real commands, and what they print parsed as a script would."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from tests.cli import TINY, rnnstudio, verse
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a corpus and a run `small` that is done."""
+    folder = tmp_path_factory.mktemp("contract")
+    (folder / "verse.txt").write_text(verse(), "utf-8")
+    done = rnnstudio(
+        "train", "verse.txt", "--name", "small", "--steps", "120", "--seed", "3", *TINY,
+        "--sample-length", "40", "--json", cwd=folder,
+    )  # fmt: skip
+    (folder / "stdout.jsonl").write_text(done.out, "utf-8")
+    return folder
+
+
+def test_train_prints_exactly_the_event_log(place: Path) -> None:
+    log = (place / "runs" / "small" / "events.jsonl").read_text("utf-8")
+    assert (place / "stdout.jsonl").read_text("utf-8") == log
+
+
+def test_the_last_event_says_how_it_ended(place: Path) -> None:
+    events = [json.loads(line) for line in (place / "stdout.jsonl").read_text("utf-8").splitlines()]
+    end = events[-1]
+    assert end["type"] == "end"
+    assert (end["step"], end["reason"]) == (120, "done")
+    assert Path(place, end["run"]).samefile(place / "runs" / "small")
+    for name in ("best", "last"):
+        assert end[name]["bits_per_char"] == pytest.approx(end[name]["nats_per_char"] / math.log(2))
+    assert {
+        "start",
+        "step",
+        "validation",
+        "checkpoint",
+        "sample_begin",
+        "sample_text",
+        "sample_end",
+    } <= {e["type"] for e in events}
+
+
+def test_runs_list_and_show(place: Path) -> None:
+    (row,) = json.loads(rnnstudio("runs", "list", "--json", cwd=place).out)
+    assert (row["name"], row["state"], row["step"]) == ("small", "done", 120)
+    shown = json.loads(rnnstudio("runs", "show", "small", "--json", cwd=place).out)
+    assert shown["record"]["model"]["hidden_size"] == 16
+    assert 120 in [c["step"] for c in shown["checkpoints"]]
+    plain = rnnstudio("runs", "show", "small", cwd=place).out
+    assert "training loss" in plain
+    assert "\x1b" not in plain
+
+
+def test_sample_gives_one_object_a_line_and_a_seed_gives_it_again(place: Path) -> None:
+    flags = ("--length", "60", "--temperature", "0.7", "--prime", "The ", "--json")
+    three = rnnstudio("sample", "small@last", "-n", "3", "--seed", "11", *flags, cwd=place).lines
+    assert [s["seed"] for s in three] == [11, 12, 13]
+    for sample in three:
+        assert {"text", "prime", "seed", "temperature", "step", "nats_per_char"} <= sample.keys()
+        assert (len(sample["text"]), sample["prime"], sample["step"]) == (60, "The ", 120)
+    (alone,) = rnnstudio("sample", "small@last", "-n", "1", "--seed", "12", *flags, cwd=place).lines
+    assert alone["text"] == three[1]["text"]
+
+
+def test_eval_reports_tokens_and_characters_under_a_protocol(place: Path) -> None:
+    (own,) = rnnstudio("eval", "small", "--json", cwd=place).lines
+    assert own["bits_per_char"] == pytest.approx(own["nats_per_char"] / math.log(2))
+    assert own["nats_per_token"] * own["tokens"] == pytest.approx(
+        own["nats_per_char"] * own["chars"]
+    )
+    assert own["protocol"]
+    (file,) = rnnstudio("eval", "small", "verse.txt", "--json", cwd=place).lines
+    assert file["chars"] == len(verse())
+
+
+def test_a_finished_run_says_so_and_how_to_go_on(place: Path) -> None:
+    done = rnnstudio("resume", "small", cwd=place, expect=(2,))
+    assert "finished" in done.err
+    assert "--steps" in done.err
+
+
+def test_names_forgive(place: Path) -> None:
+    assert rnnstudio("runs", "show", "sma", "--json", cwd=place).code == 0
+    assert "did you mean small" in rnnstudio("runs", "show", "smoll", cwd=place, expect=(2,)).err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("train", "nothing-here.txt"), "nothing-here.txt"),
+        (("train", "verse.txt", "--cell", "lstn"), "lstm"),
+        (("train", "verse.txt", "--tokenizer", "chars"), "char"),
+        (("train", "verse.txt", "--dropout", "1.5"), "dropout"),
+        (("train", "verse.txt", "--temperatures", "hot"), "temperatures"),
+        (("train",), "nothing to learn from"),
+        (("sample", "small@77"), "77"),
+        (("resume", "small", "--runs", "elsewhere"), "elsewhere"),
+    ],
+    ids=lambda value: value[-1] if isinstance(value, tuple) else None,
+)
+def test_what_a_user_gets_wrong_is_one_sentence_and_exit_code_2(
+    place: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    done = rnnstudio(*arguments, cwd=place, expect=(2,))
+    assert said in done.err
+    assert done.out == ""
+    assert len(done.err.strip().splitlines()) <= 6
+
+
+def test_text_from_standard_input_trains(tmp_path: Path) -> None:
+    done = rnnstudio(
+        "train",
+        "-",
+        "--steps",
+        "5",
+        *TINY,
+        "--sample-length",
+        "0",
+        "--json",
+        cwd=tmp_path,
+        text=verse(60),
+    )
+    assert done.lines[-1]["type"] == "end"
+    assert (tmp_path / "runs" / "stdin").is_dir()
+
+
+def test_piped_output_is_plain_lines(tmp_path: Path) -> None:
+    (tmp_path / "v.txt").write_text(verse(60), "utf-8")
+    done = rnnstudio(
+        "train", "v.txt", "--steps", "20", *TINY, "--sample-length", "30", cwd=tmp_path
+    )
+    assert "\x1b" not in done.out + done.err
+    assert "\r" not in done.out + done.err
+    assert "nats/char" in done.err
+    assert "rnnstudio sample v" in done.err
+    assert len(done.out) > 30

@@ -1,0 +1,109 @@
+"""What a person reads while a run trains."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+
+from checkpoints import events as ev
+from rnnstudio.narration import JsonLines, Narrator, duration
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def step(number: int, loss: float = 2.0) -> ev.Step:
+    return ev.Step(
+        step=number, loss_nats=loss, loss_min=loss, loss_max=loss, lr=0.02, grad_norm=1.0, steps=1, epoch=0.5,
+        tokens=number * 1024, tokens_per_s=30_000, chars_per_s=30_000, progress=0.25, eta_s=75.0,
+    )  # fmt: skip
+
+
+def sample(text: str, prime: str = "") -> ev.SampleFinished:
+    return ev.SampleFinished(
+        step=3,
+        sample="3.0",
+        prime=prime,
+        text=text,
+        temperature=0.8,
+        seed=1,
+        nats_per_char=1.5,
+        chars=len(text),
+    )
+
+
+def told(*events: ev.Event, terminal: bool = False) -> tuple[str, str]:
+    out, err = (Terminal(), Terminal()) if terminal else (io.StringIO(), io.StringIO())
+    narrator = Narrator(out, err)
+    for event in events:
+        narrator.event(event)
+    narrator.close()
+    return out.getvalue(), err.getvalue()
+
+
+def test_samples_are_data_and_everything_else_is_narration() -> None:
+    out, err = told(step(1), sample("once upon a time"))
+    assert out == "once upon a time\n"
+    assert "step 1" in err
+    assert "once" not in err
+
+
+def test_a_file_gets_plain_lines_and_few_of_them() -> None:
+    _, err = told(*(step(i) for i in range(1, 500)))
+    assert "\x1b" not in err
+    assert "\r" not in err
+    assert len(err.splitlines()) == 1  # one every ten seconds
+
+
+def test_a_terminal_gets_one_line_that_rewrites_itself_and_is_left_clean() -> None:
+    _, err = told(step(1), step(2), terminal=True)
+    assert err.count("\n") == 0
+    assert err.count("\r\x1b[2K") == 3
+    assert err.endswith("\r\x1b[2K")
+    assert "ETA 1m15s" in err
+
+
+@pytest.mark.parametrize(
+    "hostile", ["\x1b[31mred\x1b[0m", "[bold]x[/]", "\x9b31m", "\x07\x00", "\u202eevil"]
+)
+def test_what_a_model_writes_never_reaches_the_terminal_as_control(hostile: str) -> None:
+    out, err = told(
+        sample(hostile, prime=hostile),
+        ev.Warned(text=hostile),
+        ev.Note(text=hostile),
+        terminal=False,
+    )
+    for text in (out, err):
+        assert not any(c in text for c in "\x1b\x9b\x07\x00\u202e")
+    if hostile.startswith("[bold]"):
+        assert "[bold]x[/]" in out
+
+
+def test_the_end_says_the_three_commands_that_one_wants_next() -> None:
+    best = {"step": 10, "nats_per_char": 1.5, "bits_per_char": 2.164, "protocol": "carried"}
+    _, err = told(
+        ev.Ended(step=12, run="runs/plays", reason="done", best=best, last=best, seconds=61)
+    )
+    for wanted in ("train --from plays", "sample plays", "eval plays", "1.5000 nats/char", "1m01s"):
+        assert wanted in err
+    _, err = told(ev.Ended(step=12, run="runs/plays", reason="interrupted", seconds=61))
+    assert "rnnstudio resume plays" in err
+
+
+def test_json_lines_are_the_log_itself() -> None:
+    out = io.StringIO()
+    line = ev.encode(step(7))
+    JsonLines(out).event(step(7), line)
+    assert out.getvalue() == line + "\n"
+    assert json.loads(out.getvalue())["step"] == 7
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.4, "0s"), (75, "1m15s"), (3725, "1h02m"), (None, "?")]
+)
+def test_durations(seconds: float | None, said: str) -> None:
+    assert duration(seconds) == said

@@ -192,9 +192,9 @@ def read_manifest(path: Path) -> Manifest:
             f"{where} was written by a newer rnnstudio (format {version}; this one reads up to {FORMAT})",
             hint="update rnnstudio: pip install --upgrade rnnstudio",
         )
-    digest = body.pop("sha256", None)
-    # Any other spelling of the same content is damage too: no flipped bit goes unnoticed.
-    if version != FORMAT or data != _sealed(body) or digest != _digest(body):
+    body.pop("sha256", None)
+    # Compared as bytes: any other spelling of the same content is damage too, so no flipped bit goes unnoticed.
+    if version != FORMAT or data != _sealed(body):
         raise _damaged(path, f"its {MANIFEST} was changed after it was written")
     step, about, listed = body.get("step"), body.get("about"), body.get("files")
     if (

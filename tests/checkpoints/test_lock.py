@@ -131,6 +131,20 @@ def test_views_that_look_never_get_in_a_trainers_way(tmp_path: Path) -> None:
     assert len(seen) > 10
 
 
+def test_a_lock_that_is_busy_for_a_moment_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really, tries = lock._lock, []
+
+    def busy_twice(fd: int, *, shared: bool = False) -> bool:
+        tries.append(shared)
+        return len(tries) > 2 and really(fd, shared=shared)
+
+    monkeypatch.setattr(lock, "_lock", busy_twice)
+    with TrainerLock(tmp_path):
+        assert tries == [False] * 3
+
+
 def test_without_locks_in_the_file_system_the_recorded_process_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

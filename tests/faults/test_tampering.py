@@ -101,6 +101,13 @@ def test_a_file_that_is_not_what_was_written_is_refused(
     assert caught.value.hint
 
 
+def test_a_pipe_in_place_of_an_empty_file_is_refused(tmp_path: Path) -> None:
+    path = write_checkpoint(tmp_path, 200, {"empty": b""}, disk=QuickDisk())
+    pipe(path / "empty")
+    with pytest.raises(CheckpointError, match="empty is no plain file"):
+        read_checkpoint(path)
+
+
 def test_files_added_or_swapped_are_refused(checkpoint: Path) -> None:
     (checkpoint / "extra.py").write_bytes(b"")
     with pytest.raises(CheckpointError, match=r"'extra\.py' does not belong to it"):
@@ -121,7 +128,8 @@ def test_two_files_of_one_size_that_changed_places_are_refused(tmp_path: Path) -
 
 def sealed(**changes: Any) -> bytes:
     """A manifest as an attacker would make it: whatever it says, its own checksum is right."""
-    body = {"format": 1, "step": 200, "files": {}, "about": {}, **changes}
+    files = {"a": {"size": 6, "sha256": sha256(b"secret").hexdigest()}}
+    body = {"format": 1, "step": 200, "files": files, "about": {}, **changes}
 
     def spell(value: dict[str, Any]) -> bytes:
         return json.dumps(value, indent=1, sort_keys=True).encode() + b"\n"
@@ -137,7 +145,7 @@ def test_the_attackers_seal_is_right(tmp_path: Path) -> None:
     path = tmp_path / "step-0000200"
     path.mkdir()
     (path / "a").write_bytes(b"secret")
-    (path / MANIFEST).write_bytes(sealed(files={"a": entry()}))
+    (path / MANIFEST).write_bytes(sealed())
     assert read_checkpoint(path) == {"a": b"secret"}
 
 
@@ -154,27 +162,30 @@ OUTSIDE = [
     ".secret",
 ]
 HOSTILE = {
-    **{f"the name {name!r}": sealed(files={name: entry()}) for name in OUTSIDE},
-    "itself among the files": sealed(files={MANIFEST: entry()}),
-    "a size below 0": sealed(files={"a": entry(size=-1)}),
-    "a size that is a text": sealed(files={"a": entry(size="6")}),
-    "a size that is true": sealed(files={"a": entry(b"x", size=True)}),
-    "a size of 10^18": sealed(files={"a": entry(size=10**18)}),
-    "a file that is a list": sealed(files={"a": [6]}),
-    "files that are a list": sealed(files=["a"]),
-    "65 files": sealed(files={f"a{i}": entry() for i in range(65)}),
-    "a step that is a text": sealed(step="200"),
-    "a step below 0": sealed(step=-200),
-    "another step": sealed(step=100),
-    "about that is a text": sealed(about="me"),
-    "no format": sealed(format=None),
-    "a format that is true": sealed(format=True),
-    "a newer format": sealed(format=2),
-    "no object": b"[]",
-    "nothing": b"",
-    "a pickle": b"\x80\x04\x95\x1e\x00\x00\x00\x00\x00\x00\x00\x8c\x05posix\x8c\x06system\x93\x8c\x02id\x85R.",
-    "nesting 100,000 deep": b"[" * 100_000,
-    "nesting 100,000 deep in about": sealed()[:-2] + b',"x":' + b'{"a":' * 100_000,
+    **{f"the name {name!r}": (sealed(files={name: entry()}), "no plain file name") for name in OUTSIDE},
+    "itself among the files": (sealed(files={MANIFEST: entry()}), "missing"),
+    "a size below 0": (sealed(files={"a": entry(size=-1)}), "lacks the size"),
+    "a size that is a text": (sealed(files={"a": entry(size="6")}), "lacks the size"),
+    "a size that is true": (sealed(files={"a": entry(b"x", size=True)}), "lacks the size"),
+    "a size of 10^18": (sealed(files={"a": entry(size=10**18)}), "instead of"),
+    "a hash that is a number": (sealed(files={"a": entry(sha256=1)}), "lacks the size"),
+    "a file that is a list": (sealed(files={"a": [6]}), "lacks the size"),
+    "files that are a list": (sealed(files=["a"]), "lacks what it should say"),
+    "65 files": (sealed(files={f"a{i}": entry() for i in range(65)}), "names 65 files"),
+    "a step that is a text": (sealed(step="200"), "lacks what it should say"),
+    "a step below 0": (sealed(step=-200), "lacks what it should say"),
+    "a step that is true": (sealed(step=True), "lacks what it should say"),
+    "another step": (sealed(step=100), "says step 100"),
+    "about that is a text": (sealed(about="me"), "lacks what it should say"),
+    "no format": (sealed(format=None), "changed after it was written"),
+    "an older format": (sealed(format=0), "changed after it was written"),
+    "a newer format": (sealed(format=2), "newer rnnstudio"),
+    "a seal that is wrong": (sealed().replace(b"200", b"201"), "changed after it was written"),
+    "no object": (b"[]", "not an object"),
+    "nothing": (b"", "cannot be read"),
+    "a pickle": (b"\x80\x04\x8c\x05posix\x8c\x06system\x93\x8c\x02id\x85R.", "not UTF-8"),
+    "nesting 100,000 deep": (b"[" * 100_000, "nested deeper than 64"),
+    "nesting 100,000 deep in about": (sealed()[:-2] + b',"x":' + b'{"a":' * 100_000, "nested deeper than 64"),
 }  # fmt: skip
 
 
@@ -184,9 +195,13 @@ def test_a_manifest_made_to_do_harm_is_refused(name: str, tmp_path: Path) -> Non
     path.mkdir(parents=True)
     (tmp_path / "run" / "secret").write_bytes(b"secret")
     (path / "a").write_bytes(b"secret")
-    (path / MANIFEST).write_bytes(HOSTILE[name])
+    data, why = HOSTILE[name]
+    (path / MANIFEST).write_bytes(data)
     before = sorted(tmp_path.rglob("*"))
-    with at_most(1_500_000), pytest.raises(CheckpointError):  # the largest manifest here has 0.6 MB
+    with (
+        at_most(1_500_000),
+        pytest.raises(CheckpointError, match=why),
+    ):  # the largest one has 0.5 MB
         read_checkpoint(path)
     assert sorted(tmp_path.rglob("*")) == before
 

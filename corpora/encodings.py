@@ -7,6 +7,7 @@ The order: a byte order mark; UTF-8; UTF-16 without a mark where its zero bytes 
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -154,12 +155,13 @@ def decode(file: Rereadable, encoding: Encoding, name: str) -> Iterator[str]:
         try:
             text = decoder.decode(block, final=not block)
         except UnicodeDecodeError as error:
-            before = (held + block)[: error.start]
-            lines += _line_ends(before.decode(encoding.name, "ignore"), after_return)
+            before = (held + block)[: error.start].decode(encoding.name, "ignore")
+            lines += _line_ends(before, after_return)
+            beginning = re.split("[\r\n]", before)[-1][-30:]
             bad = error.object[error.start : error.start + 4]
             raise CorpusError(
                 f"{name}, line {lines:,}, byte {offset - len(held) + error.start:,}: "
-                f"{bad[:1].hex().upper()} is not {encoding.name.upper()} here ({error.reason})",
+                f"{bad[:1].hex().upper()} is not {encoding.name.upper()} after {beginning!r} ({error.reason})",
                 hint="mend the line, name the file's encoding with --encoding NAME, "
                 "or train on the raw bytes with --tokenizer byte",
             ) from error

@@ -101,14 +101,14 @@ def read_corpus(
                 continue
             said = _read_text(source, writer, encoding, line_ends, cache, tell, skipped)
             if said:
-                guessed.setdefault(said, []).append(source.name)
+                guessed.setdefault(said, []).append(printable(source.name))
         for said, names in guessed.items():
             others = f" and {len(names) - 1:,} other files" if len(names) > 1 else ""
             note(f"{names[0]}{others}: read as {said}")
         if sentence := line_ends.sentence():
             note(sentence)
         for sentence in skipped.sentences():
-            note(sentence)
+            note(printable(sentence))
         _enough(writer, paths, binary=binary)
         return writer.publish()
 
@@ -123,12 +123,14 @@ def _read_text(
     skipped: Skipped,
 ) -> str:
     """Append one source's text. Returns what is to be said of its encoding."""
-    with tempfile.SpooledTemporaryFile(ASIDE_IN_MEMORY, dir=str(writer.folder)) as aside:
+    with (
+        writing(cache),
+        tempfile.SpooledTemporaryFile(ASIDE_IN_MEMORY, dir=str(writer.folder)) as aside,
+    ):
 
         def copied() -> Iterator[bytes]:
             while block := source.stream.read(BLOCK):
-                with writing(cache):
-                    aside.write(block)
+                aside.write(block)
                 tell(len(block))
                 yield block
 
@@ -172,8 +174,13 @@ def _append(
                 hint="name another encoding with --encoding NAME",
             ) from error
     writer.sources.append(
-        SourceFile(source.name, size_bytes, writer.chars - start, chosen.name, start)
+        SourceFile(printable(source.name), size_bytes, writer.chars - start, chosen.name, start)
     )
+
+
+def printable(name: str) -> str:
+    """A name whose bytes are not UTF-8 (Python holds them as lone surrogates), fit for a log."""
+    return name.encode("utf-8", "replace").decode()
 
 
 def _copy_bytes(source: Source, writer: SnapshotWriter, tell: Callable[[int], None]) -> None:
@@ -182,7 +189,7 @@ def _copy_bytes(source: Source, writer: SnapshotWriter, tell: Callable[[int], No
         writer.write_bytes(block)
         tell(len(block))
     size = writer.chars - start
-    writer.sources.append(SourceFile(source.name, size, size, "bytes", start))
+    writer.sources.append(SourceFile(printable(source.name), size, size, "bytes", start))
 
 
 def _enough(writer: SnapshotWriter, paths: Sequence[str | Path], *, binary: bool) -> None:

@@ -167,7 +167,8 @@ class SnapshotWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._file.close()
+        with contextlib.suppress(OSError):  # a full disk refuses the last block once more
+            self._file.close()
         self._path.unlink(missing_ok=True)
 
     @property

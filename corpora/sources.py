@@ -69,6 +69,8 @@ def open_sources(
         if str(file.path) == STDIN and file.named:
             if stdin is None:
                 raise CorpusError("there is no standard input to read", hint="name a file")
+            if stdin.isatty():
+                note("reading what you type; Ctrl-D at the start of a line ends it")
             yield Source("standard input", Pipe(stdin, "standard input", limits), True)
         elif is_archive(file.path):
             yield from open_archive(file.path, named=file.named, limits=limits, skipped=skipped)
@@ -101,7 +103,10 @@ class Pipe:
         self._read = 0
 
     def read(self, size: int, /) -> bytes:
-        data = self._stream.read(size)
+        try:
+            data = self._stream.read(size)
+        except OSError as error:
+            raise CorpusError(f"{self._name} could not be read: {error.strerror}") from error
         self._read += len(data)
         if self._read > self._limits.pipe_bytes:
             raise CorpusError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterator
@@ -39,7 +40,12 @@ class _Text:
         """What lies between here and `stop`, in pieces: str, or bytes of a binary corpus."""
         while self.at < stop:
             if self._used == len(self._piece):
-                self._piece, self._used = next(self._pieces), 0
+                self._piece, self._used = next(self._pieces, None), 0
+                if self._piece is None:
+                    raise CorpusError(
+                        f"the corpus' text ends at {self.at:,} although it was longer when it was read",
+                        hint="give the corpus to `rnnstudio train` again; it is then read afresh",
+                    )
             part = self._piece[self._used : self._used + stop - self.at]
             self._used += len(part)
             self.at += len(part)
@@ -141,10 +147,14 @@ class _Output:
     def __enter__(self) -> _Output:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._file.flush()
-        sync_descriptor(self._file.fileno())
-        self._file.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self._file.flush()
+                sync_descriptor(self._file.fileno())
+        finally:
+            with contextlib.suppress(OSError):  # a full disk refuses the last block once more
+                self._file.close()
 
     def write(self, numbers: npt.NDArray[Any]) -> None:
         data = numbers.tobytes()

@@ -129,7 +129,7 @@ def test_a_broken_byte_in_utf_8_is_named_by_line_and_byte(tmp_path: Path) -> Non
     good = "grün und schön und müde\n".encode() * 90_000  # 27 bytes each; more than two blocks
     with pytest.raises(CorpusError) as caught:
         read(tmp_path, good + b"h\xff!\n" + GERMAN.encode())
-    assert "line 90,001, byte 2,430,001: FF is not UTF-8" in caught.value.message
+    assert "line 90,001, byte 2,430,001: FF is not UTF-8 after 'h'" in caught.value.message
     assert "--encoding" in caught.value.hint
 
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
+import resource
 import threading
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Barrier
 from typing import Any, BinaryIO
 
 import pytest
 
-from checkpoints.errors import CorpusError
+from checkpoints.errors import CorpusError, RunError
 from corpora.archives import Limits
 from corpora.reading import read_corpus
 from corpora.snapshot import Corpus
+from engine.config import DataConfig
+from engine.tokens import learn_tokenizer, prepare
 
 
 def read(path: Path | str, cache: Path, **options: Any) -> tuple[Corpus, list[str]]:
@@ -117,6 +122,9 @@ def test_devices_are_refused(tmp_path: Path, device: str) -> None:
 class Endless:
     """Like `yes`."""
 
+    def isatty(self) -> bool:
+        return False
+
     def read(self, size: int) -> bytes:
         return b"yes\n" * (size // 4)
 
@@ -215,3 +223,68 @@ def test_two_processes_read_the_same_corpus_at_once(tmp_path: Path) -> None:
     assert [child.exitcode for child in children] == [0, 0]
     names = sorted(path.suffix for path in (tmp_path / "cache" / "text").iterdir())
     assert names == [".json", ".txt"]
+
+
+@contextlib.contextmanager
+def small_disk(size_bytes: int) -> Iterator[None]:
+    """No file may grow beyond this."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("size", [3_000_000, 40_000_000])
+def test_a_full_disk_is_a_sentence_and_leaves_nothing(tmp_path: Path, size: int) -> None:
+    file = tmp_path / "a.txt"
+    file.write_bytes(b"a text that is too long\n" * (size // 24))
+    with small_disk(1_000_000), pytest.raises(RunError, match="could not be kept") as caught:
+        read(file, tmp_path / "cache")
+    assert "free some space" in caught.value.hint
+    assert list((tmp_path / "cache" / "text").iterdir()) == []
+    assert read(file, tmp_path / "cache")[0].chars == size // 24 * 24
+
+
+def test_a_full_disk_while_tokens_are_written(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"a text that is too long\n" * 200_000)
+    corpus, _ = read(tmp_path / "a.txt", tmp_path / "cache")
+    config = DataConfig()
+    tokenizer = learn_tokenizer(corpus, config)
+    with small_disk(1_000_000), pytest.raises(RunError, match="could not be written") as caught:
+        prepare(corpus, tokenizer, config, cache=tmp_path / "cache")
+    assert caught.value.hint
+    assert list((tmp_path / "cache" / "tokens").iterdir()) == []
+    tokens = prepare(corpus, tokenizer, config, cache=tmp_path / "cache")
+    assert len(tokens.train.tokens) == tokens.train.chars
+
+
+def test_a_snapshot_that_shrinks_or_vanishes_before_it_is_encoded(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("the text\n" * 1000)
+    corpus, _ = read(tmp_path / "a.txt", tmp_path / "cache")
+    config = DataConfig()
+    tokenizer = learn_tokenizer(corpus, config)
+    os.truncate(corpus.path, 500)
+    with pytest.raises(CorpusError, match="ends at 500"):
+        prepare(corpus, tokenizer, config, cache=tmp_path / "cache")
+    corpus.path.unlink()
+    with pytest.raises(CorpusError, match="cannot be opened"):
+        prepare(corpus, tokenizer, config, cache=tmp_path / "cache")
+    assert list((tmp_path / "cache" / "tokens").iterdir()) == []
+
+
+def test_names_that_are_not_utf_8_can_still_be_told(tmp_path: Path) -> None:
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    for name, body in (
+        (b"caf\xe9.txt", b"text\n"),
+        (b"\xff.png", b"\0\0"),
+        (b"\xfe.txt", b"sant\xe9\n"),
+    ):
+        Path(os.fsdecode(bytes(folder) + b"/" + name)).write_bytes(body)
+    corpus, notes = read(folder, tmp_path / "cache")
+    assert corpus.chars == len("text\nsanté\n")
+    said = "".join([*notes, *(source.path for source in corpus.sources)])
+    assert "caf?.txt" in said
+    assert said.encode()

@@ -69,6 +69,9 @@ class Skipped:
         if len(shown) < 3:
             shown.append(name)
 
+    def count(self, reason: str) -> int:
+        return self._counts.get(reason, 0)
+
     def sentences(self) -> Iterator[str]:
         for reason, count in self._counts.items():
             names = ", ".join(self._names[reason])

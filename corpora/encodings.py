@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -29,10 +30,21 @@ MARKS = (
 # Control characters that texts do have: tab, line feed, form feed, return, backspace, DOS's end of file, escape.
 TEXT_CONTROLS = b"\t\n\x0b\x0c\r\x08\x1a\x1b"
 CONTROLS = bytes(set(range(32)) - set(TEXT_CONTROLS))
+NEVER_IN_TEXT = re.compile(f"[{re.escape(CONTROLS.decode())}\x7f-\x9f]")
 
 
-class NotTextError(Exception):
-    """These bytes are no text; the message says why, to go after a file's name."""
+class NotTextError(CorpusError):
+    """A file is no text at all."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(
+            f"{name} is not text: {why}",
+            hint="save it as plain text, or train on its raw bytes with --tokenizer byte",
+        )
+
+
+class BrokenTextError(CorpusError):
+    """A file is text, but for some bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +106,18 @@ def survey(blocks: Iterator[bytes]) -> Survey:
 def detect(seen: Survey, file: Rereadable, name: str) -> Encoding:
     """The encoding of a file that was surveyed.
 
-    Raises NotTextError for binary data and CorpusError for UTF-8 with some bytes that are not.
+    Raises NotTextError for binary data and BrokenTextError for UTF-8 with some bytes that are not.
     """
     for mark, encoding in MARKS:
         if seen.head.startswith(mark):
             said = f"{encoding.upper()}, by its byte order mark"
             return Encoding(encoding, len(mark), said)
     if seen.zeros:
-        return _utf16(seen, file)
+        return _utf16(seen, file, name)
     if seen.controls > 0.05 * seen.size:
-        raise NotTextError(f"{seen.controls:,} of its {seen.size:,} bytes are control characters")
+        raise NotTextError(
+            name, f"{seen.controls:,} of its {seen.size:,} bytes are control characters"
+        )
     if seen.utf8:
         return Encoding("utf-8")
     if _mostly_utf8(file):
@@ -111,13 +125,15 @@ def detect(seen: Survey, file: Rereadable, name: str) -> Encoding:
             pass
     chosen = guess(file)
     if chosen is None:
-        raise NotTextError("it is neither UTF-8 nor in a code page that would make sense of it")
+        raise NotTextError(
+            name, "it is neither UTF-8 nor in a code page that would make sense of it"
+        )
     label = "latin-1" if chosen == "latin_1" else chosen.replace("iso8859_", "iso8859-")
     said = f"{label}, a guess (it is not UTF-8): {seen.high:,} bytes beyond ASCII; --encoding NAME says otherwise"
     return Encoding(chosen, 0, said)
 
 
-def named(encoding: str, seen: Survey | None = None) -> Encoding:
+def named(encoding: str, seen: Survey | None = None, name: str = "") -> Encoding:
     """The encoding that the user named.
 
     Raises CorpusError where Python knows none of this name and NotTextError for zero bytes in any but UTF-16 and -32.
@@ -136,14 +152,14 @@ def named(encoding: str, seen: Survey | None = None) -> Encoding:
             if seen.head.startswith(mark) and found.name in (marked, bare):
                 return Encoding(marked, len(mark))
         if seen.zeros and not found.name.startswith(("utf-16", "utf-32")):
-            raise NotTextError(f"it holds {seen.zeros:,} zero bytes")
+            raise NotTextError(name, f"it holds {seen.zeros:,} zero bytes")
     return Encoding(found.name)
 
 
 def decode(file: Rereadable, encoding: Encoding, name: str) -> Iterator[str]:
     """The text of a file, from its start, piece by piece.
 
-    Raises CorpusError with line and byte offset at the first byte that the encoding does not have.
+    Raises BrokenTextError with line and byte offset at the first byte that the encoding does not have.
     """
     file.seek(encoding.mark_bytes)
     decoder = codecs.getincrementaldecoder(encoding.name)("strict")
@@ -159,7 +175,7 @@ def decode(file: Rereadable, encoding: Encoding, name: str) -> Iterator[str]:
             lines += _line_ends(before, after_return)
             beginning = re.split("[\r\n]", before)[-1][-30:]
             bad = error.object[error.start : error.start + 4]
-            raise CorpusError(
+            raise BrokenTextError(
                 f"{name}, line {lines:,}, byte {offset - len(held) + error.start:,}: "
                 f"{bad[:1].hex().upper()} is not {encoding.name.upper()} after {beginning!r} ({error.reason})",
                 hint="mend the line, name the file's encoding with --encoding NAME, "
@@ -180,7 +196,7 @@ def _line_ends(text: str, after_return: bool) -> int:
     return ends - (1 if after_return and text.startswith("\n") else 0)
 
 
-def _utf16(seen: Survey, file: Rereadable) -> Encoding:
+def _utf16(seen: Survey, file: Rereadable, name: str) -> Encoding:
     """UTF-16 without a mark: of a pair of bytes it is nearly always the same one that is zero (spaces, ASCII).
 
     Not quite always: the Chinese one is U+4E00.
@@ -194,14 +210,22 @@ def _utf16(seen: Survey, file: Rereadable) -> Encoding:
         file.seek(0)
         try:
             while block := file.read(BLOCK):
-                if "\0" in decoder.decode(block):
+                if not _plausible(decoder.decode(block)):
                     break
             else:
                 decoder.decode(b"", final=True)
                 return Encoding(encoding, 0, f"{encoding.upper()}, by its zero bytes")
         except UnicodeDecodeError:
             pass
-    raise NotTextError(f"it holds {seen.zeros:,} zero bytes")
+    raise NotTextError(name, f"it holds {seen.zeros:,} zero bytes")
+
+
+def _plausible(text: str) -> bool:
+    """Whether what was decoded without being sure of the encoding has no control and few unassigned characters."""
+    if NEVER_IN_TEXT.search(text):
+        return False
+    sample = text[:10_000]
+    return sum(unicodedata.category(char) in ("Cn", "Co") for char in sample) <= 0.01 * len(sample)
 
 
 def _mostly_utf8(file: Rereadable) -> bool:

@@ -12,6 +12,7 @@ hashed, so an edited corpus can never be taken for the one that an earlier run c
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,13 +21,14 @@ from typing import BinaryIO
 
 from checkpoints.errors import CorpusError
 from corpora.archives import Limits, Skipped, Source
-from corpora.encodings import Encoding, NotTextError, decode, detect, named, survey
+from corpora.encodings import BrokenTextError, Encoding, NotTextError, decode, detect, named, survey
 from corpora.snapshot import Corpus, SnapshotWriter, SourceFile, writing
-from corpora.sources import find, open_sources
+from corpora.sources import Found, find, open_sources
 
 BLOCK = 1 << 20
 # Smaller inputs are copied aside in memory, larger ones on disk.
 ASIDE_IN_MEMORY = 16 << 20
+BINARY = "binary"
 
 
 @dataclass(slots=True)
@@ -62,6 +64,7 @@ def read_corpus(
     cache: Path,
     *,
     binary: bool = False,
+    or_bytes: bool = False,
     encoding: str | None = None,
     note: Callable[[str], None],
     progress: Callable[[int, int | None], None] | None = None,
@@ -70,18 +73,56 @@ def read_corpus(
 ) -> Corpus:
     """Read everything that `paths` name, in their order, into one snapshot in `cache`.
 
-    `binary` takes the bytes as they are. `encoding` overrules what would be found out. `note` is told what a person
-    should know (an encoding that was guessed, files passed over); `progress` gets bytes read and their total, None
-    where that cannot be known. Between files a line end is added where one is missing.
+    `binary` takes the bytes as they are; `or_bytes` does so where something that was named is no text. `encoding`
+    overrules what would be found out. `note` is told what a person should know (an encoding that was guessed, files
+    passed over); `progress` gets bytes read and their total, None where that cannot be known. Between files a line end
+    is added where one is missing.
 
-    Raises CorpusError for what cannot be read and for an empty or one-character corpus; RunError where the cache
-    cannot be written.
+    `stdin` is what `-` means, the process's own unless given. Raises CorpusError for what cannot be read and for an
+    empty or one-character corpus; RunError where the cache cannot be written.
     """
     limits = limits or Limits()
     if encoding is not None:
         named(encoding)
+    if stdin is None and sys.stdin is not None:
+        stdin = sys.stdin.buffer
     skipped = Skipped()
     found = find([str(path) for path in paths], skipped=skipped)
+
+    def read(*, binary: bool) -> Corpus:
+        return _read(
+            found,
+            cache,
+            binary=binary,
+            encoding=encoding,
+            note=note,
+            progress=progress,
+            stdin=stdin,
+            limits=limits,
+            skipped=skipped,
+        )
+
+    try:
+        return read(binary=binary)
+    except (NotTextError, BrokenTextError) as error:
+        if not or_bytes or any(file.once for file in found):
+            raise
+        note(f"{error.message}; so all is read as the bytes it has")
+        return read(binary=True)
+
+
+def _read(
+    found: Sequence[Found],
+    cache: Path,
+    *,
+    binary: bool,
+    encoding: str | None,
+    note: Callable[[str], None],
+    progress: Callable[[int, int | None], None] | None,
+    stdin: BinaryIO | None,
+    limits: Limits,
+    skipped: Skipped,
+) -> Corpus:
     sizes = [file.size_bytes for file in found]
     total = None if None in sizes else sum(size or 0 for size in sizes)
     line_ends = _LineEnds()
@@ -109,7 +150,7 @@ def read_corpus(
             note(sentence)
         for sentence in skipped.sentences():
             note(printable(sentence))
-        _enough(writer, paths, binary=binary)
+        _enough(writer, found, skipped)
         return writer.publish()
 
 
@@ -136,14 +177,12 @@ def _read_text(
 
         seen = survey(copied())
         try:
-            chosen = detect(seen, aside, source.name) if encoding is None else named(encoding, seen)
-        except NotTextError as error:
+            name = source.name
+            chosen = named(encoding, seen, name) if encoding else detect(seen, aside, name)
+        except NotTextError:
             if source.named:
-                raise CorpusError(
-                    f"{source.name} is not text: {error}",
-                    hint="save it as plain text, or train on its raw bytes with --tokenizer byte",
-                ) from error
-            skipped.add("binary", source.name)
+                raise
+            skipped.add(BINARY, source.name)
             return ""
         text = line_ends.unify(decode(aside, chosen, source.name))
         _append(source, writer, chosen, text, seen.size)
@@ -192,14 +231,17 @@ def _copy_bytes(source: Source, writer: SnapshotWriter, tell: Callable[[int], No
     writer.sources.append(SourceFile(printable(source.name), size, size, "bytes", start))
 
 
-def _enough(writer: SnapshotWriter, paths: Sequence[str | Path], *, binary: bool) -> None:
-    names = ", ".join(map(str, paths[:3])) + (
-        f" and {len(paths) - 3} more" if len(paths) > 3 else ""
-    )
-    unit = "byte" if binary else "character"
+def _enough(writer: SnapshotWriter, found: Sequence[Found], skipped: Skipped) -> None:
+    names = ", ".join(str(file.path) for file in found[:3])
+    names += f" and {len(found) - 3:,} more" if len(found) > 3 else ""
+    if writer.chars == 0 and skipped.count(BINARY):
+        raise NotTextError(names, "there are only binary files")
     if writer.chars == 0:
-        raise CorpusError(f"there is no text in {names}", hint="is it the right file?")
+        raise CorpusError(
+            f"there is no text in {names or 'that folder'}", hint="is it the right one?"
+        )
     if writer.distinct == 1:
+        unit = "byte" if writer.binary else "character"
         raise CorpusError(
             f"{names} has only one distinct {unit}, so there is nothing to learn",
             hint="is it the right file?",

@@ -25,6 +25,8 @@ class Found:
     named: bool
     size_bytes: int | None
     """None where it cannot be known beforehand: pipes, archives."""
+    once: bool = False
+    """A pipe, which cannot be read a second time."""
 
 
 def find(paths: Sequence[str], *, skipped: Skipped) -> list[Found]:
@@ -38,7 +40,7 @@ def find(paths: Sequence[str], *, skipped: Skipped) -> list[Found]:
     for name in paths:
         path = Path(name)
         if name == STDIN:
-            found.append(Found(path, True, None))
+            found.append(Found(path, True, None, once=True))
         elif path.is_dir():
             found += (_found(file) for file in _walk(path, skipped))
         elif os.path.lexists(path) or not glob.has_magic(name):
@@ -161,7 +163,8 @@ def _named(path: Path) -> Found:
     if stat.S_ISSOCK(status.st_mode):
         raise CorpusError(f"{path} is a socket, not a text", hint="use - for standard input")
     known = stat.S_ISREG(status.st_mode) and not is_archive(path)
-    return Found(path, True, status.st_size if known else None)
+    size = status.st_size if known else None
+    return Found(path, True, size, once=stat.S_ISFIFO(status.st_mode))
 
 
 def _found(path: Path) -> Found:

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -246,6 +247,51 @@ def test_binary_keeps_every_byte(tmp_path: Path) -> None:
     assert corpus.text(250, 260) == (body + b"\0tail")[250:260].decode("latin-1")
     with pytest.raises(CorpusError, match="bytes, not characters"):
         next(corpus.pieces())
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b"\0\1\2 binary", "zero bytes"),
+        ("grün schön\n".encode() * 9 + b"\xff\n", "line 10, byte 117"),
+    ],
+)
+def test_what_is_no_text_can_be_read_as_bytes_instead(
+    tmp_path: Path, notes: Notes, body: bytes, why: str
+) -> None:
+    file = tmp_path / "a.bin"
+    file.write_bytes(body)
+    with pytest.raises(CorpusError, match=why):
+        read_corpus([file], tmp_path / "cache", note=notes)
+    corpus = read_corpus([file], tmp_path / "cache", or_bytes=True, note=notes)
+    assert corpus.binary
+    assert b"".join(corpus.byte_pieces()) == body
+    assert notes.about("all is read as the bytes it has")
+    with pytest.raises(CorpusError, match=why):  # a pipe is gone once it was read
+        read_corpus(["-"], tmp_path / "cache", or_bytes=True, note=notes, stdin=io.BytesIO(body))
+
+
+def test_text_stays_text_where_bytes_would_do(tmp_path: Path, notes: Notes) -> None:
+    (tmp_path / "a.txt").write_bytes(b"one\r\ntwo\r\n")
+    (tmp_path / "pics").mkdir()
+    (tmp_path / "pics" / "b.png").write_bytes(b"\x89PNG\0\0")
+    paths = [tmp_path / "a.txt", tmp_path / "pics"]
+    corpus = read_corpus(paths, tmp_path / "cache", or_bytes=True, note=notes)
+    assert whole(corpus) == "one\ntwo\n"
+    with pytest.raises(CorpusError, match="only binary files"):
+        read_corpus(paths[1:], tmp_path / "cache", note=notes)
+    pictures = read_corpus(paths[1:], tmp_path / "cache", or_bytes=True, note=notes)
+    assert b"".join(pictures.byte_pieces()) == b"\x89PNG\0\0"
+
+
+def test_a_dash_is_the_process_own_input_unless_told_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"from the pipe\n")))
+    assert whole(read_corpus(["-"], tmp_path / "cache", note=print)) == "from the pipe\n"
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(CorpusError, match="no standard input"):
+        read_corpus(["-"], tmp_path / "cache", note=print)
 
 
 def test_progress_ends_at_the_total(tmp_path: Path) -> None:

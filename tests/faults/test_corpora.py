@@ -38,6 +38,8 @@ def read(path: Path | str, cache: Path, **options: Any) -> tuple[Corpus, list[st
         (b"\n\r\n\r", "only one distinct character"),
         (b"a" * 100_000, "only one distinct character"),
         (b"text\0text", "is not text: it holds 1 zero bytes"),
+        (b"\x00\x01\x02 binary", "is not text: it holds 1 zero bytes"),
+        ("a\uffff\ue000\u0378\n".encode("utf-16-le"), "is not text: it holds 3 zero bytes"),
         (b"\x01\x02\x03\x04 binary", "control characters"),
         ("ab\ud83d c".encode("utf-16-le", "surrogatepass"), "is not text"),
         (

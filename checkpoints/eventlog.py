@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 from checkpoints.errors import RunError
-from checkpoints.events import Event, decode, encode
+from checkpoints.events import CheckpointWritten, Ended, Event, decode, encode
 from checkpoints.files import reason, sync_descriptor, way_out
 from checkpoints.lines import LineReader, append, cut_torn_line, open_for_append
 
@@ -20,6 +20,8 @@ class EventLog:
     """Appends events to `events.jsonl`, one line each; only the live trainer does.
 
     A last line that a kill left half-written is cut off on opening, so that the next event stands on its own line.
+    With a checkpoint's line, all lines before it are brought to the disk itself: a run that is resumed after a power
+    cut finds its history up to there.
     Raises RunError if the file cannot be written, now or later.
     """
 
@@ -39,16 +41,11 @@ class EventLog:
         line = encode(dataclasses.replace(event, time=round(self._clock(), 3)))
         try:
             append(self._fd, line.encode("utf-8") + b"\n")
+            if isinstance(event, CheckpointWritten | Ended):
+                sync_descriptor(self._fd)
         except OSError as error:
             raise self._failure(error) from error
         return line
-
-    def sync(self) -> None:
-        """Bring all that was written to the disk itself: before a checkpoint that stands on it is published."""
-        try:
-            sync_descriptor(self._fd)
-        except OSError as error:
-            raise self._failure(error) from error
 
     def close(self) -> None:
         if self._fd >= 0:

@@ -15,6 +15,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -86,7 +87,12 @@ class RunFolder:
                 f"no run can be made in {runs}: {reason(error)}", hint=way_out(error)
             ) from error
         run = cls(path)
-        run.write_record(record, disk=disk)
+        try:
+            run.write_record(record, disk=disk)
+        except BaseException:
+            with suppress(OSError):
+                path.rmdir()
+            raise
         return run
 
     @property

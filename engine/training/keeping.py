@@ -63,7 +63,11 @@ class Keeper:
         kept = {checkpoint.step: checkpoint.path for checkpoint in session.run.checkpoints()}
         best = session.run.best()
         going = retention.to_delete(
-            kept, keep=session.settings.training.keep, best=best.step if best else None
+            kept,
+            keep=session.settings.training.keep,
+            best=best.step if best else None,
+            # After a damaged checkpoint was passed over, the one just written is not the highest step that is there.
+            protected=(step,),
         )
         for old in going:
             try:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from checkpoints import lines
 from checkpoints.errors import RunError
 from checkpoints.eventlog import EventLog, EventReader
-from checkpoints.events import Note, Unknown, encode
+from checkpoints.events import CheckpointWritten, Ended, Note, Unknown, encode
 from checkpoints.lines import LineReader, cut_torn_line, read_tail
 
 NOTES = [Note(step=1, time=1.0, text="eins"), Note(step=2, time=2.0, text="zwei — ü 音\n\u2028")]
@@ -161,6 +161,20 @@ def test_a_full_disk_is_a_sentence_and_leaves_no_half_line(
         assert path.read_text() == first + "\n"
         log.write(Note(text="third"))
     assert [e.text for e in EventReader(path).poll() if isinstance(e, Note)] == ["first", "third"]
+
+
+def test_the_lines_up_to_a_checkpoint_survive_a_power_cut(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda fd: synced.append(os.fstat(fd).st_size))
+    with EventLog(path) as log:
+        log.write(Note(text="a"))
+        assert synced == []  # a step's line must not wait for the disk
+        log.write(CheckpointWritten(step=1, path="step-0000001", reason="time"))
+        assert synced == [path.stat().st_size]
+        log.write(Ended(step=1, run="r", reason="done"))
+        assert synced[1:] == [path.stat().st_size]
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")

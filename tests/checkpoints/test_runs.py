@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checkpoints.checkpoint import write_checkpoint
-from checkpoints.errors import RunError
+from checkpoints.errors import RunError, UserError
 from checkpoints.lock import TrainerLock
 from checkpoints.runs import (
     RunFolder,
@@ -20,7 +21,7 @@ from checkpoints.runs import (
     remove,
     safe_name,
 )
-from tests.faults.crashdisk import QuickDisk
+from tests.faults.crashdisk import FailingDisk, QuickDisk
 
 QUICK = QuickDisk()
 
@@ -64,6 +65,16 @@ def test_a_damaged_record_is_a_sentence(content: bytes, runs: Path) -> None:
     (run.path / "run.json").unlink()
     with pytest.raises(RunError, match="no such file"):
         run.record()
+
+
+def test_a_run_whose_record_does_not_fit_on_the_disk_is_not_begun(runs: Path) -> None:
+    def full(path: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    for at in range(1, 4):  # the folder is made; then the record's write, sync or rename fails
+        with pytest.raises(UserError, match="no space left"):
+            RunFolder.create(runs, "r", {}, disk=FailingDisk(at, full, once=True))
+        assert list(runs.iterdir()) == []
 
 
 def test_a_place_where_nothing_can_be_made_is_a_sentence(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from engine.tokens import TokenFile, fits, keep_tokens, learn_tokenizer
 from engine.tokens import prepare as prepare_tokens
 from engine.training import plan, presets
 from engine.training.calibration import measure
+from engine.training.memory import memory_told
 from engine.training.session import TOKENIZER_FOLDER
 from engine.training.settings import CorpusRecord, RunSettings, steps_per_event
 
@@ -304,7 +305,8 @@ def _fit_to_budget(
     given = dict(request.given)
     if fixed:
         given.update(hidden_size=model.hidden_size)
-    measured = measure(model, training, vocab_size=vocab_size, device=device)
+    with memory_told(model, training, vocab_size=vocab_size):
+        measured = measure(model, training, vocab_size=vocab_size, device=device)
     chosen, training, why = plan.choose(
         model,
         training,

@@ -13,7 +13,7 @@ import torch
 
 from checkpoints import events as ev
 from checkpoints.checkpoint import newest_valid, read_checkpoint
-from checkpoints.errors import CheckpointError, ConfigError, RnnStudioError, RunError, RunStopped
+from checkpoints.errors import CheckpointError, RnnStudioError, RunError, RunStopped
 from checkpoints.eventlog import EventLog
 from checkpoints.lock import TrainerLock
 from checkpoints.runs import RunFolder
@@ -21,6 +21,7 @@ from engine import devices, sizes
 from engine.training import snapshot
 from engine.training.budget import Budget, Stopwatch
 from engine.training.distributed import World
+from engine.training.memory import memory_told
 from engine.training.session import Session, open_session
 from engine.training.settings import RunSettings
 from engine.training.signals import EXIT_INTERRUPTED, Interrupts
@@ -81,33 +82,32 @@ def train_run(
         if world.leads:
             stack.enter_context(TrainerLock(run.path))
             voice = stack.enter_context(_Voice(run, hear))
+        trainer: Trainer | None = None
         try:
-            session, state, saved_at = _at_its_place(
-                run, settings, device=world_device, resuming=resuming, tell=voice.tell, notes=notes
-            )
-            if weights is not None and not resuming:
-                session.model.load_weights(weights)
-            world.share_weights(session.model)
-            trainer = Trainer(
-                session,
-                state,
-                tell=voice.tell,
-                make_steering=_steering(session, interrupts, voice.tell) if world.leads else None,
-                saved_at=saved_at,
-            )
+            with memory_told(settings.model, settings.training, vocab_size=settings.vocab_size):
+                session, state, saved_at = _at_its_place(
+                    run,
+                    settings,
+                    device=world_device,
+                    resuming=resuming,
+                    tell=voice.tell,
+                    notes=notes,
+                )
+                if weights is not None and not resuming:
+                    session.model.load_weights(weights)
+                world.share_weights(session.model)
+                trainer = Trainer(
+                    session,
+                    state,
+                    tell=voice.tell,
+                    make_steering=_steering(session, interrupts, voice.tell)
+                    if world.leads
+                    else None,
+                    saved_at=saved_at,
+                )
+                reason = trainer.run()
         except RnnStudioError as error:
-            voice.failed(error, run, step=0)
-            raise
-        try:
-            reason = trainer.run()
-        except (MemoryError, RuntimeError) as error:
-            if not _is_memory(error):
-                raise
-            told = _out_of_memory(settings)
-            voice.failed(told, run, step=trainer.state.step, state=trainer.state)
-            raise told from error
-        except RnnStudioError as error:
-            voice.failed(error, run, step=trainer.state.step, state=trainer.state)
+            voice.failed(error, run, state=trainer.state if trainer else TrainerState())
             raise
         return Outcome(run, voice.ended(run, trainer.state, reason))
 
@@ -215,9 +215,7 @@ class _Silence:
     def tell(self, event: ev.Event) -> None:
         """Nothing."""
 
-    def failed(
-        self, error: RnnStudioError, run: RunFolder, *, step: int, state: TrainerState | None = None
-    ) -> None:
+    def failed(self, error: RnnStudioError, run: RunFolder, *, state: TrainerState) -> None:
         """Nothing."""
 
     def ended(self, run: RunFolder, state: TrainerState, reason: str) -> ev.Ended:
@@ -249,13 +247,11 @@ class _Voice(_Silence):
             except OSError:  # the terminal was closed, or the pipe's reader left
                 self._hear = None
 
-    def failed(
-        self, error: RnnStudioError, run: RunFolder, *, step: int, state: TrainerState | None = None
-    ) -> None:
+    def failed(self, error: RnnStudioError, run: RunFolder, *, state: TrainerState) -> None:
         reason = "diverged" if isinstance(error, RunStopped) else "failed"
         try:
-            self.tell(ev.Failed(step=step, text=error.message, hint=error.hint))
-            self._end(run, state or TrainerState(step=step), reason)
+            self.tell(ev.Failed(step=state.step, text=error.message, hint=error.hint))
+            self._end(run, state, reason)
         except RunStopped:
             pass  # the log's disk is full or gone: the error itself still reaches the person
 
@@ -283,23 +279,3 @@ class _Voice(_Silence):
         )
         self.tell(event)
         return event
-
-
-def _is_memory(error: BaseException) -> bool:
-    text = str(error).lower()
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(
-        sign in text
-        for sign in ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc")
-    )
-
-
-def _out_of_memory(settings: RunSettings) -> ConfigError:
-    training = settings.training
-    needed = sizes.training_bytes(
-        settings.model, vocab_size=settings.vocab_size, lanes=training.lanes, bptt=training.bptt
-    )
-    return ConfigError(
-        f"memory ran out: {training.lanes} lanes of {training.bptt} tokens through {settings.model.num_layers} x "
-        f"{settings.model.hidden_size} units need about {needed / 1e6:,.0f} MB beside the program",
-        hint=f"use --lanes {max(1, training.lanes // 2)}, a smaller --bptt or a smaller --hidden",
-    )

@@ -1,0 +1,308 @@
+"""Faults while a run trains: numbers that are none, memory that is not there, signals, terminals that go away."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from checkpoints import events as ev
+from checkpoints.checkpoint import checkpoint_folders, read_checkpoint
+from checkpoints.errors import ConfigError, RunError, RunStopped
+from checkpoints.lock import TrainerLock
+from checkpoints.runs import RunFolder
+from checkpoints.tensors import unpack
+from engine.training import keeping, trainer
+from engine.training.prepare import Request, prepare
+from engine.training.run import Outcome, train_run
+from engine.training.safety import MAX_ROLLBACKS
+from tests.cli import TINY, command, environment, rnnstudio, verse
+
+SETTINGS: dict[str, Any] = {
+    "steps": 60, "hidden_size": 12, "num_layers": 1, "embedding_size": 8, "lanes": 4, "bptt": 16,
+    "checkpoint_every": 20, "sample_length": 0,
+}  # fmt: skip
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> Callable[..., RunFolder]:
+    (tmp_path / "v.txt").write_text(verse(120), "utf-8")
+
+    def make(**settings: Any) -> RunFolder:
+        request = Request(
+            corpus=(str(tmp_path / "v.txt"),),
+            runs=tmp_path / "runs",
+            given={**SETTINGS, **settings},
+            threads=1,
+        )
+        return prepare(request).run
+
+    return make
+
+
+def trained(run: RunFolder, **more: Any) -> tuple[Outcome, list[ev.Event]]:
+    heard: list[ev.Event] = []
+
+    def hear(event: ev.Event, line: str) -> None:
+        assert line
+        heard.append(event)
+
+    return train_run(run, hear=hear, **more), heard
+
+
+def spoiled(monkeypatch: pytest.MonkeyPatch, spoil: Callable[[torch.nn.Module, int], None]) -> None:
+    """Let `spoil` do something to the model's gradients or weights before each clipping; it gets the call's number."""
+    calls = 0
+
+    def clip(model: torch.nn.Module, config: Any) -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        spoil(model, calls)
+        return real(model, config)
+
+    real = trainer.clip
+    monkeypatch.setattr(trainer, "clip", clip)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 3e38])
+def test_a_bad_gradient_is_skipped_and_the_run_goes_on(
+    make_run: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch, value: float
+) -> None:
+    def spoil(model: torch.nn.Module, call: int) -> None:
+        if call == 31:
+            next(p for p in model.parameters() if p.ndim == 2).grad[0].fill_(value)  # type: ignore[index]
+
+    spoiled(monkeypatch, spoil)
+    outcome, heard = trained(make_run())
+    assert (outcome.end.reason, outcome.end.step) == ("done", 60)
+    assert [e.step for e in heard if isinstance(e, ev.Warned)] == [31]
+    for path in checkpoint_folders(outcome.run.path):
+        weights = unpack(read_checkpoint(path)["model.safetensors"])
+        assert all(torch.isfinite(w).all() for w in weights.values())
+
+
+def test_a_weight_that_is_no_number_takes_the_run_back_to_its_checkpoint(
+    make_run: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spoil(model: torch.nn.Module, call: int) -> None:
+        if call == 31:
+            with torch.no_grad():
+                next(p for p in model.parameters() if p.ndim == 2)[0].fill_(float("nan"))
+
+    spoiled(monkeypatch, spoil)
+    outcome, heard = trained(make_run())
+    back = [e for e in heard if isinstance(e, ev.Resumed)]
+    assert [e.step for e in back] == [20]
+    assert outcome.end.reason == "done"
+    rates = {e.step: e.lr for e in outcome.run.events() if isinstance(e, ev.Step)}
+    whole = trained(make_run())[0].run
+    expected = {e.step: e.lr for e in whole.events() if isinstance(e, ev.Step)}
+    assert rates[20] == pytest.approx(expected[20])
+    assert rates[60] == pytest.approx(expected[60] / 2)
+
+
+def test_a_run_that_keeps_exploding_gives_up_and_keeps_its_checkpoint(
+    make_run: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spoil(model: torch.nn.Module, call: int) -> None:
+        if call > 25:
+            for p in model.parameters():
+                assert p.grad is not None
+                p.grad.fill_(float("nan"))
+
+    spoiled(monkeypatch, spoil)
+    run = make_run()
+    with pytest.raises(RunStopped, match="exploded") as caught:
+        trained(run)
+    assert caught.value.exit_code == 3
+    events = list(run.events())
+    assert isinstance(events[-1], ev.Ended)
+    assert events[-1].reason == "diverged"
+    log = (run.path / "events.jsonl").read_text("utf-8")
+    assert log.count('"type":"resume"') == MAX_ROLLBACKS
+    assert read_checkpoint(run.path / "step-0000020")
+
+
+def test_a_disk_that_refuses_once_costs_one_checkpoint(
+    make_run: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = keeping.write_checkpoint, 0
+
+    def write(*args: Any, **kwargs: Any) -> Path:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise RunError("no space left", hint="free some")
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(keeping, "write_checkpoint", write)
+    outcome, heard = trained(make_run())
+    assert outcome.end.reason == "done"
+    assert [e.text for e in heard if isinstance(e, ev.Warned)] == ["no space left"]
+    assert [p.name for p in checkpoint_folders(outcome.run.path)] == [
+        "step-0000000",
+        "step-0000020",
+        "step-0000060",
+    ]
+
+
+def test_a_disk_that_goes_on_refusing_ends_the_run_with_exit_code_3(
+    make_run: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(*_: Any, **__: Any) -> Path:
+        raise RunError("no space left", hint="free some")
+
+    run = make_run(steps=200)
+    monkeypatch.setattr(keeping, "write_checkpoint", write)
+    with pytest.raises(RunStopped, match="no space left"):
+        trained(run)
+
+
+def test_memory_that_runs_out_is_a_sentence_with_the_setting_to_change(
+    make_run: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def clip(*_: Any) -> torch.Tensor:
+        raise RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory: 1 bytes"
+        )
+
+    monkeypatch.setattr(trainer, "clip", clip)
+    run = make_run()
+    with pytest.raises(ConfigError, match="memory ran out") as caught:
+        trained(run)
+    assert "--lanes 2" in caught.value.hint
+    assert isinstance(list(run.events())[-1], ev.Ended)
+
+
+def test_looking_at_the_model_changes_nothing_about_training(
+    make_run: Callable[..., RunFolder],
+) -> None:
+    often = trained(make_run(checkpoint_every=7, sample_length=20, dropout=0.3))[0].run
+    never = trained(make_run(checkpoint_every=1000, dropout=0.3))[0].run
+    last = "step-0000060"
+    for name in ("model.safetensors", "optimizer.safetensors", "state.safetensors"):
+        assert read_checkpoint(often.path / last)[name] == read_checkpoint(never.path / last)[name]
+
+
+def test_a_second_trainer_is_refused(make_run: Callable[..., RunFolder]) -> None:
+    run = make_run()
+    with TrainerLock(run.path), pytest.raises(RunError, match="being trained"):
+        trained(run)
+
+
+def test_the_process_really_runs_out_of_memory_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / "v.txt").write_text(verse(), "utf-8")
+    limited = (
+        "import pathlib, resource, runpy, sys\n"
+        "import torch\n"  # its own mappings are large; what comes after them is limited
+        "used = int(pathlib.Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (used + 400_000_000,) * 2)\n"
+        "sys.argv = ['rnnstudio', 'train', 'v.txt', '--steps', '5', '--hidden', '4096', '--threads', '1']\n"
+        "runpy.run_module('rnnstudio', run_name='__main__')\n"
+    )
+    done = subprocess.run(
+        [*command()[:2], "-c", limited],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "memory" in done.stderr
+    assert "--hidden" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+LONG = ("--steps", "100000", *TINY, "--sample-length", "0", "--checkpoint-every", "1000000")
+
+
+def started(folder: Path, *more: str, **popen: Any) -> tuple[subprocess.Popen[bytes], Path]:
+    """A long run that has begun to train."""
+    (folder / "v.txt").write_text(verse(), "utf-8")
+    process = subprocess.Popen(
+        command("train", "v.txt", "--name", "r", *LONG, *more), cwd=folder, env=environment(),
+        **{"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **popen},
+    )  # fmt: skip
+    run = folder / "runs" / "r"
+    log = run / "events.jsonl"
+    while not (log.exists() and b'"type":"step"' in log.read_bytes()):
+        assert process.poll() is None
+        time.sleep(0.01)
+    return process, run
+
+
+def last_event(run: Path) -> dict[str, Any]:
+    return dict(json.loads((run / "events.jsonl").read_text("utf-8").splitlines()[-1]))
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_shutdown_or_a_closed_terminal_saves_the_last_step(tmp_path: Path, name: str) -> None:
+    process, run = started(tmp_path)
+    process.send_signal(getattr(signal, name))
+    assert process.wait(timeout=60) == 130
+    end = last_event(run)
+    assert (end["type"], end["reason"]) == ("end", "interrupted")
+    assert (run / f"step-{end['step']:07d}").is_dir()
+
+
+def test_a_stopped_process_goes_on_when_it_is_continued(tmp_path: Path) -> None:
+    process, run = started(tmp_path)
+    process.send_signal(signal.SIGSTOP)
+    size = (run / "events.jsonl").stat().st_size
+    process.send_signal(signal.SIGCONT)
+    while (run / "events.jsonl").stat().st_size <= size:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=60) == 130
+
+
+def test_a_second_interrupt_leaves_at_once(tmp_path: Path) -> None:
+    process, run = started(tmp_path)
+    process.send_signal(signal.SIGSTOP)  # so that both are there before the first can be obeyed
+    os.kill(process.pid, signal.SIGINT)
+    process.send_signal(signal.SIGCONT)
+    while process.poll() is None:
+        os.kill(process.pid, signal.SIGINT)
+        time.sleep(0.001)
+    assert process.returncode == 130
+    assert rnnstudio("resume", "r", "--steps", "1", cwd=tmp_path, expect=(0, 2)).code in (0, 2)
+    assert checkpoint_folders(run)
+
+
+def test_a_reader_that_leaves_does_not_end_the_run(tmp_path: Path) -> None:
+    process, run = started(tmp_path, "--json", stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.close()
+    size = (run / "events.jsonl").stat().st_size
+    while (run / "events.jsonl").stat().st_size <= size + 2000:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=60) == 130
+
+
+def test_while_one_process_trains_a_second_is_refused_and_views_see_it_live(tmp_path: Path) -> None:
+    process, run = started(tmp_path)
+    try:
+        refused = rnnstudio("resume", "r", cwd=tmp_path, expect=(2,))
+        assert str(process.pid) in refused.err
+        assert RunFolder(run).state() == "running"
+        (row,) = json.loads(rnnstudio("runs", "list", "--json", cwd=tmp_path).out)
+        assert row["state"] == "running"
+        assert (
+            "being trained" in rnnstudio("runs", "rm", "r", "--yes", cwd=tmp_path, expect=(2,)).err
+        )
+    finally:
+        process.kill()
+        process.wait()
+    assert RunFolder(run).state() == "crashed"

@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, settings
 
-from engine.tokenizers._spelling import Alphabet, SpellingDecoder
+from engine.tokenizers._spelling import SpellingDecoder
 from engine.tokenizers.byte import ByteTokenizer
 from engine.tokenizers.char import CharTokenizer
 
 from .texts import CORPUS, any_text
+
+
+LEARNED = CharTokenizer.learn([CORPUS])
 
 
 def naive_ids(characters: str, text: str) -> list[int]:
@@ -27,8 +30,7 @@ def naive_ids(characters: str, text: str) -> list[int]:
 @given(text=any_text)
 @settings(max_examples=300, deadline=None)
 def test_encoding_agrees_with_the_definition(text: str) -> None:
-    characters = CharTokenizer.learn([CORPUS]).characters
-    assert Alphabet(characters).encode(text).tolist() == naive_ids(characters, text)
+    assert LEARNED.encode(text).tolist() == naive_ids(LEARNED.characters, text)
 
 
 def test_golden() -> None:

@@ -65,6 +65,13 @@ def test_a_cap_divides_between_characters_and_words() -> None:
     assert "mill" in shown(tokenizer, "the mill")
 
 
+def test_a_small_corpus_gets_few_words() -> None:
+    words = [f"w{chr(97 + i % 26)}{chr(97 + i // 26)}" for i in range(600)]
+    corpus = " ".join(words * 3)  # 7,199 characters: less than 256 times 250
+    assert WordTokenizer.learn([corpus]).vocab_size == 16 + 27 + 256 + 1
+    assert WordTokenizer.learn([corpus] * 13).vocab_size == 16 + 27 + 13 * len(corpus) // 250 + 1
+
+
 def test_growing_adds_characters_and_keeps_every_word() -> None:
     old = WordTokenizer.learn([CORPUS * 3])
     new, old_ids = old.extended(["ξένος", CORPUS])

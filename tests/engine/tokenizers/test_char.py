@@ -11,7 +11,6 @@ from engine.tokenizers.char import CharTokenizer
 
 from .texts import CORPUS, any_text
 
-
 LEARNED = CharTokenizer.learn([CORPUS])
 
 

@@ -14,15 +14,47 @@ import numpy.typing as npt
 import torch
 
 from engine.model import Model
-from engine.sampling.prime import read
+from engine.sampling.prime import prime_ids, read
+from engine.sampling.stream import Request, Sample, Stream
+from engine.tokenizers.base import Tokenizer
 
 
 @dataclass(frozen=True, slots=True)
 class Beam:
-    """A text of tokens and its surprise under the model, summed over them."""
+    """A text of tokens, the surprise of each under the model, and whether it is complete."""
 
-    tokens: tuple[int, ...]
-    nats: float
+    tokens: tuple[int, ...] = ()
+    nats_each: tuple[float, ...] = ()
+    ended: bool = False
+
+    @property
+    def nats(self) -> float:
+        return sum(self.nats_each)
+
+
+def write_likeliest(
+    model: Model, tokenizer: Tokenizer, request: Request, *, width: int, documents: bool
+) -> list[Sample]:
+    """The `width` likeliest texts that beam search finds for a request, which must have a length, the likeliest first.
+
+    The request's seed and config do not matter; its prime, length and stop text do, as in sampling.
+    """
+
+    def written(tokens: tuple[int, ...], nats_each: tuple[float, ...], index: int = 0) -> Stream:
+        stream = Stream(index, request, tokenizer)
+        for token, nats in zip(tokens, nats_each, strict=True):
+            stream.push(token, nats)
+        return stream
+
+    beams = beam_search(
+        model,
+        prime_ids(tokenizer, request.prime, documents=documents),
+        width=width,
+        ended=lambda tokens: written(tokens, (0.0,) * len(tokens)).sample is not None,
+        never=None if documents else tokenizer.document_end,
+    )
+    streams = [written(beam.tokens, beam.nats_each, i) for i, beam in enumerate(beams)]
+    return [stream.sample for stream in streams if stream.sample is not None]
 
 
 @torch.inference_mode()
@@ -43,29 +75,29 @@ def beam_search(
     """
     state = read(model, prime[:-1], model.initial_state(1))
     last = torch.tensor([int(prime[-1])])
-    beams = [Beam((), 0.0)]
-    while open_ := [(i, beam) for i, beam in enumerate(beams) if not ended(beam.tokens)]:
+    beams = [Beam()]
+    while open_ := [beam for beam in beams if not beam.ended]:
         logits, state = model.step(last.to(model.device), state)
         logp = logits.cpu().double().log_softmax(dim=-1)  # (open, V)
         if never is not None:
             logp[:, never] = -torch.inf
         likeliest = logp.sort(dim=-1, descending=True, stable=True)
-        best = zip(
-            likeliest.values[:, :width].tolist(), likeliest.indices[:, :width].tolist(), strict=True
-        )
-        # Each candidate with the row that it came from; ended texts have none.
-        pool = [(beam, -1) for beam in beams if ended(beam.tokens)]
-        for row, ((_, beam), (values, ids)) in enumerate(zip(open_, best, strict=True)):
+        values, ids = likeliest.values[:, :width].tolist(), likeliest.indices[:, :width].tolist()
+        # Nats, tokens, and the beam and row that a candidate comes from; an ended text stands for itself.
+        pool = [(beam.nats, beam.tokens, beam, -1) for beam in beams if beam.ended]
+        for row, beam in enumerate(open_):
             pool += [
-                (Beam((*beam.tokens, token), beam.nats - value), row)
-                for value, token in zip(values, ids, strict=True)
+                (beam.nats - value, (*beam.tokens, token), beam, row)
+                for value, token in zip(values[row], ids[row], strict=True)
                 if value > -torch.inf
             ]
-        pool.sort(key=lambda found: (found[0].nats, found[0].tokens))
-        kept = pool[:width]
-        beams = [beam for beam, _ in kept]
-        going_on = [(beam, row) for beam, row in kept if not ended(beam.tokens)]
-        rows = torch.tensor([row for _, row in going_on], dtype=torch.int64, device=model.device)
+        pool.sort(key=lambda candidate: candidate[:2])
+        beams, rows = [], []
+        for nats, tokens, beam, row in pool[:width]:
+            if row >= 0:
+                beam = Beam(tokens, (*beam.nats_each, nats - beam.nats), ended(tokens))
+                rows += [] if beam.ended else [row]
+            beams.append(beam)
         state = tuple(tuple(part[rows] for part in layer) for layer in state)
-        last = torch.tensor([beam.tokens[-1] for beam, _ in going_on], dtype=torch.int64)
+        last = torch.tensor([beam.tokens[-1] for beam in beams if not beam.ended])
     return beams

@@ -9,6 +9,7 @@ from typing import Literal
 
 import torch
 
+from checkpoints.errors import ConfigError
 from engine.config import SampleConfig
 from engine.sampling.filters import REPETITION_WINDOW
 from engine.tokenizers.base import Tokenizer
@@ -36,6 +37,12 @@ class Request:
     """Ends the text where this would appear, which is then not part of it; empty: nothing does."""
     keep_text: bool = True
     """Whether the finished sample holds its text, or only the pieces did (so that endless texts take no memory)."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed <= MAX_SEED:
+            raise ConfigError(f"seed is {self.seed}", hint="use a whole number from 0 to 2^63 - 1")
+        if self.length < 0:
+            raise ConfigError(f"length is {self.length}", hint="use 0 (no limit) or more")
 
     def copies(self, count: int) -> list[Request]:
         """`count` requests with the seeds `seed`, `seed + 1` and so on (0 follows the largest)."""

@@ -24,6 +24,7 @@ def model(
     hidden: int = 12,
     layers: int = 2,
     sharpness: float = 6.0,
+    end_bias: float = 0.0,
 ) -> Model:
     """A model that never spells bytes: like one that has learned not to."""
     config = ModelConfig(cell=cell, num_layers=layers, hidden_size=hidden, embedding_size=6)
@@ -32,4 +33,5 @@ def model(
         assert made.output_weight is not None
         made.output_weight.mul_(sharpness)
         made.output_bias[:NIBBLES] = -60.0
+        made.output_bias[-1] = end_bias
     return made

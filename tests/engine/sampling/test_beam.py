@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.config import ModelConfig, SampleConfig
+from engine.evaluation import score
 from engine.model import Model
-from engine.sampling.beam import beam_search
+from engine.sampling.beam import beam_search, write_likeliest
 from engine.sampling.prime import prime_ids
 from engine.sampling.sampler import Sampler
 from engine.sampling.stream import Request
@@ -111,3 +112,33 @@ def test_a_token_that_may_never_come_does_not() -> None:
         found = beam_search(small(seed), PRIME, width=500, ended=lambda t: len(t) == 3, never=END)
         assert len(found) == 27
         assert all(END not in b.tokens and math.isfinite(b.nats) for b in found)
+
+
+@pytest.mark.parametrize("documents", [False, True])
+def test_the_likeliest_texts_have_the_likelihood_that_the_evaluator_finds(documents: bool) -> None:
+    tokenizer = tiny.tokenizer()
+    model = tiny.model(tokenizer.vocab_size, sharpness=2.0)
+    request = Request(seed=0, prime="head", length=12)
+    samples = write_likeliest(model, tokenizer, request, width=5, documents=documents)
+    assert [s.index for s in samples] == [0, 1, 2, 3, 4]
+    assert [s.nats for s in samples] == sorted(s.nats for s in samples)
+    assert len({s.text for s in samples}) == 5
+    for sample in samples:
+        if sample.reason == "length":
+            assert len(sample.text) == 12
+            measured = score(model, tokenizer, sample.text, documents=documents, prime="head")
+            assert sample.nats_per_char == pytest.approx(measured.nats_per_char, rel=1e-5)
+
+
+def test_a_stop_text_ends_the_likeliest_too() -> None:
+    tokenizer = tiny.tokenizer()
+    model = tiny.model(tokenizer.vocab_size, sharpness=2.0)
+    (free, *_) = write_likeliest(
+        model, tokenizer, Request(seed=0, length=12), width=4, documents=False
+    )
+    stop = free.text[5:7]
+    stopped = write_likeliest(
+        model, tokenizer, Request(seed=0, length=12, stop=stop), width=4, documents=False
+    )
+    assert all(stop not in s.text for s in stopped)
+    assert stopped[0].reason == "stop"

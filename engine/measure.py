@@ -1,0 +1,94 @@
+"""A model's figures for its own held-out text, and for any other text that a person gives."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
+from checkpoints.errors import ConfigError, CorpusError
+from corpora import genres
+from corpora.reading import read_corpus
+from corpora.snapshot import Corpus
+from engine.config import DataConfig
+from engine.evaluation import Evaluation, Protocol, chars_and_words, evaluate
+from engine.load import LoadedModel
+from engine.sampling.prime import prime_ids
+from engine.tokens import Part, open_tokens, prepare
+
+PartName = Literal["train", "valid", "test"]
+
+
+def measure_part(
+    loaded: LoadedModel, name: PartName, *, protocol: Protocol | None = None, lanes: int = 1
+) -> Evaluation:
+    """The figures for a part of the text that the model's run was trained on.
+
+    `protocol` None takes `documents` for a model of documents, else `carried`. Raises RunError if the run's tokens are
+    gone, CorpusError if nothing was held out.
+    """
+    part: Part = getattr(open_tokens(loaded.path.parent / "tokens"), name)
+    if not part.chars:
+        raise CorpusError(
+            f"run {loaded.run} has no text for {name}", hint="give a file: rnnstudio eval RUN FILE"
+        )
+    return _measure(loaded, part, protocol=protocol, lanes=lanes)
+
+
+def measure_files(
+    loaded: LoadedModel,
+    paths: Sequence[str | Path],
+    *,
+    protocol: Protocol | None = None,
+    lanes: int = 1,
+    note: Callable[[str], None],
+) -> Evaluation:
+    """The figures for all the text in files, folders or archives, cut into documents as the model's genre is.
+
+    `note` is told what a person should know about the files. Raises CorpusError for what cannot be read.
+    """
+    nothing_held_out = DataConfig(valid_fraction=0, test_fraction=0)
+    with tempfile.TemporaryDirectory(prefix="rnnstudio-eval-") as folder:
+        corpus = _read(loaded, paths, Path(folder), note)
+        tokens = prepare(
+            corpus,
+            loaded.tokenizer,
+            nothing_held_out,
+            cache=Path(folder),
+            starts=genres.find(loaded.genre).document_starts,
+            document_mode=loaded.documents,
+        )
+        return _measure(loaded, tokens.train, protocol=protocol, lanes=lanes)
+
+
+def _read(
+    loaded: LoadedModel, paths: Sequence[str | Path], folder: Path, note: Callable[[str], None]
+) -> Corpus:
+    """Text where it is text; for a model of bytes also what is none."""
+    try:
+        return read_corpus(paths, folder, note=note)
+    except CorpusError:
+        if loaded.tokenizer.name != "byte" or "-" in map(str, paths):
+            raise
+    return read_corpus(paths, folder, binary=True, note=note)
+
+
+def _measure(
+    loaded: LoadedModel, part: Part, *, protocol: Protocol | None, lanes: int
+) -> Evaluation:
+    if protocol == "documents" and not loaded.documents:
+        raise ConfigError(
+            "the model was trained on one long text, which has no documents",
+            hint="use --protocol carried or windows",
+        )
+    _, words = chars_and_words(loaded.tokenizer, part.tokens)
+    return evaluate(
+        loaded.model,
+        part.tokens,
+        chars=part.chars,
+        words=words,
+        before=prime_ids(loaded.tokenizer, "", documents=loaded.documents),
+        protocol=protocol or ("documents" if loaded.documents else "carried"),
+        lanes=lanes,
+    )

@@ -1,0 +1,218 @@
+"""`rnnstudio sample`: write with a trained model."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from checkpoints.errors import ConfigError, UserError
+from engine.config import SampleConfig
+from rnnstudio.common import Json, RunsDir, runs_dir
+from rnnstudio.options import with_settings
+
+if TYPE_CHECKING:
+    from engine.load import LoadedModel
+    from engine.sampling.stream import Piece, Request, Sample
+    from engine.tokenizers.base import Tokenizer
+
+EXAMPLE = "Example:  rnnstudio sample plays -n 3 --temperature 0.7 --prime KING"
+
+LENGTH = 1000
+MAX_PRIME_BYTES = 64 << 20
+MOST_SAID = 8  # characters of a prime that are named
+
+
+@with_settings((SampleConfig,), shown=frozenset(SampleConfig.__dataclass_fields__))
+def sample(
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="Also RUN@best, RUN@last, RUN@STEP [the newest]")
+    ] = "",
+    *,
+    length: Annotated[
+        int | None, typer.Option(metavar="N", help=f"Characters [{LENGTH}]; 0: no limit")
+    ] = None,
+    prime: Annotated[str, typer.Option(metavar="TEXT", help="Text to go on from")] = "",
+    prime_file: Annotated[
+        str, typer.Option(metavar="FILE", help="The same from a file; - is stdin")
+    ] = "",
+    stop: Annotated[str, typer.Option(metavar="TEXT", help="End before this would appear")] = "",
+    until_document_end: Annotated[
+        bool, typer.Option("--until-document-end", help="Let a tune or a recipe end by itself")
+    ] = False,
+    count: Annotated[
+        int, typer.Option("-n", "--count", metavar="N", help="How many texts", show_default=False)
+    ] = 1,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="Of the first text; the next has N + 1 [random]")
+    ] = None,
+    greedy: Annotated[
+        bool, typer.Option("--greedy", help="The likeliest token each time (temperature 0)")
+    ] = False,
+    beam: Annotated[
+        int,
+        typer.Option(metavar="K", help="The likeliest text: search K wide", show_default=False),
+    ] = 0,
+    raw: Annotated[bool, typer.Option("--raw", help="Unchanged, to a terminal too")] = False,
+    device: Annotated[
+        str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps", show_default=False)
+    ] = "auto",
+    threads: Annotated[
+        int, typer.Option(metavar="N", help="CPU threads [1]", show_default=False)
+    ] = 1,
+    runs: RunsDir = None,
+    as_json: Json = False,
+    settings: dict[str, Any],
+) -> None:
+    """Write text with a trained model. Filters apply in the order in which they are listed."""
+    config = _config(settings, greedy=greedy)
+    if raw and as_json:
+        raise UserError("--raw and --json exclude each other", hint="leave one of them out")
+    if count < 1 or beam < 0:
+        raise ConfigError(
+            f"-n is {count} and --beam {beam}", hint="use 1 or more texts, and 0 or more beams"
+        )
+    if beam and count > beam:
+        raise UserError(
+            f"a search {beam} wide finds {beam} texts, not {count}", hint=f"use --beam {count}"
+        )
+    prime = _prime(prime, prime_file)
+
+    import torch
+
+    from engine import devices
+    from engine.load import open_run
+    from engine.sampling.stream import Request
+    from rnnstudio.writing import JsonTexts, PlainTexts, Texts, in_order, say
+
+    where, _ = devices.choose(device)
+    torch.set_num_threads(max(1, threads))  # one text is a chain of products too small to share
+    loaded = open_run(run, runs_dir(runs), note=say)
+    loaded.model.to(where)
+    if length is None:
+        length = 0 if until_document_end else LENGTH
+    _check_end(loaded, length, stop, until_document_end, alone=count == 1 and not as_json)
+    if beam and not length:
+        raise UserError("--beam must know how far to look", hint="give --length, for example 200")
+    prime = _familiar(loaded.tokenizer, prime)
+    drawn = not beam and config.temperature > 0
+    if seed is None:
+        seed = secrets.randbelow(2**31) if drawn else 0
+    how = f"beam {beam}" if beam else f"temperature {config.temperature:g}" if drawn else "greedy"
+    say(f"{loaded.run} at step {loaded.step:,} · {how}" + f" · --seed {seed}" * drawn)
+    request = Request(
+        seed=seed, prime=prime, config=config, length=length, stop=stop, keep_text=as_json
+    )
+    out: Texts
+    if as_json:
+        out = JsonTexts(loaded)
+    elif raw and loaded.tokenizer.name == "byte":
+        loaded, request, prime = _as_bytes(loaded, request)
+        out = PlainTexts(request.copies(count), prime=prime, raw=True, encoding="latin-1")
+    else:
+        out = PlainTexts(request.copies(count), prime=prime, raw=raw)
+    try:
+        out.tell(in_order(_written(loaded, request, count=count, beam=beam)))
+    except BrokenPipeError:  # whoever read has enough: `| head` is no fault
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _written(
+    loaded: LoadedModel, request: Request, *, count: int, beam: int
+) -> Iterator[Piece | Sample]:
+    from engine.sampling.beam import write_likeliest
+    from engine.sampling.sampler import Sampler
+    from engine.sampling.stream import Piece
+
+    model, tokenizer, documents = loaded.model, loaded.tokenizer, loaded.documents
+    if not beam:
+        yield from Sampler(model, tokenizer, documents=documents).stream(request.copies(count))
+        return
+    kept = replace(request, keep_text=True)
+    for found in write_likeliest(model, tokenizer, kept, width=beam, documents=documents)[:count]:
+        yield Piece(found.index, found.text)
+        yield found
+
+
+def _config(settings: dict[str, Any], *, greedy: bool) -> SampleConfig:
+    if greedy and settings.get("temperature", 0) != 0:
+        raise ConfigError(
+            f"--greedy is temperature 0, and --temperature is {settings['temperature']:g}",
+            hint="leave one of them out",
+        )
+    return SampleConfig(**(settings | {"temperature": 0.0} if greedy else settings))
+
+
+def _check_end(
+    loaded: LoadedModel, length: int, stop: str, until_document_end: bool, *, alone: bool
+) -> None:
+    if until_document_end and not loaded.documents:
+        raise UserError(
+            f"run {loaded.run} learned one long text, which has no documents that could end",
+            hint="give --length or --stop instead",
+        )
+    if not (length or stop or loaded.documents or alone):
+        raise UserError(
+            "a text that never ends leaves no room for -n or --json", hint="give --length or --stop"
+        )
+
+
+def _prime(text: str, file: str) -> str:
+    """The prime, from a file byte for byte but for its encoding's mark and its line ends, which become LF."""
+    if not file:
+        return text
+    if text:
+        raise UserError("--prime and --prime-file exclude each other", hint="leave one of them out")
+    try:
+        if file == "-":
+            data = sys.stdin.buffer.read(MAX_PRIME_BYTES + 1)
+        else:
+            with Path(file).open("rb") as opened:
+                data = opened.read(MAX_PRIME_BYTES + 1)
+        read = data.decode("utf-8-sig")
+    except OSError as error:
+        raise UserError(
+            f"{file} cannot be read: {error.strerror}", hint="is the path right?"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{file} is not UTF-8 at byte {error.start:,}", hint="save it as UTF-8"
+        ) from None
+    if len(data) > MAX_PRIME_BYTES:
+        raise UserError(
+            f"{file} has more than {MAX_PRIME_BYTES >> 20} MiB", hint="give the part that matters"
+        )
+    return read.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _familiar(tokenizer: Tokenizer, prime: str) -> str:
+    """The prime as the model reads it; characters that it never saw are said, and are no fault."""
+    from rnnstudio.writing import say
+
+    read, replaced = tokenizer.familiar(prime)
+    if replaced:
+        pairs = ", ".join(
+            f"{other!r} for {char!r}" for char, other in [*replaced.items()][:MOST_SAID]
+        )
+        say(f"the prime is read with {pairs}{', …' * (len(replaced) > MOST_SAID)}: nearest known")
+    if odd := tokenizer.unseen(read):
+        shown = " ".join(map(repr, odd[:MOST_SAID])) + " …" * (len(odd) > MOST_SAID)
+        say(f"the model never saw {shown}: it reads them as bytes, and may go astray")
+    return read
+
+
+def _as_bytes(loaded: LoadedModel, request: Request) -> tuple[LoadedModel, Request, str]:
+    """The same, writing characters that each stand for a byte (Latin-1), and the prime spelled so."""
+    from engine.sampling.raw import RawBytes
+
+    return (
+        replace(loaded, tokenizer=RawBytes()),
+        replace(request, stop=request.stop.encode().decode("latin-1")),
+        request.prime.encode("utf-8", "surrogatepass").decode("latin-1"),
+    )

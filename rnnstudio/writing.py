@@ -1,0 +1,158 @@
+"""How written texts leave the program: as they grow, one after the other, or as JSON lines."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Protocol
+
+from engine.load import LoadedModel
+from engine.sampling.stream import Piece, Request, Sample
+from engine.sampling.stuck import TAIL, stuck
+from tui.literal import literal
+
+Items = Iterable[Piece | Sample]
+
+
+class Texts(Protocol):
+    """Where the texts go."""
+
+    def tell(self, items: Items) -> None:
+        """Pass on everything, as it comes."""
+        ...
+
+
+def say(text: str) -> None:
+    """A line of narration, beside the data."""
+    print(literal(text), file=sys.stderr, flush=True)
+
+
+def as_json(loaded: LoadedModel, sample: Sample) -> dict[str, Any]:
+    """What a finished text is and what reproduces it: a line of `sample --json`."""
+    request = sample.request
+    return {
+        "text": sample.text,
+        "prime": request.prime,
+        "seed": request.seed,
+        "temperature": request.config.temperature,
+        "step": loaded.step,
+        "nats_per_char": sample.nats_per_char,
+        "run": loaded.run,
+        "checkpoint": loaded.path.name,
+        "chars": sample.chars,
+        "tokens": sample.tokens,
+        "ended_by": sample.reason,
+        "settings": {
+            **dataclasses.asdict(request.config),
+            "length": request.length,
+            "stop": request.stop,
+        },
+    }
+
+
+def in_order(items: Items) -> Iterator[Piece | Sample]:
+    """The same items, all of the first text before any of the second: a model with many lanes fills several at once."""
+    current = 0
+    waiting: dict[int, list[Piece | Sample]] = {}
+    for item in items:
+        waiting.setdefault(item.index, []).append(item)
+        while held := waiting.pop(current, []):
+            yield from held
+            if isinstance(held[-1], Piece):
+                break
+            current += 1
+
+
+class JsonTexts:
+    """One object a line, as soon as its text is finished."""
+
+    def __init__(self, loaded: LoadedModel) -> None:
+        self._loaded = loaded
+
+    def tell(self, items: Items) -> None:
+        for item in items:
+            if isinstance(item, Sample):
+                line = json.dumps(as_json(self._loaded, item), ensure_ascii=False, allow_nan=False)
+                # A lone surrogate has no UTF-8, but JSON has an escape for it.
+                sys.stdout.buffer.write(line.encode("utf-8", "backslashreplace") + b"\n")
+                sys.stdout.buffer.flush()
+
+
+class PlainTexts:
+    """Prime and text as they grow, on standard output; between texts a blank line; about each, a line on stderr.
+
+    On a terminal nothing that it would obey gets through. A pipe gets the text as it is, in `encoding`. `raw` sends it
+    as it is to a terminal too, and adds nothing.
+    """
+
+    def __init__(
+        self, requests: Sequence[Request], *, prime: str, raw: bool, encoding: str = "utf-8"
+    ) -> None:
+        self._requests, self._prime, self._raw, self._encoding = requests, prime, raw, encoding
+        self._shown = sys.stdout.isatty() and not raw
+        self._index = -1
+        self._tail = ""
+        self._at_line_start = True
+
+    def tell(self, items: Items) -> None:
+        began = time.perf_counter()
+        try:
+            for item in items:
+                if item.index != self._index:
+                    self._begin(item.index)
+                if isinstance(item, Piece):
+                    self._tail = (self._tail + item.text)[-TAIL:]
+                    self._write(item.text)
+                else:
+                    self._end(item, time.perf_counter() - began)
+                    began = time.perf_counter()
+        finally:
+            if self._shown and not self._at_line_start:
+                self._write("\n")  # interrupted in the middle of a line
+
+    def _begin(self, index: int) -> None:
+        if len(self._requests) > 1:
+            if index and not self._raw:
+                self._write("\n")
+            say(f"── text {index + 1} of {len(self._requests)}, seed {self._requests[index].seed}")
+        self._index, self._tail = index, ""
+        self._write(self._prime)
+
+    def _end(self, sample: Sample, seconds: float) -> None:
+        if not self._raw and not self._at_line_start:
+            self._write("\n")
+        if sample.nats_per_char is None:
+            return
+        say(
+            f"── {sample.chars:,} characters, ended by {sample.reason}; {sample.nats_per_char:.3f} nats/char under "
+            f"the model; {sample.chars / max(seconds, 1e-6):,.0f} characters/s"
+        )
+        if hint := _advice(self._tail, sample.request):
+            say(f"  → {hint}")
+
+    def _write(self, text: str) -> None:
+        if not text:
+            return
+        self._at_line_start = text.endswith("\n")
+        if self._shown:
+            sys.stdout.write(literal(text))
+        else:
+            sys.stdout.flush()
+            sys.stdout.buffer.write(text.encode(self._encoding, "replace"))
+        sys.stdout.flush()
+
+
+def _advice(tail: str, request: Request) -> str:
+    """What to try when a model is stuck."""
+    value = request.config.temperature
+    match stuck(tail):
+        case "loop":
+            warmer = f"--temperature {min(1.0, value + 0.3):.1f} or " if value < 1 else ""
+            return f"it repeats itself; is the temperature too low? Try {warmer}--repetition-penalty 1.3"
+        case "unbroken":
+            return "it strayed into a run without spaces; try another --seed, or --min-p 0.05"
+        case _:
+            return ""

@@ -1,0 +1,164 @@
+"""`rnnstudio eval`: figures of a run's own held-out text and of other files, against the evaluator called by hand."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from checkpoints.errors import CorpusError, RnnStudioError, RunError
+from corpora.reading import read_corpus
+from engine.config import DataConfig
+from engine.evaluation import evaluate, score
+from engine.load import LoadedModel, open_run
+from engine.tokenizers.byte import ByteTokenizer
+from engine.tokens import prepare
+from rnnstudio.cli import app
+from tests.engine import checkpoint, tiny
+
+LETTERS = tiny.tokenizer()
+
+
+def words(n: int, seed: int = 0) -> str:
+    rng = np.random.default_rng(seed)
+    return "".join(rng.choice(list(tiny.LETTERS), n))
+
+
+def run(runs: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(app, ["eval", *arguments, "--runs", str(runs)])
+
+
+def figures(runs: Path, *arguments: str) -> dict[str, Any]:
+    result = run(runs, *arguments, "--json")
+    if result.exception is not None:
+        raise result.exception
+    body = json.loads(result.stdout)
+    assert isinstance(body, dict)
+    return body
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with its own tokens, the last tenth of which is held out."""
+    folder = tmp_path_factory.mktemp("trained")
+    text = folder / "text.txt"
+    text.write_text(words(6000), encoding="utf-8")
+    corpus = read_corpus([text], folder / "cache", note=lambda _: None)
+    config = DataConfig(split="nanogpt", test_fraction=0)
+    files = checkpoint.files(tiny.model(LETTERS.vocab_size), LETTERS)
+    checkpoint.write(folder / "plays", 10, files)
+    prepare(corpus, LETTERS, config, cache=folder / "cache", run_tokens=folder / "plays" / "tokens")
+    return folder
+
+
+def opened(runs: Path) -> LoadedModel:
+    return open_run("plays", runs)
+
+
+def test_without_a_file_it_is_the_runs_own_held_out_text(trained: Path) -> None:
+    held_out = words(6000)[-600:]
+    loaded = opened(trained)
+    expected = score(loaded.model, loaded.tokenizer, held_out, documents=False)
+    found = figures(trained, "plays")
+    assert found["nats_per_char"] == pytest.approx(expected.nats_per_char, rel=1e-6)
+    assert found["bits_per_char"] == pytest.approx(found["nats_per_char"] / math.log(2))
+    assert (found["chars"], found["tokens"], found["protocol"]) == (600, 600, "carried")
+    assert found["perplexity_per_word"] == pytest.approx(expected.perplexity_per_word, rel=1e-4)
+    assert (found["run"], found["step"], found["text"]) == ("plays", 10, "valid")
+    assert figures(trained, "plays", "--part", "train")["chars"] == 5400
+
+
+def test_any_file_can_be_measured(trained: Path, tmp_path: Path) -> None:
+    text = words(700, seed=5) + "\nNever seen: Żółw 🐢\n"
+    file = tmp_path / "other.txt"
+    file.write_bytes(text.replace("\n", "\r\n").encode("utf-16"))
+    loaded = opened(trained)
+    expected = score(loaded.model, loaded.tokenizer, text, documents=False)
+    found = figures(trained, "plays", str(file))
+    assert found["nats_per_char"] == pytest.approx(expected.nats_per_char, rel=1e-6)
+    assert (found["chars"], found["tokens"]) == (expected.chars, expected.tokens)
+    assert found["chars"] < found["tokens"]
+
+
+def test_the_protocol_is_chosen_and_stamped(trained: Path) -> None:
+    found = {
+        name: figures(trained, "plays", *arguments)
+        for name, arguments in {
+            "carried": [],
+            "carried, 4 lanes": ["--lanes", "4"],
+            "windows of 256": ["--protocol", "windows"],
+        }.items()
+    }
+    assert [f["protocol"] for f in found.values()] == list(found)
+    assert len({f["nats_per_char"] for f in found.values()}) == 3
+
+
+def test_documents_are_cut_and_measured_each_by_itself(runs: Path, tmp_path: Path) -> None:
+    recipes = [f"MMMMM-- Recipe via Meal-Master\n\n      Title: {words(30, i)}\n" for i in range(5)]
+    file = tmp_path / "recipes.txt"
+    file.write_text("".join(recipes), encoding="utf-8")
+    loaded = open_run("tunes", runs)
+    end = loaded.tokenizer.document_end
+    tokens = np.concatenate([[*loaded.tokenizer.encode(r), end] for r in recipes])
+    chars = sum(map(len, recipes))
+    expected = evaluate(loaded.model, tokens, chars=chars, before=[end], protocol="documents")
+    found = figures(runs, "tunes", str(file))
+    assert found["protocol"] == "documents"
+    assert found["nats_per_char"] == pytest.approx(expected.nats_per_char, rel=1e-6)
+    assert (found["chars"], found["tokens"]) == (chars, len(tokens))
+
+
+def test_files_that_are_no_text_are_measured_by_a_model_of_bytes_only(
+    tmp_path: Path, trained: Path
+) -> None:
+    file = tmp_path / "data.bin"
+    file.write_bytes(bytes(range(256)) * 3)
+    tokenizer = ByteTokenizer()
+    model = tiny.model(tokenizer.vocab_size)
+    checkpoint.write(tmp_path / "runs" / "bytes", 1, checkpoint.files(model, tokenizer))
+    found = figures(tmp_path / "runs", "bytes", str(file))
+    assert (found["chars"], found["tokens"]) == (768, 768)
+    with pytest.raises(CorpusError):
+        figures(trained, "plays", str(file))
+
+
+def test_people_read_the_same_figures(trained: Path) -> None:
+    found = figures(trained, "plays")
+    text = run(trained, "plays").stdout
+    assert (
+        f"{found['nats_per_char']:.4f} nats/char = {found['bits_per_char']:.4f} bits/char" in text
+    )
+    assert "plays at step 10" in text
+    assert "read carried" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "said"),
+    [
+        (["plays", "--part", "vlaid"], RnnStudioError, "'vlaid'"),
+        (["plays", "--protocol", "exact"], RnnStudioError, "'exact'"),
+        (["plays", "--protocol", "documents"], RnnStudioError, "no documents"),
+        (["plays", "--part", "test"], CorpusError, "no text for test"),
+        (["plays", "nowhere.txt"], CorpusError, "nowhere.txt"),
+        (["plais"], RunError, "no run"),
+    ],
+)
+def test_mistakes_are_told_in_a_sentence(
+    trained: Path, arguments: list[str], kind: type[RnnStudioError], said: str
+) -> None:
+    error = run(trained, *arguments).exception
+    assert isinstance(error, kind)
+    assert said in error.message
+    assert error.hint
+    assert error.exit_code == 2
+
+
+def test_a_run_whose_tokens_are_gone_says_so(runs: Path) -> None:
+    with pytest.raises(RunError, match="missing or damaged"):
+        figures(runs, "plays")

@@ -33,7 +33,8 @@ MOST = 500
 _STOP = frozenset(
     "and or the of a an to with for in cut into fresh chopped sliced diced minced large small medium whole ground "
     "dried cooked uncooked optional taste needed peeled grated shredded finely coarsely cubed crushed melted softened "
-    "beaten drained halved quartered thinly thick cups cup can canned frozen hot cold warm low fat free extra lean".split()
+    "beaten drained halved quartered thinly thick cups cup can canned frozen hot cold warm low fat free "
+    "extra lean".split()
 )
 
 

@@ -47,6 +47,9 @@ class Figure:
     better: Literal["more", "less", "human"] = "more"
     """Whether more is better, less is, or what is nearest to the human text's figure."""
 
+    once: str = ""
+    """What one says when a model has come close to human text in it: "its brackets and quotes close"."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -59,7 +62,7 @@ class Verdict:
 Validator = Callable[[str], Verdict]
 """Judges a text; any text: it never raises, and its time grows linearly with the text's length."""
 
-VALID = Figure("of the text is in pieces without a fault")
+VALID = Figure("text without a fault", once="most of what it writes is well formed")
 
 
 NOTHING = Verdict({"valid": 0.0}, (Problem(0, "nothing was written"),))

@@ -72,8 +72,8 @@ class CSource(Genre):
 
     figures = {  # noqa: RUF012
         "valid": VALID,
-        "parsed": Figure("of the bytes parse"),
-        "functions_whole": Figure("functions that parse whole"),
+        "parsed": Figure("bytes that parse", once="its C parses"),
+        "functions_whole": Figure("functions that parse whole", once="its functions parse whole"),
         "declared": Figure("identifiers used that are declared or known", better="human"),
     }
 

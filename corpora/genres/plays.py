@@ -38,10 +38,10 @@ class Plays(Genre):
     sign = "speeches under a speaker's name"
     figures = {  # noqa: RUF012
         "valid": VALID,
-        "speaker_lines": Figure("speeches under a well-formed speaker line"),
-        "known_speakers": Figure("speakers known from the training text", better="human"),
+        "speaker_lines": Figure("speeches under a well-formed speaker line", once="its speeches stand under a speaker's name"),
+        "known_speakers": Figure("speakers known from the training text", better="human", once="it knows its speakers"),
         "line_chars": Figure("characters a line", unit="chars", better="human"),
-        "pairs_closed": Figure("speeches with brackets and quotes closed"),
+        "pairs_closed": Figure("speeches with brackets and quotes closed", once="its brackets and quotes close"),
     }
 
     def score(self, text: str) -> float:

@@ -1,0 +1,83 @@
+"""Copied passages, against a search of every passage."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from corpora.copies import LEAST, CopyIndex
+
+TRAINING = "the old man sat on the quay and looked at the boats — the boats of the harbour — until the evening came. " * 3
+
+
+def brute_longest(text: str, training: str) -> int:
+    best = 0
+    for i in range(len(text)):
+        while text[i : i + best + 1] in training and i + best < len(text):
+            best += 1
+    return best
+
+
+def brute_share(text: str, training: str) -> float:
+    inside = [False] * len(text)
+    for i in range(len(text) - LEAST + 1):
+        if text[i : i + LEAST] in training:
+            inside[i : i + LEAST] = [True] * LEAST
+    return sum(inside) / len(text)
+
+
+@given(
+    training=st.text(alphabet="ab é漢", max_size=200),
+    parts=st.lists(
+        st.tuples(st.integers(0, 199), st.integers(0, 60), st.text(alphabet="abc é漢🎵", max_size=8)),
+        min_size=1,
+        max_size=6,
+    ),
+)
+@example(training="", parts=[(0, 5, "abc")])
+@settings(max_examples=200, deadline=None)
+def test_copies_are_those_of_a_search_of_every_passage(
+    training: str, parts: list[tuple[int, int, str]]
+) -> None:
+    text = "".join(training[at : at + length] + own for at, length, own in parts)
+    found = CopyIndex([training[:70], training[70:]]).find(text)
+    if not text or not training:
+        assert found.longest is None
+        return
+    assert found.longest is not None
+    assert found.longest.length == brute_longest(text, training)
+    assert found.share == pytest.approx(brute_share(text, training))
+    for copy in (found.longest, *found.passages):
+        passage = text[copy.start : copy.start + copy.length]
+        assert training[copy.place : copy.place + copy.length] == passage
+
+
+def test_a_text_copied_whole_is_one_passage_and_the_place_is_told() -> None:
+    rng = random.Random(0)
+    training = "".join(rng.choice("abcdefgh \n") for _ in range(30_000))
+    found = CopyIndex([training]).find(training[5000:25_000])
+    assert found.share == 1.0
+    assert found.longest is not None
+    assert (found.longest.start, found.longest.length, found.longest.place) == (0, 20_000, 5000)
+    assert len(found.passages) == 1
+
+
+def test_own_words_are_no_copies() -> None:
+    found = CopyIndex([TRAINING]).find("nothing of this was written before, as far as I know")
+    assert found.share == 0.0
+    assert found.passages == ()
+
+
+def test_of_a_long_training_text_spaced_pieces_are_kept_and_places_stay_true() -> None:
+    rng = random.Random(1)
+    pieces = ["".join(rng.choice("abcdefgh") for _ in range(1000)) for _ in range(64)]
+    index = CopyIndex(pieces, limit=10_000)
+    whole = "".join(pieces)
+    kept = [i for i, piece in enumerate(pieces) if index.find(piece).share == 1.0]
+    assert kept == [0, 8, 16, 24, 32, 40, 48, 56]
+    found = index.find(pieces[24]).longest
+    assert found is not None
+    assert whole[found.place : found.place + 1000] == pieces[24]

@@ -75,7 +75,10 @@ class CopyIndex:
             length, place = self._longest_match(data, at)
             while length and at + length < len(data) and not begins[at + length]:
                 length -= 1  # never a part of a character
-            if chars[at + length] - chars[at] > chars[longest_at + longest_bytes] - chars[longest_at]:
+            if (
+                chars[at + length] - chars[at]
+                > chars[longest_at + longest_bytes] - chars[longest_at]
+            ):
                 longest_bytes, longest_at, longest_place = length, at, place
             if chars[at + length] - chars[at] >= LEAST and at + length > covered_to:
                 covered += chars[at + length] - chars[max(at, covered_to)]

@@ -7,13 +7,17 @@ from collections.abc import Mapping
 from corpora.genres.base import Figure, Genre
 
 GENERAL: Mapping[str, Figure] = {
-    "words_known": Figure("words known from the training text", better="human", once="its words are real"),
+    "words_known": Figure(
+        "words known from the training text", better="human", once="its words are real"
+    ),
     "words_invented": Figure("invented words in 1,000", unit="count", better="human"),
     "distinct_2": Figure("different pairs of words", better="human"),
     "distinct_3": Figure("different triples of words", better="human"),
     "looped": Figure("text inside loops", better="less"),
     "copied": Figure("text inside copies of 20 characters or more", better="human"),
-    "longest_copy": Figure("characters in the longest copied passage", unit="count", better="human"),
+    "longest_copy": Figure(
+        "characters in the longest copied passage", unit="count", better="human"
+    ),
 }
 """What is measured in every genre."""
 

@@ -1,11 +1,11 @@
 """How good the writing is: a genre's figures and the general ones, each beside the same figure for human text.
 
-    judge = Judge.build(genre, training_pieces, heldout, sample_chars=400)
-    judge.figures(text)                 one text's figures, by the names of corpora.figures.table(genre)
-    judge.human                         the same figures for held-out text in pieces as long as a sample
-    judge.milestones(step, figures)     what the model can do since this step
-    judge.rank(texts, nats)             for `sample --best-of`: which is best, and why
-    judge.baseline                      nats per character of an n-gram model, to read the loss against
+judge = Judge.build(genre, training_pieces, heldout, sample_chars=400)
+judge.figures(text)                 one text's figures, by the names of corpora.figures.table(genre)
+judge.human                         the same figures for held-out text in pieces as long as a sample
+judge.milestones(step, figures)     what the model can do since this step
+judge.rank(texts, nats)             for `sample --best-of`: which is best, and why
+judge.baseline                      nats per character of an n-gram model, to read the loss against
 """
 
 from __future__ import annotations
@@ -141,7 +141,9 @@ class Judge:
         nats = figures.get("nats_per_char")
         if nats is not None and self.baseline is not None and nats < self.baseline:
             text = f"better than the {ngram.ORDER + 1}-gram model since step {step:,}"
-            found.append(("ngram", f"{text} ({nats:.3f} nats a character, it has {self.baseline:.3f})"))
+            found.append(
+                ("ngram", f"{text} ({nats:.3f} nats a character, it has {self.baseline:.3f})")
+            )
         new = [(name, text) for name, text in found if name not in self.reached]
         self.reached.update(name for name, _ in new)
         return new
@@ -194,13 +196,16 @@ class Judge:
         text, size = self._heldout, self._sample_chars
         if len(text) < 50:
             return []
-        starts = [at for at in self.genre.document_starts([text]) if at + size <= len(text)]
-        if len(starts) < HUMAN_PIECES:
+        every = list(self.genre.document_starts([text]))
+        starts = [at for at in every if at + size <= len(text)] or every
+        if len(starts) < HUMAN_PIECES and not self.genre.documents:
             starts = [at for at, _ in words.paragraphs(text) if at + size <= len(text)] or starts
-        if len(starts) < HUMAN_PIECES:
+        if len(starts) < HUMAN_PIECES and not self.genre.documents:
             # One long text without places to begin at: spread over it.
             last = max(0, len(text) - size)
-            starts = sorted({round(last * i / HUMAN_PIECES) for i in range(HUMAN_PIECES)} | set(starts))
+            starts = sorted(
+                {round(last * i / HUMAN_PIECES) for i in range(HUMAN_PIECES)} | set(starts)
+            )
         if len(starts) > HUMAN_PIECES:
             starts = sorted(random.Random(0).sample(starts, HUMAN_PIECES))
         return [text[at : at + size] for at in starts]

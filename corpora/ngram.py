@@ -31,11 +31,11 @@ def nats_per_char(training: str, judged: str, *, order: int = ORDER) -> float:
     The first `JUDGED_CHARS` characters are judged, each after as many of those before it as there are, by the counts
     of the training text's last `TRAINING_CHARS` characters.
     """
-    train, test = _codes(training[-TRAINING_CHARS:]), _codes(judged[:JUDGED_CHARS])
-    if not len(test):
+    known, asked_for = _codes(training[-TRAINING_CHARS:]), _codes(judged[:JUDGED_CHARS])
+    if not len(asked_for):
         return float("nan")
-    alphabet, codes = np.unique(np.concatenate((train, test)), return_inverse=True)
-    train, test = codes[: len(train)], codes[len(train) :]
+    alphabet, codes = np.unique(np.concatenate((known, asked_for)), return_inverse=True)
+    train, test = codes[: len(known)], codes[len(known) :]
     # Tabulation hashing: a random number for each character at each distance; contexts are told apart by 64 bits.
     table = np.random.default_rng(0).integers(
         0, 2**64, size=(order + 2, len(alphabet)), dtype=np.uint64

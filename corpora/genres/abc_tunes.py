@@ -37,7 +37,9 @@ class AbcTunes(Genre):
     documents = True
     figures = {  # noqa: RUF012
         "valid": VALID,
-        "headers_whole": Figure("tunes with a number, a title and a key", once="its tunes have whole headers"),
+        "headers_whole": Figure(
+            "tunes with a number, a title and a key", once="its tunes have whole headers"
+        ),
         "repeats_balanced": Figure("tunes whose repeats open and close by turns"),
     }
 

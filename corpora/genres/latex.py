@@ -67,8 +67,13 @@ class Latex(Genre):
     sign = "commands, environments and formulas"
     figures = {  # noqa: RUF012
         "valid": VALID,
-        "balanced": Figure("blocks whose braces, formulas and environments balance", once="its formulas and environments close"),
-        "known_commands": Figure("commands that LaTeX or the training text has", once="it invents no commands"),
+        "balanced": Figure(
+            "blocks whose braces, formulas and environments balance",
+            once="its formulas and environments close",
+        ),
+        "known_commands": Figure(
+            "commands that LaTeX or the training text has", once="it invents no commands"
+        ),
         "known_labels": Figure("references to labels that exist", better="human"),
     }
 

@@ -25,6 +25,7 @@ SPEAKER = re.compile(
     r"^(?:[A-Z][\w.'’-]*|\d+)(?:,? (?:[A-Z][\w.'’-]*|\d+|of|the|to|and|in|a|within|with|de|le)){0,5}:$",
     re.MULTILINE,
 )
+_BEGINNING = re.compile(r"(?:\d|[A-Z])[\w ,.'’-]{0,40}:?")
 _SCENE = re.compile(r"^(?:ACT|SCENE|Act|Scene|PROLOGUE|EPILOGUE|INDUCTION)\b[^\n]*$", re.MULTILINE)
 _DIRECTION = re.compile(r"\[[^\]\[\n]{0,300}\]|^(?:Enter|Exit|Exeunt)\b[^\n]*$", re.MULTILINE)
 
@@ -38,10 +39,17 @@ class Plays(Genre):
     sign = "speeches under a speaker's name"
     figures = {  # noqa: RUF012
         "valid": VALID,
-        "speaker_lines": Figure("speeches under a well-formed speaker line", once="its speeches stand under a speaker's name"),
-        "known_speakers": Figure("speakers known from the training text", better="human", once="it knows its speakers"),
+        "speaker_lines": Figure(
+            "speeches under a well-formed speaker line",
+            once="its speeches stand under a speaker's name",
+        ),
+        "known_speakers": Figure(
+            "speakers known from the training text", better="human", once="it knows its speakers"
+        ),
         "line_chars": Figure("characters a line", unit="chars", better="human"),
-        "pairs_closed": Figure("speeches with brackets and quotes closed", once="its brackets and quotes close"),
+        "pairs_closed": Figure(
+            "speeches with brackets and quotes closed", once="its brackets and quotes close"
+        ),
     }
 
     def score(self, text: str) -> float:
@@ -112,7 +120,7 @@ def _form_problems(
         return
     if not SPEAKER.match(lines[0]):
         # The last block of a sample may have been cut inside its speaker line.
-        if not (unfinished and len(lines) == 1):
+        if not (unfinished and _BEGINNING.fullmatch(block)):
             yield Problem(start, f"no speaker's name over {lines[0][:40]!r}")
     elif len(lines) == 1 and not unfinished:
         yield Problem(start, f"{lines[0][:40]} says nothing")

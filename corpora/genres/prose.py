@@ -40,8 +40,14 @@ class Prose(Genre):
     sign = "the general case"
     figures = {  # noqa: RUF012 - a constant table, as in every genre
         "valid": VALID,
-        "pairs_closed": Figure("paragraphs with brackets and quotes closed", once="its brackets and quotes close"),
-        "sentences_ended": Figure("paragraphs that end a sentence", better="human", once="its paragraphs end with a sentence"),
+        "pairs_closed": Figure(
+            "paragraphs with brackets and quotes closed", once="its brackets and quotes close"
+        ),
+        "sentences_ended": Figure(
+            "paragraphs that end a sentence",
+            better="human",
+            once="its paragraphs end with a sentence",
+        ),
     }
 
     def score(self, text: str) -> float:

@@ -44,8 +44,13 @@ class Recipes(Genre):
     documents = True
     figures = {  # noqa: RUF012
         "valid": VALID,
-        "complete": Figure("recipes with title, categories, yield, ingredients and directions", once="its recipes are complete"),
-        "amounts_parsed": Figure("amounts and units that can be read", once="its amounts make sense"),
+        "complete": Figure(
+            "recipes with title, categories, yield, ingredients and directions",
+            once="its recipes are complete",
+        ),
+        "amounts_parsed": Figure(
+            "amounts and units that can be read", once="its amounts make sense"
+        ),
         "ingredients_used": Figure("listed ingredients that the directions use", better="human"),
         "steps_listed": Figure("ingredients in the directions that are listed", better="human"),
         "absurd_amounts": Figure("amounts that nobody cooks", unit="count", better="less"),

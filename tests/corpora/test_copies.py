@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 
 from corpora.copies import LEAST, CopyIndex
 
-TRAINING = "the old man sat on the quay and looked at the boats — the boats of the harbour — until the evening came. " * 3
+TRAINING = (
+    "the old man sat on the quay and looked at the boats — the boats of the harbour — until the evening came. "
+    * 3
+)
 
 
 def brute_longest(text: str, training: str) -> int:
@@ -32,7 +35,9 @@ def brute_share(text: str, training: str) -> float:
 @given(
     training=st.text(alphabet="ab é漢", max_size=200),
     parts=st.lists(
-        st.tuples(st.integers(0, 199), st.integers(0, 60), st.text(alphabet="abc é漢🎵", max_size=8)),
+        st.tuples(
+            st.integers(0, 199), st.integers(0, 60), st.text(alphabet="abc é漢🎵", max_size=8)
+        ),
         min_size=1,
         max_size=6,
     ),

@@ -68,9 +68,7 @@ def naive_looped(text: str) -> float:
 
 
 @given(
-    parts=st.lists(
-        st.tuples(st.text(alphabet="ab ☃", max_size=12), st.integers(1, 12)), max_size=4
-    )
+    parts=st.lists(st.tuples(st.text(alphabet="ab ☃", max_size=12), st.integers(1, 12)), max_size=4)
 )
 @settings(max_examples=150, deadline=None)
 def test_loops_are_those_of_a_walk_over_the_text(parts: list[tuple[str, int]]) -> None:
@@ -101,7 +99,9 @@ def test_beating_the_ngram_model_is_a_milestone() -> None:
     judge = Judge.build(genres.find("plays"), [PLAY * 3], PLAY)
     assert judge.baseline is not None
     assert [n for n, _ in judge.milestones(5, {"nats_per_char": judge.baseline + 0.01})] == []
-    assert [n for n, _ in judge.milestones(9, {"nats_per_char": judge.baseline - 0.01})] == ["ngram"]
+    assert [n for n, _ in judge.milestones(9, {"nats_per_char": judge.baseline - 0.01})] == [
+        "ngram"
+    ]
 
 
 def test_the_best_of_several_is_valid_own_and_likely_and_the_reasons_are_told() -> None:

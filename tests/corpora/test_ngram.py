@@ -23,14 +23,18 @@ def naive(training: str, judged: str, order: int) -> float:
             for i in range(length, len(training)):
                 table[training[i - length : i]][training[i]] += 1
         else:
-            for longer in {training[i - length - 1 : i + 1] for i in range(length + 1, len(training))}:
+            for longer in {
+                training[i - length - 1 : i + 1] for i in range(length + 1, len(training))
+            }:
                 table[longer[1:-1]][longer[-1]] += 1
         tables.append(table)
 
     def discounts(length: int) -> list[float]:
         # As in the model, of the contexts that the judged text has.
         asked = {judged[i - length : i] for i in range(length, len(judged))}
-        counts = [c for h, followers in tables[length].items() if h in asked for c in followers.values()]
+        counts = [
+            c for h, followers in tables[length].items() if h in asked for c in followers.values()
+        ]
         n1, n2, n3, n4 = (sum(c == k for c in counts) for k in (1, 2, 3, 4))
         if not (n1 and n2 and n3):
             return [0, 0.5, 0.75, 0.9]
@@ -59,7 +63,9 @@ def test_the_baseline_is_the_models_of_the_paper(order: int) -> None:
     rng = random.Random(order)
     training = "".join(rng.choice(TEXT[:60].split()) + " " for _ in range(300))
     judged = "".join(rng.choice([*TEXT[:60].split(), "dog"]) + " " for _ in range(60))
-    assert nats_per_char(training, judged, order=order) == pytest.approx(naive(training, judged, order))
+    assert nats_per_char(training, judged, order=order) == pytest.approx(
+        naive(training, judged, order)
+    )
 
 
 def test_probabilities_sum_to_one() -> None:

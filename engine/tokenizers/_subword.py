@@ -47,9 +47,8 @@ _ALWAYS_BYTES = "\x00-\x1f\x7f-\x9f\u2581\u2585\ud800-\udfff"
 _BLOCK = 4096
 _BLOCKS = re.compile(rf"[^{_ALWAYS_BYTES}]{{1,{_BLOCK}}}|[{_ALWAYS_BYTES}]{{1,{_BLOCK}}}")
 _PLAIN = re.compile(rf"[^{_ALWAYS_BYTES}]+")
-# What training counts: a word with the space before it, a run of spaces, or a `<`, which stands alone since
-# sentencepiece would take a `<unk>` or `<0x0A>` of the text for its own.
-_UNITS = re.compile(rf"<| ?[^ <{_ALWAYS_BYTES}]{{1,32}}| {{1,32}}")
+# What training counts: a word with the space before it, or a run of spaces.
+_UNITS = re.compile(rf" ?[^ {_ALWAYS_BYTES}]{{1,32}}| {{1,32}}")
 
 
 class SubwordTokenizer(Tokenizer):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 
 import hypothesis.strategies as st
@@ -121,6 +124,26 @@ def test_learning_does_not_depend_on_how_the_corpus_is_cut(
     corpus = CORPUS * 3 + text
     pieces = cut_somewhere(corpus, places)
     assert find(name).learn(pieces).to_files() == learned(name, corpus).to_files()
+
+
+def test_learning_does_not_depend_on_the_process() -> None:
+    # Sets and dicts of strings are ordered by a hash that each process draws anew.
+    code = (
+        "import hashlib, sys; from engine.tokenizers import find, names; text = sys.stdin.read()\n"
+        "files = [find(name).learn([text]).to_files()['tokenizer.json'] for name in names()]\n"
+        "print(hashlib.sha256(b'|'.join(files)).hexdigest())\n"
+    )
+    printed = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            input=CORPUS.encode(),
+            capture_output=True,
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONUTF8": "1"},
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(printed) == 1
 
 
 @each

@@ -24,6 +24,7 @@ LEARNED = [learned(name) for name in names()]
         ('a "b" - c', "a “b” — c", 'a "b" - c', {"“": '"', "”": '"', "—": "-"}),
         ("naive cafe", "naïve café", "naive cafe", {"ï": "i", "é": "e"}),
         ("café", "cafe\u0301", "café", {}),
+        ("café", "CAFÉ", "café", {"C": "c", "A": "a", "F": "f", "É": "é"}),
         ("cafe", "cafe\u0301", "cafe", {"\u0301": ""}),
         ("fine 1/2", "ﬁne ½", "fine 1/2", {"ﬁ": "fi", "½": "1/2"}),
         ("a\nb", "a b", "a\nb", {" ": "\n"}),
@@ -31,7 +32,7 @@ LEARNED = [learned(name) for name in names()]
         ("", "any", "any", {}),
         ("abc", "", "", {}),
     ],
-    ids=range(14),
+    ids=range(15),
 )
 def test_an_unseen_character_gives_way_to_its_nearest(
     corpus: str, prompt: str, read_as: str, replaced: dict[str, str]

@@ -10,6 +10,8 @@ from __future__ import annotations
 import codecs
 from collections.abc import Sequence
 
+import numpy as np
+
 from engine.tokenizers.base import AnyIds
 
 ERRORS = "rnnstudio-text"
@@ -55,15 +57,14 @@ class BytesDecoder:
 
 
 def decode_bytes(ids: AnyIds, token_bytes: Sequence[bytes]) -> str:
-    """The text of all ids at once; the same as `BytesDecoder`, some ten times faster."""
+    """The text of all ids at once, the same as `BytesDecoder` gives."""
+    array = np.asarray(ids)
     end = len(token_bytes)
-    parts: list[list[bytes]] = [[]]
-    for token in map(int, ids):
-        if token == end:
-            parts.append([])
-        else:
-            parts[-1].append(token_bytes[token])
-    return "".join(to_text(b"".join(part)) for part in parts)
+    documents = np.split(array, np.flatnonzero(array == end))
+    table = [*token_bytes, b""]
+    return "".join(
+        to_text(b"".join(map(table.__getitem__, document.tolist()))) for document in documents
+    )
 
 
 def byte_name(byte: int) -> str:

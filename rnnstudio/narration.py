@@ -20,6 +20,8 @@ from tui.literal import literal
 NATS_TO_BITS = 1.4426950408889634
 # How often a progress line appears where it cannot rewrite itself.
 PLAIN_PROGRESS_S = 10.0
+# How often the line about reading rewrites itself.
+REWRITE_S = 0.1
 
 
 class JsonLines:
@@ -35,6 +37,9 @@ class JsonLines:
 
     def note(self, text: str) -> None:
         """What is found before the run folder exists; the log repeats it."""
+
+    def progress(self, done: int, total: int | None) -> None:
+        """How far the text is read or encoded: nothing that a script waits for."""
 
     def close(self) -> None:
         """Nothing to tidy."""
@@ -99,6 +104,15 @@ class Narrator:
             case _:
                 pass
 
+    def progress(self, done: int, total: int | None) -> None:
+        """How far the text is read or encoded, in bytes or characters; only where a line can rewrite itself."""
+        now = time.monotonic()
+        if not self.rewrites or now - self._spoken_at < REWRITE_S:
+            return
+        self._spoken_at = now
+        share = f" of {total / 1e6:,.0f} MB, {done / total:.0%}" if total else " MB"
+        self._rewrite(f"reading {done / 1e6:,.0f}{share}")
+
     def close(self) -> None:
         """Leave the terminal as it was: no half line."""
         self._clear()
@@ -115,8 +129,7 @@ class Narrator:
         ]
         self._progress = " · ".join(p for p in parts if p)
         if self.rewrites:
-            self.err.file.write("\r\x1b[2K" + self._progress[: max(10, self.err.width - 1)])
-            self.err.file.flush()
+            self._rewrite(self._progress)
         elif (now := time.monotonic()) - self._spoken_at >= PLAIN_PROGRESS_S:
             self._spoken_at = now
             self.err.print(Text(self._progress))
@@ -167,6 +180,11 @@ class Narrator:
     def _line(self, text: Text) -> None:
         self._clear()
         self.err.print(text)
+        self.err.file.flush()
+
+    def _rewrite(self, text: str) -> None:
+        self._progress = text
+        self.err.file.write("\r\x1b[2K" + text[: max(10, self.err.width - 1)])
         self.err.file.flush()
 
     def _clear(self) -> None:

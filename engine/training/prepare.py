@@ -249,7 +249,7 @@ def _read(
     corpus = read_corpus(
         paths,
         cache,
-        binary=data.tokenizer == "byte" and _is_binary(paths),
+        or_bytes=data.tokenizer == "byte",
         encoding=request.encoding,
         note=note,
         progress=progress,
@@ -257,17 +257,6 @@ def _read(
     what = "bytes" if corpus.binary else f"characters, {len(corpus.counts):,} different"
     note(f"corpus: {', '.join(asked)} · {corpus.chars:,} {what}")
     return corpus
-
-
-def _is_binary(paths: list[str | Path] | list[Path | str]) -> bool:
-    """Whether what is to be read as bytes must be: text is normalised even for the byte tokenizer."""
-    for path in map(Path, map(str, paths)):
-        try:
-            if path.is_file() and b"\0" in path.open("rb").read(1 << 16):
-                return True
-        except OSError:
-            continue
-    return False
 
 
 def _genre(request: Request, corpus: Corpus, note: Note) -> Genre:

@@ -89,7 +89,7 @@ def train(
             device=device,
             threads=threads,
         )
-        outcome = launch(request, hear=voice.event, note=voice.note)
+        outcome = launch(request, hear=voice.event, note=voice.note, progress=voice.progress)
     finally:
         voice.close()
     raise typer.Exit(outcome.exit_code)

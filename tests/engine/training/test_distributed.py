@@ -1,0 +1,81 @@
+"""Two processes with half the lanes each learn what one learns with all of them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from checkpoints.checkpoint import read_checkpoint
+from checkpoints.errors import ConfigError
+from checkpoints.tensors import unpack
+from engine.training.distributed import World
+from tests.cli import TINY, environment, rnnstudio, verse
+
+FLAGS = (
+    "--steps",
+    "40",
+    *TINY,
+    "--optimizer",
+    "adamw",
+    "--checkpoint-every",
+    "20",
+    "--sample-length",
+    "0",
+    "--seed",
+    "4",
+)
+
+
+def test_lanes_are_shared_out_evenly_or_not_at_all() -> None:
+    assert [World(rank=r, size=4).lanes(12) for r in range(4)] == [
+        slice(0, 3),
+        slice(3, 6),
+        slice(6, 9),
+        slice(9, 12),
+    ]
+    with pytest.raises(ConfigError, match="shared out") as caught:
+        World(size=4).lanes(10)
+    assert "--lanes 8" in caught.value.hint
+
+
+def losses(text: str) -> list[tuple[int, float]]:
+    events: list[dict[str, Any]] = [json.loads(line) for line in text.splitlines()]
+    return [(e["step"], e["loss_nats"]) for e in events if e["type"] == "step"]
+
+
+@pytest.mark.parametrize("documents", ["off", "on"])
+def test_two_gloo_processes_learn_what_one_learns(tmp_path: Path, documents: str) -> None:
+    text = (
+        verse(200)
+        if documents == "off"
+        else "\n".join(f"X:{i}\nT:tune\nK:C\n{'CDEF ' * (i % 9 + 2)}|\n" for i in range(60))
+    )
+    (tmp_path / "v.txt").write_text(text, "utf-8")
+    flags = (
+        *FLAGS,
+        "--documents",
+        documents,
+        "--genre",
+        "abc_tunes" if documents == "on" else "prose",
+    )
+    one = rnnstudio("train", "v.txt", "--name", "one", *flags, "--json", cwd=tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+         "-m", "rnnstudio", "train", "v.txt", "--name", "two", *flags, "--json"],
+        cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    for (step, expected), (also, found) in zip(losses(one.out), losses(done.stdout), strict=True):
+        assert step == also
+        assert found == pytest.approx(expected, abs=2e-4)
+    runs = [read_checkpoint(tmp_path / "runs" / name / "step-0000040") for name in ("one", "two")]
+    expected_weights, weights = (unpack(files["model.safetensors"]) for files in runs)
+    for name, weight in weights.items():
+        assert float((weight - expected_weights[name]).abs().max()) < 2e-3, name
+    carried = [unpack(files["state.safetensors"])["carried.0.0"].shape for files in runs]
+    assert carried[0] == carried[1]

@@ -1,22 +1,26 @@
-"""rnnstudio from Python: open what a run learned, let it write, ask how well it knows a text.
+"""rnnstudio from Python: train, resume, open what a run learned, let it write, ask how well it knows a text.
 
 import rnnstudio
 
-plays = rnnstudio.load("plays")
+run = rnnstudio.train("plays.txt", minutes=10)
+plays = rnnstudio.load(run)
 print(plays.sample("KING:", length=200, seed=1)[0].text)
 print(plays.score("To be, or not to be").nats_per_char)
 """
 
 from __future__ import annotations
 
+import difflib
 import secrets
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from checkpoints.errors import ConfigError
-from checkpoints.runs import default_runs
-from engine.config import SampleConfig
+from checkpoints.events import Event
+from checkpoints.runs import default_runs, find_run
+from engine.config import DataConfig, ModelConfig, SampleConfig, TrainConfig
 
 if TYPE_CHECKING:
     from engine.load import LoadedModel
@@ -139,6 +143,78 @@ class Loaded:
             chars=found.chars,
             tokens=found.tokens,
         )
+
+
+def train(
+    *corpus: str | Path,
+    name: str = "",
+    runs: str | Path | None = None,
+    preset: str = "",
+    like: str = "",
+    parent: str = "",
+    device: str = "auto",
+    threads: int = 0,
+    hear: Callable[[Event], None] | None = None,
+    **settings: Any,
+) -> Path:
+    """Train a network on files, folders or named corpora; gives the run's folder when it has ended.
+
+    `settings` are the fields of `DataConfig`, `ModelConfig` and `TrainConfig` in `engine.config`, such as `minutes`,
+    `steps`, `hidden_size`, `tokenizer`, `seed`; what is left out is chosen as the command line does. `parent`
+    ("RUN@STEP") forks or fine-tunes. `hear` is called with each event (`checkpoints.events`) as it happens.
+
+    Raises CorpusError, ConfigError or RunError, with what to do, for what cannot be; RunStopped if the run gave up. An
+    interrupt (Ctrl-C) saves and returns: `resume` goes on.
+    """
+    from engine.training.launch import launch
+    from engine.training.prepare import Request
+
+    known = {f.name for config in (DataConfig, ModelConfig, TrainConfig) for f in fields(config)}
+    for setting in settings:
+        if setting not in known:
+            near = difflib.get_close_matches(setting, known, n=1)
+            raise ConfigError(
+                f"there is no setting {setting!r}", hint=f"did you mean {near[0]}?" if near else ""
+            )
+    request = Request(
+        corpus=tuple(map(str, corpus)),
+        runs=default_runs() if runs is None else Path(runs),
+        name=name,
+        given=settings,
+        preset=preset,
+        like=like,
+        parent=parent,
+        device=device,
+        threads=threads,
+    )
+    return launch(request, hear=_hearing(hear)).run.path
+
+
+def resume(
+    run: str | Path = "",
+    *,
+    runs: str | Path | None = None,
+    hear: Callable[[Event], None] | None = None,
+    **budget: Any,
+) -> Path:
+    """Go on exactly where a run (its name or folder; "" is the newest) stopped; gives its folder when it has ended.
+
+    `budget` (steps, epochs, minutes; all told) replaces the run's own. Raises RunError if it is finished, being
+    trained elsewhere, or not there.
+    """
+    from engine.training.run import train_run
+
+    found, _ = find_run(str(run), default_runs() if runs is None else Path(runs))
+    return train_run(found, resuming=True, budget=budget, hear=_hearing(hear)).run.path
+
+
+def _hearing(hear: Callable[[Event], None] | None) -> Callable[[Event, str], None]:
+    def heard(event: Event, line: str) -> None:
+        del line
+        if hear is not None:
+            hear(event)
+
+    return heard
 
 
 def load(run: str | Path = "", *, runs: str | Path | None = None, device: str = "cpu") -> Loaded:

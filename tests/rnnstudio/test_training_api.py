@@ -1,0 +1,86 @@
+"""Training from Python, and the README's example."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import rnnstudio
+from checkpoints.errors import ConfigError, RunError
+from checkpoints.events import Ended, Event, Started
+from tests.cli import ROOT, verse
+
+SMALL = {
+    "hidden_size": 12,
+    "num_layers": 1,
+    "embedding_size": 8,
+    "lanes": 4,
+    "bptt": 16,
+    "sample_length": 0,
+}
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "verse.txt").write_text(verse(), "utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_readmes_example_runs(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
+    exec(compile(example, "README.md", "exec"), {})
+    text, nats = capsys.readouterr().out.rsplit("\n", 2)[:2]
+    assert len(text) == 80
+    assert 0 < float(nats) < 5
+    assert (place / "runs" / "verse").is_dir()
+
+
+def test_events_are_heard_and_a_run_goes_on_with_more(place: Path) -> None:
+    heard: list[Event] = []
+    run = rnnstudio.train("verse.txt", steps=10, threads=1, hear=heard.append, **SMALL)
+    assert isinstance(heard[0], Started)
+    assert isinstance(heard[-1], Ended)
+    assert run.samefile(place / "runs" / "verse")
+    with pytest.raises(RunError, match="finished"):
+        rnnstudio.resume(run)
+    rnnstudio.resume("verse", steps=20, hear=heard.append)
+    assert isinstance(heard[-1], Ended)
+    assert heard[-1].step == 20
+
+
+@pytest.mark.usefixtures("place")
+def test_a_misspelt_setting_is_told() -> None:
+    with pytest.raises(ConfigError, match="hiden_size") as caught:
+        rnnstudio.train("verse.txt", steps=1, hiden_size=3)
+    assert "hidden_size" in caught.value.hint
+
+
+def test_fine_tuning_adds_characters_and_keeps_what_was_known(place: Path) -> None:
+    rnnstudio.train("verse.txt", steps=60, threads=1, seed=2, **SMALL)
+    before = rnnstudio.load("verse")
+    (place / "other.txt").write_text(verse().replace("owl", "ÖWL§") * 2, "utf-8")
+    heard: list[Event] = []
+    rnnstudio.train(
+        "other.txt", parent="verse", steps=1, lr=1e-9, sample_length=0, threads=1, hear=heard.append
+    )
+    after = rnnstudio.load("other")
+    known = "The cat sang to the dog, and it was dark.\n"
+    assert after.score(known).nats_per_char == pytest.approx(
+        before.score(known).nats_per_char, abs=0.02
+    )
+    assert after.score("ÖWL§").nats_per_char < 20
+    assert isinstance(heard[0], Started)
+    with pytest.raises(ConfigError, match="hidden_size"):
+        rnnstudio.train("other.txt", parent="verse", steps=1, hidden_size=99)
+
+
+@pytest.mark.usefixtures("place")
+def test_a_fork_of_the_same_corpus_needs_no_corpus_named() -> None:
+    rnnstudio.train("verse.txt", steps=20, threads=1, **SMALL)
+    run = rnnstudio.train(parent="verse@20", steps=5, threads=1, sample_length=0)
+    assert run.name == "verse-2"
+    assert rnnstudio.load(run).step == 5

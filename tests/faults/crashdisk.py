@@ -101,6 +101,12 @@ class RecordingDisk(QuickDisk):
         super().remove_tree(path)
 
 
+def content(step: int) -> dict[str, bytes]:
+    """The files of a checkpoint, known from its step alone."""
+    rng = random.Random(step)
+    return {name: rng.randbytes(rng.randrange(200_000)) for name in ("model", "optimizer", "state")}
+
+
 def read_tree(root: Path) -> Tree:
     return {p.name: read_tree(p) if p.is_dir() else p.read_bytes() for p in root.iterdir()}
 

@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from checkpoints import events as ev
 from checkpoints.errors import RnnStudioError
 from checkpoints.files import write_atomic
+from corpora.genres.base import Genre
+from corpora.judging import Judge, mean
 from engine.config import SampleConfig
-from engine.evaluation import Evaluation, evaluate
+from engine.evaluation import Evaluation, chars_and_words, evaluate
 from engine.model import Model
 from engine.sampling.prime import prime_ids
 from engine.sampling.sampler import Sampler
 from engine.sampling.stream import Piece, Request
 from engine.tokenizers.base import Tokenizer
-from engine.tokens import Part
+from engine.tokens import Part, TokenFile
 
 # Characters of a sample that travel in one event. A count, not a clock: the same run writes the same log.
 PIECE_CHARS = 24
@@ -30,6 +32,12 @@ PIECE_CHARS = 24
 VALIDATION_LANES = 16
 # At most this much of the held-out text is read each time, so that a look at a large corpus stays a look.
 VALIDATION_TOKENS = 200_000
+
+# Characters of training text that the judge keeps an index of (5 bytes each), in parts of about this size.
+JUDGED_CHARS = 20_000_000
+PART_CHARS = 1_000_000
+# Held-out text that the human figures come from.
+HUMAN_TOKENS = 200_000
 
 Tell = Callable[[ev.Event], object]
 
@@ -43,8 +51,6 @@ def validate(
     if len(tokens) < 2 or not chars:
         return None
     if len(tokens) > VALIDATION_TOKENS:
-        from engine.evaluation import chars_and_words
-
         tokens = tokens[:VALIDATION_TOKENS]
         chars, _ = chars_and_words(tokenizer, tokens)
     return evaluate(
@@ -68,9 +74,10 @@ def write_samples(
     prime: str,
     seed: int,
     folder: Path,
+    judge: Judge | None,
     tell: Tell,
-) -> list[str]:
-    """Write one sample a temperature, side by side, as events and as `step-….jsonl` in `folder`; gives their texts."""
+) -> list[dict[str, float]]:
+    """Write one sample a temperature, side by side, as events and into `folder`; gives their figures."""
     requests = [
         Request(seed=seed, prime=prime, config=SampleConfig(temperature=t), length=length)
         for t in temperatures
@@ -105,6 +112,7 @@ def write_samples(
                 continue
             release(item.index, all_of_it=True)
             request = item.request
+            figures = judge.figures(item.text) if judge is not None else {}
             tell(
                 ev.SampleFinished(
                     step=step,
@@ -116,6 +124,7 @@ def write_samples(
                     nats_per_char=item.nats_per_char,
                     chars=item.chars,
                     seconds=round(time.perf_counter() - began, 3),
+                    metrics=_rounded(figures),
                 )
             )
             finished[item.index] = {
@@ -127,6 +136,7 @@ def write_samples(
                 "temperature": request.config.temperature,
                 "length": length,
                 "nats_per_char": item.nats_per_char,
+                "figures": _rounded(figures),
             }
     except (
         RnnStudioError
@@ -140,4 +150,49 @@ def write_samples(
     lines = [json.dumps(finished[i], ensure_ascii=False) for i in sorted(finished)]
     folder.mkdir(exist_ok=True)
     write_atomic(folder / f"step-{step:07d}.jsonl", "\n".join(lines) + "\n")
-    return [finished[i]["text"] for i in sorted(finished)]
+    return [finished[i]["figures"] for i in sorted(finished)]
+
+
+def make_judge(
+    genre: Genre,
+    tokenizer: Tokenizer,
+    tokens: TokenFile,
+    *,
+    sample_chars: int,
+    reached: Iterable[str],
+) -> Judge:
+    """Who judges this run's samples: has read (a bounded part of) the training text and knows the held-out one."""
+
+    def pieces() -> Iterator[str]:
+        # Evenly spaced parts, so that what is read is bounded however large the corpus is.
+        train = tokens.train
+        parts = max(1, min(-(-train.chars // PART_CHARS), JUDGED_CHARS // PART_CHARS))
+        share = len(train.tokens) * min(1.0, JUDGED_CHARS / max(1, train.chars)) / parts
+        for i in range(parts):
+            start = len(train.tokens) * i // parts
+            yield train.text(tokenizer, start, start + round(share))
+
+    held_out = tokens.valid.text(tokenizer, 0, HUMAN_TOKENS)
+    return Judge.build(genre, pieces(), held_out, sample_chars=sample_chars, reached=reached)
+
+
+def tell_figures(
+    judge: Judge,
+    samples: list[dict[str, float]],
+    *,
+    step: int,
+    nats_per_char: float | None,
+    tell: Tell,
+) -> None:
+    """Tell the figures of all samples of a look beside the human ones, and what was reached for the first time."""
+    figures = mean(samples)
+    if nats_per_char is not None:
+        figures["nats_per_char"] = nats_per_char
+    human = _rounded(judge.human)
+    tell(ev.Figures(step=step, genre=judge.genre.name, model=_rounded(figures), human=human))
+    for name, text in judge.milestones(step, figures):
+        tell(ev.Milestone(step=step, name=name, text=text))
+
+
+def _rounded(figures: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in figures.items()}

@@ -20,6 +20,8 @@ from torch.nn import functional as F
 from checkpoints import events as ev
 from checkpoints.checkpoint import newest_valid, read_checkpoint
 from checkpoints.errors import RunStopped
+from corpora import genres
+from corpora.judging import Judge
 from engine import schedules
 from engine import state as carried
 from engine.devices import autocast
@@ -67,6 +69,7 @@ class Trainer:
         self._looked_at = state.step if state.last and state.last["step"] == state.step else -1
         self._saved_at = saved_at
         self._keeper = Keeper(tell)
+        self._judge: Judge | None = None
         self._speed = Speedometer()
         self._share = session.world.lanes(training.lanes)
         self._autocast = autocast(session.world.device, training.precision)
@@ -254,8 +257,16 @@ class Trainer:
         training = session.settings.training
         if not (session.world.leads and training.sample_length and state.temperatures):
             return
+        if self._judge is None:
+            self._judge = looks.make_judge(
+                genres.find(session.settings.corpus.genre),
+                session.tokenizer,
+                session.tokens,
+                sample_chars=training.sample_length,
+                reached=[e.name for e in session.run.events() if isinstance(e, ev.Milestone)],
+            )
         with session.ema.swapped_in() if session.ema is not None else nullcontext():
-            looks.write_samples(
+            figures = looks.write_samples(
                 session.model,
                 session.tokenizer,
                 documents=session.documents,
@@ -265,7 +276,13 @@ class Trainer:
                 prime=state.prime,
                 seed=training.seed,
                 folder=session.run.samples_path,
+                judge=self._judge,
                 tell=self._tell,
+            )
+        if figures:
+            nats = state.last["nats_per_char"] if state.last else None
+            looks.tell_figures(
+                self._judge, figures, step=state.step, nats_per_char=nats, tell=self._tell
             )
 
     def _save(self, reason: str) -> None:

@@ -84,6 +84,10 @@ def test_tars_are_read_and_their_traps_passed_over(tmp_path: Path, suffix: str, 
         assert f"{name}" in said
     for name in (".git", "more.zip", "pic.png"):
         assert name in said
+    (outside,) = [note for note in notes if "leads outside" in note]
+    assert all(name in outside for name in ("escape", "absolute", "up.txt"))
+    (links,) = [note for note in notes if "links inside archives" in note]
+    assert all(name in links for name in ("link.txt", "hard.txt"))
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"a.{suffix}", "cache"]
 
 

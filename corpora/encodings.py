@@ -165,6 +165,7 @@ def decode(file: Rereadable, encoding: Encoding, name: str) -> Iterator[str]:
     decoder = codecs.getincrementaldecoder(encoding.name)("strict")
     offset = encoding.mark_bytes
     lines, after_return = 1, False
+    recent = ""
     while True:
         block = file.read(BLOCK)
         held = decoder.getstate()[0]
@@ -173,7 +174,7 @@ def decode(file: Rereadable, encoding: Encoding, name: str) -> Iterator[str]:
         except UnicodeDecodeError as error:
             before = (held + block)[: error.start].decode(encoding.name, "ignore")
             lines += _line_ends(before, after_return)
-            beginning = re.split("[\r\n]", before)[-1][-30:]
+            beginning = re.split("[\r\n]", recent + before)[-1][-30:]
             bad = error.object[error.start : error.start + 4]
             raise BrokenTextError(
                 f"{name}, line {lines:,}, byte {offset - len(held) + error.start:,}: "
@@ -185,6 +186,7 @@ def decode(file: Rereadable, encoding: Encoding, name: str) -> Iterator[str]:
         if text:
             lines += _line_ends(text, after_return)
             after_return = text.endswith("\r")
+            recent = (recent + text[-30:])[-30:]
             yield text
         if not block:
             return

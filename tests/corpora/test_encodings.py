@@ -133,6 +133,24 @@ def test_a_broken_byte_in_utf_8_is_named_by_line_and_byte(tmp_path: Path) -> Non
     assert "--encoding" in caught.value.hint
 
 
+def test_lines_are_counted_right_across_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("corpora.encodings.BLOCK", 4)
+    with pytest.raises(CorpusError, match="line 4, byte 12: FF is not UTF-8 after 'ü'"):
+        read(tmp_path, b"abc\r\nab\r\r\n\xc3\xbc\xff\n")
+
+
+def test_a_byte_far_down_rules_a_code_page_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("corpora.codepages.SAMPLE_BYTES", 100)
+    text = (
+        "die Straße dort\n" * 50 + "müde\n"
+    )  # 81, the ü, is nothing in cp1252, which 'Stra\xe1e' would be
+    assert read(tmp_path, text.encode("cp437"))[0] == text
+
+
 def test_a_character_cut_by_the_end_is_named_too(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"line 2, byte 6: E2 is not UTF-8"):
         read(tmp_path, "aé\r\nx".encode() + b"\xe2\x82")

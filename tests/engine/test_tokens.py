@@ -173,8 +173,17 @@ def test_fractions_may_be_zero(tmp_path: Path, valid: float, test: float, chars:
     assert [len(part.tokens) for part in parts(tokens)] == chars
 
 
+@pytest.mark.parametrize("share", [0.1, 0.15, 0.2, 0.25, 0.3])
+def test_what_is_not_held_out_is_empty_wherever_lines_end(tmp_path: Path, share: float) -> None:
+    corpus = corpus_of(LINES, tmp_path)
+    without_valid, _ = made(corpus, tmp_path, DataConfig(valid_fraction=0, test_fraction=share))
+    assert without_valid.valid.chars == 0
+    without_test, _ = made(corpus, tmp_path, DataConfig(valid_fraction=share, test_fraction=0))
+    assert without_test.test.chars == 0
+
+
 def test_a_part_never_vanishes_because_a_document_is_near(tmp_path: Path) -> None:
-    text = "".join("#" + "x" * 99 for _ in range(100))
+    text = "".join("#" + "x" * 399 for _ in range(25))
     config = DataConfig(valid_fraction=0.01, test_fraction=0.5)
     tokens, _ = made(corpus_of(text, tmp_path), tmp_path, config, starts=at_marks)
     assert all(part.chars for part in parts(tokens))
@@ -231,7 +240,7 @@ def test_whatever_the_ids_depend_on_makes_other_tokens(tmp_path: Path) -> None:
         made(corpus, tmp_path, document_mode=True)[0].key,
         made(corpus, tmp_path, document_mode=True, starts=at_marks)[0].key,
         prepare(corpus, CharTokenizer("abc"), config, cache=tmp_path / "cache").key,
-        made(corpus_of(LINES.replace("line", "#lime"), tmp_path), tmp_path)[0].key,
+        made(corpus_of(LINES.replace("line", "#nile"), tmp_path), tmp_path)[0].key,
     ]
     assert len(set(keys)) == len(keys)
 
@@ -306,6 +315,17 @@ def test_a_runs_damaged_tokens_are_a_sentence(tmp_path: Path, name: str, damage:
     with pytest.raises(RunError, match="missing or damaged") as caught:
         open_tokens(run / "tokens")
     assert "--from first" in caught.value.hint
+
+
+def test_a_cut_file_is_noticed_even_if_it_is_too_large_for_a_checksum(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.tokens.CHECKED_BYTES", 0)
+    tokens, _ = made(corpus_of(LINES, tmp_path), tmp_path, run_tokens=tmp_path / "run" / "tokens")
+    assert len(open_tokens(tokens.folder).train.tokens) == tokens.train.chars
+    os.truncate(tokens.folder / "tokens.bin", 100)
+    with pytest.raises(RunError, match="missing or damaged"):
+        open_tokens(tokens.folder)
 
 
 def test_other_tokens_take_the_place_of_a_runs_old_ones(tmp_path: Path) -> None:

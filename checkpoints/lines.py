@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -118,6 +119,34 @@ class LineReader:
             self.generation += 1
             self._inside_overlong = False
         self._identity, self._head = identity, head
+
+
+def lines_backwards(path: Path, *, max_bytes: int) -> Iterator[bytes]:
+    """The whole lines of a file from its last to its first, as far as they lie in its last `max_bytes`.
+
+    Read block by block, so that a caller who stops early has read little.
+    """
+    try:
+        with path.open("rb") as file:
+            position = file.seek(0, os.SEEK_END)
+            stop = max(0, position - max_bytes)
+            rest, torn = (
+                b"",
+                True,
+            )  # behind the last line end stands nothing, or a line that has none yet
+            while position > stop:
+                begin = max(stop, position - _BLOCK_BYTES)
+                file.seek(begin)
+                first, *lines = (file.read(position - begin) + rest).split(b"\n")
+                position, rest = begin, first
+                if lines and torn:
+                    lines.pop()
+                    torn = False
+                yield from reversed(lines)
+            if not (stop or torn):
+                yield rest
+    except OSError:
+        return
 
 
 def read_tail(path: Path, max_bytes: int) -> list[bytes]:

@@ -14,10 +14,10 @@ States:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 from checkpoints.eventlog import decode_bytes
 from checkpoints.events import (
@@ -27,24 +27,23 @@ from checkpoints.events import (
     Event,
     Failed,
     Resumed,
+    SampleBegun,
+    SampleFinished,
+    SampleText,
     Started,
     Step,
     Validation,
-    effective,
 )
-from checkpoints.lines import MAX_LINE_BYTES, read_tail
+from checkpoints.lines import MAX_LINE_BYTES, lines_backwards
 from checkpoints.lock import live
 
 State = Literal["new", "running", "paused", "quiet", "done", "stopped", "failed", "crashed"]
 
-E = TypeVar("E", bound=Event)
-
 QUIET_S = 120.0
 """Seconds without a word after which a live run counts as quiet."""
 
-_FIRST_TAIL_BYTES = 64 * 1024
-# The samples of one checkpoint, piece by piece, take about 150 KB; behind that stands a step.
-_LAST_TAIL_BYTES = 8 * 1024 * 1024
+_SEARCHED_BYTES = 8 * 1024 * 1024
+"""How far from the log's end anything is looked for: 50 checkpoints' samples, or 30,000 steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,51 +69,92 @@ def summarise(run: Path, *, now: float) -> Summary:
     """The summary of a run folder at the Unix time `now`."""
     log = run / "events.jsonl"
     pid = live(run)
-    tail = _tail(log)
-    last = tail[-1] if tail else None
-    end = last if isinstance(last, Ended) else None
-    failure = next((e for e in reversed(tail) if isinstance(e, Failed)), None)
+    end = _look_back(log)
     return Summary(
-        state=_state(pid, tail, now),
+        state=_state(pid, end, now),
         pid=pid,
         started=_first(log),
-        step=max((e.step for e in tail), default=0),
-        last_step=_latest(tail, Step),
-        validation=_latest(tail, Validation),
-        checkpoint=_latest(tail, CheckpointWritten),
-        end=end,
-        failure=failure,
-        updated=last.time if last else 0.0,
+        step=end.step,
+        last_step=end.step_event,
+        validation=end.validation,
+        checkpoint=end.checkpoint,
+        end=end.last if isinstance(end.last, Ended) else None,
+        failure=end.failure,
+        updated=end.last.time if end.last else 0.0,
     )
 
 
-def _tail(log: Path) -> list[Event]:
-    """The log's last events, as many as it takes to see a step and a validation, within limits."""
-    size = _FIRST_TAIL_BYTES
-    while True:
-        lines = read_tail(log, size)
-        # `Resumed` must stay visible to `_state`, which `effective` leaves out.
-        events = _settled([e for e in map(decode_bytes, lines) if e is not None])
-        enough = any(isinstance(e, Step) for e in events) and any(
-            isinstance(e, Validation) for e in events
-        )
-        if enough or size >= _LAST_TAIL_BYTES or size >= _size(log):
-            return events
-        size *= 4
+@dataclass(slots=True)
+class _End:
+    """What the end of a log tells."""
+
+    last: Event | None = None
+    step: int = 0
+    step_event: Step | None = None
+    validation: Validation | None = None
+    checkpoint: CheckpointWritten | None = None
+    failure: Failed | None = None
+    paused: bool | None = None
 
 
-def _settled(events: list[Event]) -> list[Event]:
-    """The events that still hold, with the last `Resumed` at its place."""
-    last = max((i for i, e in enumerate(events) if isinstance(e, Resumed)), default=-1)
-    if last < 0:
-        return events
-    return [*effective(events[: last + 1]), events[last], *events[last + 1 :]]
+def _look_back(log: Path) -> _End:
+    """Reads the log backwards until everything was seen; only lines that can matter are decoded."""
+    end = _End()
+    resumed_at: float = math.inf  # what was logged later than this step, before the resume, is void
+    for line in lines_backwards(log, max_bytes=_SEARCHED_BYTES):
+        if end.last is not None and not _matters(line, end):
+            continue
+        event = decode_bytes(line)
+        if event is None:
+            continue
+        end.last = end.last or event
+        if event.step <= resumed_at:
+            end.step = max(end.step, event.step)
+        if isinstance(event, Resumed):
+            resumed_at = min(resumed_at, event.step)
+        elif isinstance(event, Failed) and resumed_at == math.inf:
+            end.failure = end.failure or event
+        elif event.step <= resumed_at:
+            if isinstance(event, Step):
+                end.step_event = end.step_event or event
+            elif isinstance(event, Validation):
+                end.validation = end.validation or event
+            elif isinstance(event, CheckpointWritten):
+                end.checkpoint = end.checkpoint or event
+        if end.paused is None:
+            end.paused = _pauses(event)
+        if end.step_event and end.validation and end.checkpoint and end.paused is not None:
+            break
+    return end
 
 
-def _state(pid: int | None, events: list[Event], now: float) -> State:
-    last = events[-1] if events else None
+def _matters(line: bytes, end: _End) -> bool:
+    """Whether a line can tell something new; by its beginning, which `encode` always writes so."""
+    if line.startswith(b'{"type":"step"'):
+        return end.step_event is None
+    if line.startswith(b'{"type":"validation"'):
+        return end.validation is None
+    if line.startswith(b'{"type":"checkpoint"'):
+        return end.checkpoint is None
+    return not line.startswith(_TEXT)
+
+
+_TEXT = tuple(
+    f'{{"type":"{cls.type}"'.encode() for cls in (SampleBegun, SampleText, SampleFinished)
+)
+
+
+def _pauses(event: Event) -> bool | None:
+    """Whether an event says that the trainer waits (True) or works (False); None if it says neither."""
+    if isinstance(event, ControlApplied) and event.applied:
+        return {"pause": True, "resume": False}.get(event.request)
+    return False if isinstance(event, Step | Started | Resumed) else None
+
+
+def _state(pid: int | None, end: _End, now: float) -> State:
+    last = end.last
     if pid is not None:
-        if _is_paused(events):
+        if end.paused:
             return "paused"
         return "quiet" if last is not None and now - last.time > QUIET_S else "running"
     if last is None:
@@ -126,17 +166,6 @@ def _state(pid: int | None, events: list[Event], now: float) -> State:
     return "failed" if isinstance(last, Failed) else "crashed"
 
 
-def _is_paused(events: Iterable[Event]) -> bool:
-    paused = False
-    for event in events:
-        if isinstance(event, ControlApplied) and event.applied:
-            if event.request in ("pause", "resume"):
-                paused = event.request == "pause"
-        elif isinstance(event, Step | Started | Resumed):
-            paused = False
-    return paused
-
-
 def _first(log: Path) -> Started | None:
     """What the run's first line says."""
     try:
@@ -145,14 +174,3 @@ def _first(log: Path) -> Started | None:
     except OSError:
         return None
     return event if isinstance(event, Started) else None
-
-
-def _latest(events: list[Event], kind: type[E]) -> E | None:
-    return next((e for e in reversed(events) if isinstance(e, kind)), None)
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0

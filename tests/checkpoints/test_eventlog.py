@@ -14,7 +14,7 @@ from checkpoints import lines
 from checkpoints.errors import RunError
 from checkpoints.eventlog import EventLog, EventReader
 from checkpoints.events import CheckpointWritten, Ended, Note, Unknown, encode
-from checkpoints.lines import LineReader, cut_torn_line, read_tail
+from checkpoints.lines import LineReader, cut_torn_line, lines_backwards, read_tail
 
 NOTES = [Note(step=1, time=1.0, text="eins"), Note(step=2, time=2.0, text="zwei — ü 音\n\u2028")]
 WHOLE = b"".join(encode(note).encode() + b"\n" for note in NOTES)
@@ -198,3 +198,19 @@ def test_the_tail_holds_whole_lines_only(path: Path) -> None:
         assert got == every[len(every) - len(got) :]
         assert len(got) == len(every) or sum(len(line) + 1 for line in got) >= size - 2 * 8
     assert read_tail(path.with_name("none"), 10) == []
+
+
+@pytest.mark.parametrize("block", [1, 2, 7, 10, 1000])
+@pytest.mark.parametrize(
+    "data", [b"", b"torn", b"\n", b"one\n", b"one\n\ntwo\nthree\n", b"one\ntwo\ntorn"]
+)
+def test_lines_are_read_backwards(
+    data: bytes, block: int, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lines, "_BLOCK_BYTES", block)
+    path.write_bytes(data)
+    whole = data.split(b"\n")[:-1]
+    assert list(lines_backwards(path, max_bytes=10**6)) == whole[::-1]
+    for most in range(len(data)):
+        assert list(lines_backwards(path, max_bytes=most)) == read_tail(path, most)[::-1]
+    assert list(lines_backwards(path.with_name("none"), max_bytes=10)) == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,6 @@ from checkpoints.events import (
     Validation,
     encode,
 )
-from checkpoints.lines import read_tail
 from checkpoints.lock import TrainerLock
 from checkpoints.runs import RunFolder
 
@@ -144,42 +143,50 @@ def long_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run
 
 
+def count_work(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """Counts the lines that are read and those that are decoded."""
+    work = {"read": 0, "decoded": 0}
+    read, decode = summary.lines_backwards, summary.decode_bytes
+
+    def reading(path: Path, *, max_bytes: int) -> Iterator[bytes]:
+        for line in read(path, max_bytes=max_bytes):
+            work["read"] += 1
+            yield line
+
+    def decoding(line: bytes) -> Event | None:
+        work["decoded"] += 1
+        return decode(line)
+
+    monkeypatch.setattr(summary, "lines_backwards", reading)
+    monkeypatch.setattr(summary, "decode_bytes", decoding)
+    return work
+
+
 def test_a_log_of_100_000_lines_is_summed_up_from_its_ends(
     long_log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read: list[int] = []
-    decoded = 0
-
-    def tail(path: Path, max_bytes: int) -> list[bytes]:
-        lines = read_tail(path, max_bytes)
-        read.append(sum(map(len, lines)))
-        return lines
-
-    def counting(decode: Callable[[bytes], Event | None]) -> Callable[[bytes], Event | None]:
-        def count(line: bytes) -> Event | None:
-            nonlocal decoded
-            decoded += 1
-            return decode(line)
-
-        return count
-
-    monkeypatch.setattr(summary, "read_tail", tail)
-    monkeypatch.setattr(summary, "decode_bytes", counting(summary.decode_bytes))
+    work = count_work(monkeypatch)
     found = RunFolder(long_log).summary(now=NOW)
     assert (found.state, found.started, found.step) == ("crashed", STARTED, 100_000)
     assert found.validation == a_validation(99_000, 1.5)
-    assert sum(read) <= 64 * 1024
-    assert decoded < 400
+    assert work["read"] < 40_000  # no checkpoint was ever logged: the search ends after 8 MiB of 26
+    assert work["decoded"] == 3  # the first line, a step and a validation
 
 
-def test_a_tail_full_of_samples_is_read_further_but_not_without_end(
+def test_a_tail_full_of_samples_is_passed_over_undecoded_but_not_without_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     piece = SampleText(step=2, time=NOW, sample="s", text="x" * 100)
-    write(tmp_path / "r", STARTED, a_step(1), a_validation(2, 2.5), *[piece] * 1000)
-    found = RunFolder(tmp_path / "r").summary(now=NOW)
+    write(
+        tmp_path / "r", STARTED, a_step(1), a_validation(2, 2.5), control("pause"), *[piece] * 1000
+    )
+    work = count_work(monkeypatch)
+    with TrainerLock(tmp_path / "r"):
+        found = RunFolder(tmp_path / "r").summary(now=NOW)
     assert (found.last_step, found.validation) == (a_step(1), a_validation(2, 2.5))
-    monkeypatch.setattr(summary, "_LAST_TAIL_BYTES", 64 * 1024)
+    assert (found.state, found.step, found.updated) == ("paused", 2, NOW)
+    assert work["decoded"] <= 6
+    monkeypatch.setattr(summary, "_SEARCHED_BYTES", 64 * 1024)
     found = RunFolder(tmp_path / "r").summary(now=NOW)
     assert (found.last_step, found.validation, found.step) == (None, None, 2)
 

@@ -68,10 +68,17 @@ def open_model(path: Path) -> LoadedModel:
     name = AVERAGED if AVERAGED in files else WEIGHTS
     if name not in files:
         raise _bad(path, f"{WEIGHTS} is missing")
-    weights = unpack(files[name], limits=Limits(shapes=shapes), what=f"{path / name}")
+    try:
+        weights = unpack(files[name], limits=Limits(shapes=shapes), what=f"{path / name}")
+        model = Model.from_weights(config, tokenizer.vocab_size, weights)
+    except (MemoryError, RuntimeError) as error:  # torch's allocator raises the second
+        raise CheckpointError(
+            f"the model of {path}, {len(files[name]):,} bytes of weights, does not fit into memory",
+            hint="close other programs, or open it on a larger machine",
+        ) from error
     return LoadedModel(
         path=path,
-        model=Model.from_weights(config, tokenizer.vocab_size, weights).requires_grad_(False),
+        model=model.requires_grad_(False),
         tokenizer=tokenizer,
         config=config,
         step=read_manifest(path).step,

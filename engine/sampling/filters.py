@@ -131,7 +131,6 @@ def _keep_mass(logp: Tensor, order: Tensor, p: float) -> Tensor:
     than needed."""
     probability = logp.exp().gather(-1, order)
     before = probability.cumsum(dim=-1) - probability  # what the tokens ahead have already
-    enough = before >= p
-    enough[:, 0] = False
+    enough = before >= p  # never for the first one, which has nothing ahead
     dropped = torch.zeros_like(enough).scatter_(-1, order, enough)
     return _normalised(logp.masked_fill(dropped, -math.inf))

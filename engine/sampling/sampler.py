@@ -21,7 +21,6 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 
 import torch
 from torch import Tensor
@@ -75,17 +74,17 @@ class Sampler:
         Texts come one after the other, `lanes` at a time; with `side_by_side` all of them grow together. Close the
         iterator to stop. Raises RnnStudioError if what the model computes is no number.
         """
-        primes: dict[str, tuple[State, int]] = {}
-        streams = [Stream(i, request, self.tokenizer) for i, request in enumerate(requests)]
-        # One distribution a step for all rows of a group: its texts share their settings.
-        streams.sort(key=lambda s: repr(s.request.config))
+        # One distribution a step for all rows of a batch: its texts share their settings.
+        alike: dict[SampleConfig, list[tuple[int, Request]]] = {}
+        for index, request in enumerate(requests):
+            alike.setdefault(request.config, []).append((index, request))
         batches = [
-            batch[i : i + self.lanes]
-            for _, same in groupby(streams, key=lambda s: s.request.config)
-            for batch in [list(same)]
-            for i in range(0, len(batch), self.lanes)
+            same[i : i + self.lanes]
+            for same in alike.values()
+            for i in range(0, len(same), self.lanes)
         ]
-        batches.sort(key=lambda batch: batch[0].index)
+        batches.sort(key=lambda batch: batch[0][0])
+        primes: dict[str, tuple[State, int]] = {}
         running = [self._run(batch, primes) for batch in batches]
         if not side_by_side:
             for steps in running:
@@ -100,8 +99,11 @@ class Sampler:
                     alive.append(steps)
             running = alive
 
-    def _run(self, streams: list[Stream], primes: dict[str, tuple[State, int]]) -> Iterator[Items]:
+    def _run(
+        self, batch: list[tuple[int, Request]], primes: dict[str, tuple[State, int]]
+    ) -> Iterator[Items]:
         """Write up to `lanes` texts of the same settings; what each step gave."""
+        streams = [Stream(index, request, self.tokenizer) for index, request in batch]
         config = streams[0].request.config
         begun = [self._begin(s.request.prime, primes) for s in streams]
         begun += begun[:1] * (self.lanes - len(begun))  # padding

@@ -108,8 +108,6 @@ class Stream:
         self._tokens += 1
         self._nats += nats
         text = self._decoder.push(token)
-        if token == self._document_end:
-            text += self._decoder.flush()
         self._drawn += len(text)
         self._held += text
         return self._release(ended=token == self._document_end)

@@ -178,3 +178,17 @@ def test_a_newer_format_is_told(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="format 2") as caught:
         open_model(path)
     assert "newer" in caught.value.hint
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: not enough")])
+def test_a_model_that_does_not_fit_into_memory_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    path = checkpoint.write(tmp_path, 1, checkpoint.files(MODEL, LETTERS))
+
+    def no_room(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Model, "to_empty", no_room)
+    with pytest.raises(CheckpointError, match="does not fit into memory"):
+        open_model(path)

@@ -146,6 +146,18 @@ def test_seeds_count_up_and_differ(model: Model) -> None:
     assert second.text == texts[1]
 
 
+@pytest.mark.parametrize("lanes", [1, 4])
+def test_texts_of_different_settings_come_in_the_order_of_the_requests(
+    model: Model, lanes: int
+) -> None:
+    sampler = Sampler(model, LETTERS, documents=False, lanes=lanes)
+    requests = [
+        Request(seed=i, length=5, config=SampleConfig(temperature=1 + i % 3)) for i in range(9)
+    ]
+    begun = list(dict.fromkeys(item.index for item in sampler.stream(requests)))
+    assert begun == (list(range(9)) if lanes == 1 else [0, 3, 6, 1, 4, 7, 2, 5, 8])
+
+
 @pytest.mark.parametrize("side_by_side", [False, True])
 def test_pieces_make_up_the_sample(model: Model, side_by_side: bool) -> None:
     sampler = Sampler(model, LETTERS, documents=True)

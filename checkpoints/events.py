@@ -51,7 +51,8 @@ class Resumed(Event):
 
     type: ClassVar[str] = "resume"
     checkpoint: str
-    pid: int = 0
+    loss_nats: float | None = None
+    """The running mean of the training loss there, in nats per token."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

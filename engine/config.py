@@ -34,7 +34,7 @@ class DataConfig:
     """How text becomes tokens, and what is held out."""
 
     tokenizer: str = "char"
-    """How text is cut into tokens: char, byte, word, bpe or unigram."""
+    """How text is cut: char, byte, word, bpe, unigram or abc."""
 
     vocab_size: int = 0
     """Most tokens that a word, bpe or unigram vocabulary may have; 0 chooses by the corpus."""
@@ -81,10 +81,10 @@ class ModelConfig:
     """Recurrent cell: lstm, gru, rnn, rnn_relu, mut1, mut2, mut3."""
 
     num_layers: int = 2
-    """Recurrent layers, one above the other."""
+    """Recurrent layers."""
 
     hidden_size: int = 192
-    """Units a layer; parameters grow with its square."""
+    """Units a layer."""
 
     embedding_size: int = 64
     """Size of a token's vector; 0 feeds tokens as one-hot vectors; tied embeddings project the output to it."""
@@ -129,16 +129,16 @@ class TrainConfig:
     """How the network learns, for how long, and what is written on the way."""
 
     seed: int = 1
-    """Seed of every random choice: the same seed gives the same run on the same machine."""
+    """The same seed gives the same run."""
 
     steps: int = 0
-    """Budget in optimizer steps; 0: not limited by steps."""
+    """Budget in optimizer steps."""
 
     epochs: float = 0.0
-    """Budget in passes over the training text; 0: not limited by passes."""
+    """Budget in passes over the text."""
 
     minutes: float = 0.0
-    """Budget in minutes; the schedule is laid out so that it ends with them; 0: not limited by time."""
+    """Budget in minutes; the model is chosen to fit."""
 
     lanes: int = 16
     """Streams of text read side by side (the batch)."""
@@ -150,7 +150,7 @@ class TrainConfig:
     """Optimizer: muon (with adamw for what is no matrix of the stack), adamw, adam, rmsprop, adagrad, sgd."""
 
     lr: float = 0.0
-    """Learning rate; 0 takes the optimizer's own good start."""
+    """Learning rate; 0: the optimizer's own."""
 
     momentum: float = 0.9
     """Momentum of sgd."""
@@ -210,7 +210,7 @@ class TrainConfig:
     """Temperatures of the samples written at each checkpoint."""
 
     prime: str = ""
-    """Text that each sample goes on from; empty takes an opening from the held-out text."""
+    """What samples go on from; empty: a held-out opening."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "temperatures", tuple(float(t) for t in self.temperatures))

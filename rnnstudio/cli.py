@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from rnnstudio import __version__
-from rnnstudio.commands import doctor, resume, runs, sample, train, tui, watch
+from rnnstudio.commands import doctor, resume, runs, sample, samples, train, tui, watch
 from rnnstudio.commands import eval as evaluate
 
 app = typer.Typer(
@@ -48,6 +48,7 @@ def rnnstudio(
 app.command("train", epilog=train.EXAMPLE)(train.train)
 app.command("resume", epilog=resume.EXAMPLE)(resume.resume)
 app.command("sample", epilog=sample.EXAMPLE)(sample.sample)
+app.command("samples", epilog=samples.EXAMPLE)(samples.samples)
 app.command("eval", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
 app.add_typer(runs.app, name="runs")
 app.command("watch", epilog=watch.EXAMPLE)(watch.watch)

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from checkpoints import events as ev
+from engine.training.milestones import log_spaced
 from tui.literal import literal
 
 NATS_TO_BITS = 1.4426950408889634
@@ -56,7 +57,7 @@ class Narrator:
         self._said: set[str] = set()
         self._spoken_at = -PLAIN_PROGRESS_S
         self._validation = ""
-        self._run = ""
+        self._every = 0
 
     def note(self, text: str) -> None:
         """A choice or a finding, said once."""
@@ -73,15 +74,11 @@ class Narrator:
         del line
         match event:
             case ev.Started():
-                self._run = event.run
+                self._every = int(event.training.get("checkpoint_every", 0))
             case ev.Note():
                 self.note(event.text)
             case ev.Resumed():
-                self._line(
-                    Text(
-                        f"goes on at step {event.step:,}, from {literal(event.checkpoint)}", "green"
-                    )
-                )
+                self._show_resumed(event)
             case ev.Step():
                 self._show_progress(event)
             case ev.Validation():
@@ -117,6 +114,13 @@ class Narrator:
         """Leave the terminal as it was: no half line."""
         self._clear()
 
+    def _show_resumed(self, e: ev.Resumed) -> None:
+        at = f"resumed at step {e.step:,}, from {literal(e.checkpoint)}"
+        loss = (
+            "" if e.loss_nats is None else f"; the loss continues at {e.loss_nats:.3f} nats a token"
+        )
+        self._line(Text(at + loss, "green"))
+
     def _show_progress(self, e: ev.Step) -> None:
         parts = [
             f"step {e.step:,}",
@@ -126,6 +130,7 @@ class Narrator:
             self._validation,
             f"{e.tokens_per_s:,.0f} tok/s",
             f"ETA {duration(e.eta_s)}" if e.eta_s is not None else "",
+            f"next look at {_next_look(e.step, self._every):,}",
         ]
         self._progress = " · ".join(p for p in parts if p)
         if self.rewrites:
@@ -191,6 +196,11 @@ class Narrator:
         if self.rewrites and self._progress:
             self.err.file.write("\r\x1b[2K")
             self.err.file.flush()
+
+
+def _next_look(step: int, every: int) -> int:
+    """The step at which the run next validates and writes samples."""
+    return (step // every + 1) * every if every else next(s for s in log_spaced() if s > step)
 
 
 def duration(seconds: float | None) -> str:

@@ -64,7 +64,7 @@ def _parameter(config: type, f: dataclasses.Field[Any], shown: frozenset[str]) -
     choices = get_args(get_type_hints(config)[f.name]) if kind is str else ()
     option = typer.Option(
         names,
-        help=f"{text} [{default}]" if default not in ("", False) else text,
+        help=f"{text} [{default}]" if default not in ("", False, 0) else text,
         show_default=False,
         hidden=f.name not in shown,
         metavar="|".join(choices) if choices and all(isinstance(c, str) for c in choices) else None,

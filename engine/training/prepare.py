@@ -5,6 +5,7 @@ Every choice that was left open is made here, once, and told; `run.json` then ho
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -158,6 +159,7 @@ def prepare(request: Request, *, note: Note = silent, progress: Progress | None 
     say(
         f"device: {device} ({why_device}); {threads} CPU thread{'s' if threads > 1 else ''} ({why_threads})"
     )
+    say(_needs(settings, request.runs))
     run = RunFolder.create(request.runs, request.name or _name(settings), settings.to_json())
     say(f"run: {run.path}")
     _store_tokenizer(run, tokenizer)
@@ -367,6 +369,28 @@ def _learning_sentence(settings: RunSettings) -> str:
         f"learning: {t.optimizer} at {t.lr:g}, {t.schedule} schedule · {t.lanes} lanes x {t.bptt} tokens · "
         f"{' or '.join(limits)}"
     )
+
+
+# A checkpoint holds the weights and up to two averages of the optimizer for each.
+CHECKPOINT_BYTES_PER_WEIGHT = 12
+
+
+def _needs(settings: RunSettings, runs: Path) -> str:
+    """Memory and disk, before anything is begun that they might not suffice for."""
+    t = settings.training
+    weights = sizes.parameters(settings.model, settings.vocab_size)
+    memory = sizes.training_bytes(
+        settings.model, vocab_size=settings.vocab_size, lanes=t.lanes, bptt=t.bptt
+    )
+    each = weights * CHECKPOINT_BYTES_PER_WEIGHT
+    most = each * (t.keep + 3)
+    free = shutil.disk_usage(
+        next(p for p in (runs.resolve(), *runs.resolve().parents) if p.exists())
+    ).free
+    said = f"needs: about {memory / 1e6:,.0f} MB of memory and {most / 1e6:,.0f} MB of disk ({t.keep + 2} checkpoints)"
+    if most > free:
+        said += f"; only {free / 1e6:,.0f} MB are free there: lower --keep, or name another place with --runs"
+    return said
 
 
 def _name(settings: RunSettings) -> str:

@@ -156,7 +156,7 @@ def _at_its_place(
             hint=f"give it more: rnnstudio resume {run.name} --steps {state.step * 2}, "
             f"or go on in a new run: rnnstudio train --from {run.name}",
         )
-    tell(ev.Resumed(step=state.step, checkpoint=path.name))
+    tell(ev.Resumed(step=state.step, checkpoint=path.name, loss_nats=state.loss_average))
     return session, state, state.step
 
 

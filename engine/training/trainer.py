@@ -322,7 +322,9 @@ class Trainer:
         self._looked_at = self._saved_at = restored.step
         self._speed.restart()
         self._mark()
-        self._tell(ev.Resumed(step=restored.step, checkpoint=path.name))
+        self._tell(
+            ev.Resumed(step=restored.step, checkpoint=path.name, loss_nats=restored.loss_average)
+        )
         self._tell(
             ev.Warned(
                 step=restored.step,

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from checkpoints.errors import RunError
-from checkpoints.events import SampleFinished, Step, Validation
+from checkpoints.events import Event, SampleFinished, Step, Validation
 from checkpoints.runs import RunFolder, find_run, list_runs, remove
 from rnnstudio.common import Json, RunsDir, runs_dir
 from rnnstudio.curve import ascii_curve
@@ -53,11 +53,15 @@ def show(
     *,
     runs: RunsDir = None,
     samples: Annotated[int, typer.Option(help="How many of the last samples to show")] = 3,
+    csv: Annotated[bool, typer.Option("--csv", help="The curve as comma-separated values")] = False,
     as_json: Json = False,
 ) -> None:
     """Show a run: settings, curve, checkpoints, last samples, as plain text."""
     folder = find_run(run, runs_dir(runs)).run
     events = list(folder.events())
+    if csv:
+        _print_csv(events)
+        return
     validations = [e for e in events if isinstance(e, Validation)]
     written = [e for e in events if isinstance(e, SampleFinished)][-samples:] if samples else []
     row = _row(folder)
@@ -118,6 +122,15 @@ def rm(
             raise RunError("nothing was removed", hint="to remove it without being asked: --yes")
     remove(folder)
     typer.echo(f"removed {literal(folder.name)}", err=True)
+
+
+def _print_csv(events: list[Event]) -> None:
+    typer.echo("step,train_nats_per_token,lr,grad_norm,tokens_per_s,valid_nats_per_char,protocol")
+    for e in events:
+        if isinstance(e, Step):
+            typer.echo(f"{e.step},{e.loss_nats},{e.lr},{e.grad_norm},{e.tokens_per_s},,")
+        elif isinstance(e, Validation):
+            typer.echo(f'{e.step},,,,,{e.nats_per_char},"{e.protocol}"')
 
 
 def _row(run: RunFolder) -> dict[str, Any]:

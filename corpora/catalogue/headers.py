@@ -11,17 +11,26 @@ from pathlib import Path
 
 from checkpoints.errors import CorpusError
 
-# What only C++ writes (and torch's guard round its C++); `extern "C"` and `__cplusplus` stand in C headers too.
+# What only C++ or Objective-C writes; `extern "C"` and `__cplusplus` stand in C headers too.
 _CPLUSPLUS = re.compile(
-    r"::|TORCH_STABLE_ONLY|\b(?:namespace|template|class|typename|constexpr|noexcept|nullptr|operator|virtual|public:|private:)\b"
-    r"|#\s*include\s*<[a-z_]+>|#\s*error[^\n]*C\+\+|\w&\s+\w+\s*[,)]"
+    r"::|\b(?:namespace|template|class|typename|constexpr|noexcept|nullptr|operator|virtual|public:|private:)\b"
+    r"|#\s*include\s*<[a-z_]+>|#\s*error[^\n]*C\+\+|\w&\s+\w+\s*[,)]|@(?:interface|class|end)\b"
+)
+# torch wraps each of its headers, those in C too.
+_WRAPPER = re.compile(
+    r"\A#if !defined\(TORCH_STABLE_ONLY\)[^\n]*\n(.*)#else\s*\n#error[^\n]*\n#endif[^\n]*\s*\Z",
+    re.DOTALL,
 )
 _COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 _GENERATED = re.compile(r"generated|do not edit", re.IGNORECASE)
 _LICENCE = re.compile(r"\A\s*(?:/\*.*?\*/|(?://[^\n]*\n)+)\s*", re.DOTALL)
 _LEGAL = re.compile(r"copyright|licen[sc]e|\(c\)", re.IGNORECASE)
 
-LARGEST = 200_000
+# Folders of torch's own headers, which are C++ even where a short one has no sign of it; of its headers the C ones
+# are those of the libraries that it carries.
+_CPLUSPLUS_FOLDERS = frozenset(("ATen", "c10", "caffe2", "torch", "pybind11", "fmt", "google"))
+
+LARGEST = 120_000
 """Bytes; a longer header is a table that some program wrote."""
 
 
@@ -47,22 +56,26 @@ def is_c(text: str) -> bool:
 
 def clean(text: str) -> str:
     """A header without the licence comments at its top, without spaces at line ends, ended by one line end."""
+    text = _WRAPPER.sub(r"\1", text.replace("\r\n", "\n"))
     while (match := _LICENCE.match(text)) and _LEGAL.search(match.group()):
         text = text[match.end() :]
-    text = re.sub(r"[ \t\f]+$", "", text.replace("\r\n", "\n"), flags=re.MULTILINE)
+    text = re.sub(r"[ \t\f]+$", "", text, flags=re.MULTILINE)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
 def _headers() -> Iterator[str]:
     folders = [Path(sysconfig.get_paths()["include"])]
-    for package, inside in (("numpy", "_core/include"), ("torch", "include")):
+    for package, below in (("numpy", "_core/include"), ("torch", "include")):
         spec = importlib.util.find_spec(package)
         if spec and spec.submodule_search_locations:
-            folders.append(Path(spec.submodule_search_locations[0]) / inside)
+            folders.append(Path(spec.submodule_search_locations[0]) / below)
     for folder in folders:
         for path in sorted(folder.rglob("*.h")):
-            if path.stat().st_size > LARGEST:
+            inside = path.relative_to(folder)
+            if inside.parts[0] in _CPLUSPLUS_FOLDERS or path.stat().st_size > LARGEST:
                 continue
+            if "ittnotify" in path.name:
+                continue  # macros that declare each function a second time: no grammar reads them
             try:
                 yield path.read_text("utf-8")
             except UnicodeDecodeError:

@@ -24,6 +24,7 @@ _DIRECTIVE = re.compile(
     r"^[ \t]*#[ \t]*(?:include|define|ifn?def|if|endif|else|elif|undef|pragma)\b", re.M
 )
 _STATEMENT = re.compile(r"(?:[;{}]|\*/|,)[ \t]*$", re.MULTILINE)
+_COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 _KEYWORD = re.compile(
     r"\b(?:static|const|int|char|void|struct|return|if|else|for|while|unsigned|typedef)\b"
 )
@@ -78,6 +79,8 @@ class CSource(Genre):
     }
 
     def score(self, text: str) -> float:
+        # What stands in comments says nothing: headers are full of them.
+        text = _COMMENT.sub("", text)
         lines = sum(1 for line in text.split("\n") if line.strip())
         if not lines or len(_KEYWORD.findall(text)) < 0.1 * lines:
             return 0.0

@@ -75,17 +75,24 @@ class Recipes(Genre):
 
     def validator(self, training: Iterable[str]) -> Validator:
         ingredients: Counter[str] = Counter()
+        stepped: Counter[str] = Counter()
+        both: Counter[str] = Counter()
 
         def noting(pieces: Iterable[str]) -> Iterator[str]:
             for piece in pieces:
                 for recipe in recipes(piece):
-                    for line in recipe.ingredients:
-                        ingredients.update(content_words(line.text)[-1:])
+                    named = {w for i in recipe.ingredients for w in content_words(i.text)}
+                    steps = step_words(recipe)
+                    ingredients.update(named)
+                    stepped.update(steps)
+                    both.update(named & steps)
                 yield piece
 
         known = words.vocabulary(noting(training))
-        # What names an ingredient now and then only ("piece", "half") is no ingredient.
-        foods = frozenset(word for word, count in ingredients.items() if count >= 3)
+        # A food is a word that, where directions have it, mostly stands in the list above them: "milk", not "piece".
+        foods = frozenset(
+            word for word, n in ingredients.items() if n >= 3 and both[word] >= 0.5 * stepped[word]
+        )
 
         def judge(text: str) -> Verdict:
             pieces = []
@@ -101,7 +108,7 @@ class Recipes(Genre):
                     line.parsed for line in recipe.ingredients if line.amount or not line.parsed
                 ]
                 named = [content_words(line.text) for line in recipe.ingredients]
-                steps = {singular(word) for word in words.WORD.findall(recipe.directions.lower())}
+                steps = step_words(recipe)
                 if steps:
                     used += [any(word in steps for word in name) for name in named if name]
                     on_list = {word for name in named for word in name}
@@ -140,6 +147,11 @@ def _to_title(following: str) -> int:
     """The head up to and with "Title: ", so that the model names the dish."""
     found = following.find("Title:", 0, 300)
     return following.find("\n") + 1 if found < 0 else found + len("Title: ")
+
+
+def step_words(recipe: Recipe) -> set[str]:
+    """The words of a recipe's directions, singular."""
+    return {singular(word) for word in words.WORD.findall(recipe.directions.lower())}
 
 
 def _problems(recipe: Recipe, *, unfinished: bool) -> Iterator[Problem]:

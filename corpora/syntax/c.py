@@ -27,6 +27,17 @@ _LOOP_MACRO = re.compile(
     r"(?<=[ \t])(?!switch|while)[a-z_]\w{4,}+(?= ?\([^;{}\n]{1,200}\)\s{0,80}\{\n)"
 )
 _INLINE_MACRO = re.compile(r"\b(?=[A-Za-z]\w{0,40}(?:inline|INLINE))[A-Za-z]\w*\b(?= )")
+# `PyAPI_FUNC(int) f(void);` declares an int.
+_TYPE_MACRO = re.compile(r"\b\w{0,30}(?:API|EXPORT|EXTERN)\w{0,30}\(([\w *]{1,60})\)(?= \w)")
+# `int CALLCONV f(`, `static NPY_INLINE int f(`: a word in capitals between words says how, not what.
+_QUALIFIER = (
+    "extern|static|const|inline|typedef|return|struct|unsigned|enum|union|goto|else|case|define"
+)
+_HOW_MACRO = re.compile(
+    rf"^((?:(?:extern|static|const|inline) ){{0,3}}(?!(?:{_QUALIFIER})\b)\w{{2,40}}[ *]+)"
+    r"([A-Z][A-Z0-9_]{3,40})(?=[ *]+\w)",
+    re.MULTILINE,
+)
 _NEVER = re.compile(r"\s*(?:0|defined\(__cplusplus\)|__cplusplus)\s*(?:/[/*].*)?")
 
 _DECLARATORS = frozenset(
@@ -66,6 +77,8 @@ def read(text: str) -> Source:
         return Source([Item(0, len(text), [problem], [])], size, size)
     text = _LOOP_MACRO.sub(_as("while"), ended(first_branches(text[:LARGEST])))
     text = _INLINE_MACRO.sub(_as("inline"), text)
+    text = _TYPE_MACRO.sub(lambda match: match[1].rjust(len(match.group())), text)
+    text = _HOW_MACRO.sub(lambda match: match[1] + " " * len(match[2]), text)
     data = text.encode("utf-8", "replace")
     # Characters before each byte are counted only where the text is not ASCII.
     plain = len(data) == len(text)

@@ -20,6 +20,7 @@ COLUMN = 41
 
 # Amount in columns 0-6, unit in 8-9, the ingredient from 11.
 _CELL = re.compile(r"([ \d/.,-]{7}) ([ a-zA-Z]{2}) (\S.*)")
+_CONTINUED = re.compile(r" {9,12}-")
 _AMOUNT = re.compile(r"(?:(\d+) )?(\d+)/(\d+)|(\d*\.?\d+)")
 
 UNITS = frozenset(
@@ -79,7 +80,7 @@ def read(text: str, start: int = 0) -> Recipe:
         if match := FIELD.match(line):
             if not recipe.ingredients and not directions:
                 recipe.fields.setdefault(match[1].replace("Servings", "Yield"), match[2].strip())
-        elif SECTION.match(line):
+        elif SECTION.match(line) or (not directions and _CONTINUED.match(line)):
             continue
         elif not directions and (cells := list(_cells(line))):
             recipe.ingredients += cells
@@ -126,8 +127,6 @@ def _cells(line: str) -> Iterator[Ingredient]:
         if match is None:
             continue
         number, unit, text = match[1].strip(), match[2].strip(), match[3]
-        if text.startswith("-") and not number:
-            continue  # the line before goes on here
         value = amount(number)
         parsed = (value is not None or not number) and (not unit or unit.lower() in UNITS)
         yield Ingredient(value, unit, text, parsed)

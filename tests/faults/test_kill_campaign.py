@@ -16,7 +16,7 @@ PER_RUN = 20
 
 @pytest.mark.campaign
 @pytest.mark.timeout(3600)
-def test_a_hundred_kills_lose_nothing(uninterrupted: Path, tmp_path: Path) -> None:  # noqa: F811 - the fixture
+def test_a_hundred_kills_lose_nothing(uninterrupted: Path, tmp_path: Path) -> None:
     kills = runs = 0
     while kills < KILLS:
         folder = tmp_path / str(runs)

@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 
 from rnnstudio import __version__
-from rnnstudio.commands import doctor, resume, runs, sample, samples, train, tui, watch
+from rnnstudio.commands import (
+    doctor,
+    export,
+    resume,
+    runs,
+    sample,
+    samples,
+    train,
+    tui,
+    tune,
+    watch,
+)
 from rnnstudio.commands import eval as evaluate
 
 app = typer.Typer(
@@ -51,6 +62,8 @@ app.command("sample", epilog=sample.EXAMPLE)(sample.sample)
 app.command("samples", epilog=samples.EXAMPLE)(samples.samples)
 app.command("eval", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
 app.add_typer(runs.app, name="runs")
+app.command("export", epilog=export.EXAMPLE)(export.export)
+app.command("tune", epilog=tune.EXAMPLE)(tune.tune)
 app.command("watch", epilog=watch.EXAMPLE)(watch.watch)
 app.command("tui", epilog=tui.EXAMPLE)(tui.tui)
 app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)

@@ -44,6 +44,11 @@ _MARKS = {
 _PLUS = {"f", "ff", "fff", "p", "pp", "ppp", "mf", "mp"}
 
 
+def mark_of(name: str) -> str | None:
+    """What a decoration says about the order of play: segno, coda, tocoda, fine, dacapo, dalsegno; None for others."""
+    return _MARKS.get(name if len(name) == 1 else re.sub(r"\s", "", name.lower()))
+
+
 @dataclass(slots=True)
 class State:
     """Where the reading of one voice stands."""
@@ -465,7 +470,7 @@ class BodyReader:
                 self._old_chord(name, token)
             return
         self.state.decorations.append(name[:40])
-        mark = _MARKS.get(name if len(name) == 1 else re.sub(r"\s", "", name.lower()))
+        mark = mark_of(name)
         if mark in ("segno", "coda") and not any(
             isinstance(i, Event) for i in self.state.bar.items
         ):
@@ -488,7 +493,7 @@ class BodyReader:
         has_events = any(isinstance(item, Event) for item in state.bar.items)
         bar = state.bar if has_events or not state.voice.bars else state.voice.bars[-1]
         for name in waiting:
-            mark = _MARKS.get(name if len(name) == 1 else re.sub(r"\s", "", name.lower()))
+            mark = mark_of(name)
             if mark == "coda" and has_events and "coda" not in state.bar.marks:
                 mark = "tocoda"
             if mark in ("fine", "dacapo", "dalsegno", "tocoda") and mark not in bar.marks:

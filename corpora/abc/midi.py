@@ -28,21 +28,18 @@ def write_midi(
     playing: Playing,
     *,
     program: int = 0,
-    transpose: int = 0,
     accompaniment: Sequence[Note] = (),
     title: str = "",
 ) -> bytes:
-    """The MIDI file of a playing, `transpose` semitones higher, on instrument `program` (General MIDI, from 0)."""
+    """The MIDI file of a playing, on instrument `program` (General MIDI, from 0)."""
     tracks = [_conductor(playing, title or playing.tune.title)]
     channels = [c for c in range(16) if c != 9]  # channel 10 is drums
     for i, part in enumerate(playing.parts):
         tracks.append(
-            _track(
-                f"Voice {part.name}", part.notes, channels[i % 14], program, transpose, velocity=90
-            )
+            _track(f"Voice {part.name}", part.notes, channels[i % 14], program, velocity=90)
         )
     if accompaniment:
-        tracks.append(_track("Chords", accompaniment, channels[14], 24, transpose, velocity=60))
+        tracks.append(_track("Chords", accompaniment, channels[14], 24, velocity=60))
     header = struct.pack(">4sIHHH", b"MThd", 6, 1, len(tracks), TICKS)
     return header + b"".join(struct.pack(">4sI", b"MTrk", len(body)) + body for body in tracks)
 
@@ -69,9 +66,7 @@ def _conductor(playing: Playing, title: str) -> bytes:
     return _joined(events)
 
 
-def _track(
-    name: str, notes: Iterable[Note], channel: int, program: int, transpose: int, *, velocity: int
-) -> bytes:
+def _track(name: str, notes: Iterable[Note], channel: int, program: int, *, velocity: int) -> bytes:
     """One voice. Notes of the same pitch never overlap: the earlier ends where the later begins, so none hangs."""
     events: list[tuple[int, int, bytes]] = [
         (0, 0, _meta(3, name.encode("utf-8", "replace")[:100])),
@@ -80,11 +75,7 @@ def _track(
     last: dict[int, list[int]] = {}  # by pitch: [on, off] of the note not yet written
     spans: list[tuple[int, int, int]] = []
     for note in sorted(notes, key=lambda n: n.onset):
-        pitch = note.pitch + transpose
-        while pitch > 127:
-            pitch -= 12
-        while pitch < 0:
-            pitch += 12
+        pitch = note.pitch
         on = ticks(note.onset)
         off = max(on + 1, ticks(note.onset + note.duration))
         before = last.get(pitch)

@@ -44,6 +44,7 @@ class Reader(BodyReader):
         self.body = False
         self.unit_given = False
         self.keyed = False
+        self.voiced = False  # whether a voice was named
         self.tempo_text = ""
         self.handlers["inline"] = self._inline
 
@@ -284,22 +285,16 @@ class Reader(BodyReader):
         if self.body:
             self.close_open()
         state = self.states.get(name)
+        self.voiced, first_named = True, not self.voiced
         if state is None:
             if len(self.states) >= MAX_VOICES:
                 self.note_down(start, f"more than {MAX_VOICES} voices", "dropped")
                 return
             first = self.states.get("1")
-            if (
-                first is not None
-                and len(self.states) == 1
-                and first is self.state
-                and self._fresh()
-            ):
+            if first_named and first is not None and self._fresh():
                 # The first voice named takes the place of the one that stands in where none is named.
                 del self.states["1"]
             state = self.new_state(name)
-            if self.body and first is not None and name not in self.states:
-                state.unit = first.unit
         clef = fields.clef_of(rest)
         if clef is not None:
             state.voice.clef, state.voice.transpose = clef[0] or state.voice.clef, clef[1]

@@ -206,6 +206,26 @@ def sections(bars: Sequence[Bar], first: int, last: int) -> list[Section]:
     return found
 
 
+def repeat_signs(bars: Sequence[Bar]) -> tuple[set[int], dict[int, int]]:
+    """Where repeats begin and end (how often to go back), by bar, with the signs that reading took for granted.
+
+    Programs differ in where an unopened repeat goes back to, and in endings without `:|`; with all signs they agree.
+    """
+    starts = {i for i, bar in enumerate(bars) if bar.repeat_start}
+    ends = {i: bar.repeat_end for i, bar in enumerate(bars) if bar.repeat_end}
+    for section in sections(bars, 0, len(bars)):
+        if section.plays < 2:
+            starts.discard(section.start)
+            continue
+        starts.add(section.start)
+        heads = [e for e in section.endings if e >= 0]
+        for head in heads[1:]:
+            ends.setdefault(head - 1, 1)
+        if len(heads) > 1 and 1 not in bars[heads[-1]].ending:
+            ends.pop(section.end - 1, None)  # after the last ending the repeat is spent
+    return starts, ends
+
+
 def _unfold(bars: Sequence[Bar], first: int, last: int, *, once: bool) -> list[int]:
     order: list[int] = []
     for section in sections(bars, first, last):

@@ -1,0 +1,210 @@
+"""A tune as MusicXML, through music21, which builds the score from our tune and never sees the ABC.
+
+The written score: repeats and endings as signs, not unfolded. Chord symbols, graces, ties and tuplets are kept.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+from corpora.abc.fields import default_tempo
+from corpora.abc.tune import (
+    QUARTER,
+    Bar,
+    Change,
+    Event,
+    Item,
+    Key,
+    Meter,
+    Pitch,
+    Tempo,
+    Tune,
+    Voice,
+)
+from corpora.abc.unfolding import repeat_signs
+
+
+def write_musicxml(tune: Tune) -> bytes:
+    """The MusicXML 4 file of a tune, UTF-8. Imports music21 (3 s of CPU the first time)."""
+    from music21.musicxml.m21ToXml import GeneralObjectExporter
+
+    written: bytes = GeneralObjectExporter(score(tune)).parse()
+    return written
+
+
+def score(tune: Tune) -> Any:
+    """The tune as a music21 Score: a Part a voice, a Measure a bar."""
+    from music21 import metadata, stream
+
+    result = stream.Score()
+    result.insert(0, metadata.Metadata())
+    result.metadata.title = tune.title or "Untitled"
+    if tune.composer:
+        result.metadata.composer = tune.composer
+    for i, voice in enumerate(tune.voices):
+        result.insert(0, _part(voice, tune, first=i == 0))
+    return result
+
+
+def _part(voice: Voice, tune: Tune, *, first: bool) -> Any:
+    from music21 import instrument, key, meter, stream, tempo
+
+    part = stream.Part(id=voice.name)
+    part.partName = voice.title or f"Voice {voice.name}"
+    part.insert(0, instrument.Violin())
+    measures = []
+    tied: set[int] = set()
+    starts, ends = repeat_signs(voice.bars)
+    full = tune.meter.length
+    pickup = bool(voice.bars) and 0 < voice.bars[0].duration < full
+    for i, bar in enumerate(voice.bars):
+        measure = stream.Measure(number=i if pickup else i + 1)
+        if pickup and i == 0:
+            measure.paddingLeft = Fraction(full - bar.duration, QUARTER).limit_denominator(1024)
+        if i == 0:
+            measure.insert(0, key.KeySignature(tune.key.fifths))
+            if tune.meter.unit:
+                measure.insert(0, meter.TimeSignature(f"{tune.meter.beats}/{tune.meter.unit}"))
+            if first:
+                shown = tune.tempo or default_tempo(tune.rhythm, tune.meter)
+                measure.insert(0, tempo.MetronomeMark(number=round(shown.quarters, 2)))
+        tied = _fill(measure, bar, voice.transpose, tied)
+        _barlines(measure, bar, opens=i in starts, times=1 + ends.get(i, 0))
+        measures.append(measure)
+        part.append(measure)
+    for bracket in _endings(voice.bars, measures):
+        part.insert(0, bracket)
+    return part
+
+
+def _fill(measure: Any, bar: Bar, transpose: int, tied: set[int]) -> set[int]:
+    """Put a bar's layers into a measure; give the pitches that its last event ties on."""
+    from music21 import stream
+
+    if not bar.overlays:
+        return _layer(measure, bar.items, transpose, tied)
+    for number, layer in enumerate([bar.items, *bar.overlays]):
+        lane = stream.Voice(id=str(number + 1))
+        held = _layer(lane, layer, transpose, tied if not number else set())
+        tied = held if not number else tied
+        measure.insert(0, lane)
+    return tied
+
+
+def _layer(target: Any, items: list[Item], transpose: int, tied: set[int]) -> set[int]:
+    from music21 import key, meter, tempo
+
+    now = Fraction(0)
+    for item in items:
+        if isinstance(item, Change):
+            value = item.value
+            if isinstance(value, Key):
+                target.insert(now, key.KeySignature(value.fifths))
+            elif isinstance(value, Meter) and value.unit:
+                target.insert(now, meter.TimeSignature(f"{value.beats}/{value.unit}"))
+            elif isinstance(value, Tempo):
+                target.insert(now, tempo.MetronomeMark(number=round(value.quarters, 2)))
+            continue
+        if item.symbol:
+            target.insert(now, _words(item.symbol))
+        for grace in item.graces:
+            target.insert(now, _note((grace,), Fraction(1, 2), transpose).getGrace())
+        length = Fraction(item.duration, QUARTER).limit_denominator(1024)
+        if length <= 0:
+            continue
+        sounding = _note(item.pitches, length, transpose) if item.pitches else _rest(length)
+        tied = _ties(sounding, item, transpose, tied)
+        target.insert(now, sounding)
+        now += length
+    return tied
+
+
+def _words(symbol: str) -> Any:
+    """A chord symbol as words above the staff: what the tune's writer wrote, not what music21 takes it for."""
+    from music21 import expressions
+
+    words = expressions.TextExpression(symbol)
+    words.placement = "above"
+    return words
+
+
+def _note(pitches: tuple[Pitch, ...], length: Fraction, transpose: int) -> Any:
+    from music21 import chord, note
+
+    spelled = [_pitch(p, transpose) for p in pitches]
+    made = note.Note(spelled[0]) if len(spelled) == 1 else chord.Chord(spelled)
+    made.quarterLength = length
+    return made
+
+
+def _pitch(pitch: Pitch, transpose: int) -> Any:
+    from music21 import pitch as m21
+
+    made = m21.Pitch(step=pitch.letter, octave=pitch.octave)
+    if pitch.alter:
+        made.accidental = m21.Accidental(pitch.alter)
+    return made.transpose(transpose) if transpose else made
+
+
+def _rest(length: Fraction) -> Any:
+    from music21 import note
+
+    made = note.Rest()
+    made.quarterLength = length
+    return made
+
+
+def _ties(sounding: Any, event: Event, transpose: int, tied: set[int]) -> set[int]:
+    """Set the ties of a note or chord: to the event before (`tied`, MIDI pitches) and to the next."""
+    from music21 import tie
+
+    held: set[int] = set()
+    if not event.pitches:
+        return held
+    notes = sounding.notes if len(event.pitches) > 1 else [sounding]
+    for made, pitch in zip(notes, event.pitches, strict=True):
+        midi = pitch.midi + transpose
+        if pitch.tied:
+            held.add(midi)
+        kind = {(True, True): "continue", (True, False): "stop", (False, True): "start"}.get(
+            (midi in tied, pitch.tied)
+        )
+        if kind:
+            made.tie = tie.Tie(kind)
+    return held
+
+
+def _barlines(measure: Any, bar: Bar, *, opens: bool, times: int) -> None:
+    """`times`: how often what the bar ends is played, 1 without a repeat."""
+    from music21 import bar as m21
+
+    if opens:
+        measure.leftBarline = m21.Repeat(direction="start")
+    if times > 1:
+        measure.rightBarline = m21.Repeat(direction="end", times=times if times > 2 else None)
+    elif bar.line in ("||", "[|"):
+        measure.rightBarline = m21.Barline("double")
+    elif bar.line == "|]":
+        measure.rightBarline = m21.Barline("final")
+
+
+def _endings(bars: list[Bar], measures: list[Any]) -> list[Any]:
+    """A bracket for each ending: from its bar to the repeat sign, double bar or next ending."""
+    from music21 import spanner
+
+    brackets = []
+    for i, bar in enumerate(bars):
+        if not bar.ending:
+            continue
+        end = i
+        while end + 1 < len(bars) and not (
+            bars[end].repeat_end
+            or bars[end].double
+            or bars[end + 1].ending
+            or bars[end + 1].repeat_start
+        ):
+            end += 1
+        number = list(bar.ending) if len(bar.ending) > 1 else bar.ending[0]
+        brackets.append(spanner.RepeatBracket(measures[i : end + 1], number=number))
+    return brackets

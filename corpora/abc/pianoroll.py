@@ -1,0 +1,43 @@
+"""A playing as a piano roll in block characters: time to the right, pitch upwards, two semitones a row."""
+
+from __future__ import annotations
+
+from corpora.abc.tune import WHOLE
+from corpora.abc.unfolding import Playing
+
+_BLOCKS = {(True, True): "█", (True, False): "▀", (False, True): "▄", (False, False): " "}
+_NAMES = ("C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "G♯", "A", "B♭", "B")
+
+
+def piano_roll(playing: Playing, *, width: int = 100, seconds: float = 0.0) -> list[str]:
+    """Rows of text, the highest pitch first, each `width` columns; the left edge names every row's lower pitch.
+
+    A column is a sixteenth where the tune is short enough for that, else what fits. `seconds` above 0 marks the column
+    that then sounds. Without notes: no rows.
+    """
+    notes = [n for part in playing.parts for n in part.notes]
+    if not notes or width < 12:
+        return []
+    columns = width - 5
+    unit = max(WHOLE // 16, -(-playing.end // columns))
+    low = min(n.pitch for n in notes) // 2 * 2
+    high = max(n.pitch for n in notes)
+    grid = {pitch: [False] * columns for pitch in range(low, high + 2)}
+    for note in notes:
+        begin = note.onset // unit
+        # A column stays empty before a note that is struck again, so that two quarters do not look like a half.
+        end = max(begin + 1, (note.onset + note.duration) // unit - (note.duration >= 2 * unit))
+        for column in range(begin, min(end, columns)):
+            grid[note.pitch][column] = True
+    bars = {time // unit for part in playing.parts[:1] for time, _ in part.bars}
+    rows = []
+    for pitch in range(high // 2 * 2, low - 1, -2):
+        upper, lower = grid.get(pitch + 1, [False] * columns), grid[pitch]
+        cells = [_BLOCKS[u, d] for u, d in zip(upper, lower, strict=True)]
+        text = "".join("┊" if c == " " and i in bars else c for i, c in enumerate(cells))
+        rows.append(f"{_NAMES[pitch % 12]:>2}{pitch // 12 - 1:<2}" + text.rstrip())
+    if seconds and playing.seconds:
+        rows.append(
+            " " * (4 + min(columns - 1, int(seconds / playing.seconds * playing.end / unit))) + "▲"
+        )
+    return rows

@@ -1,0 +1,66 @@
+"""What was measured in a tune, in sentences: for `rnnstudio tune`, the studio's Music screen and the docs."""
+
+from __future__ import annotations
+
+from corpora.abc.judging import Report
+from corpora.abc.nearest import Nearest
+from corpora.abc.tune import Tune
+
+
+def sentences(
+    tune: Tune, report: Report, *, nearest: Nearest | None = None
+) -> list[tuple[str, str, bool]]:
+    """(what, how it is, whether that is as it should be) in reading order."""
+    bars = f"{report.bars_full:.0%} of the bars fill {tune.meter}"
+    odd = ", ".join(str(i + 1) for i in report.odd_bars[:8])
+    repaired = [f for f in tune.findings if f.action != "kept"]
+    minutes, seconds = divmod(round(report.seconds), 60)
+    rows = [
+        ("length", f"{report.notes} notes, {minutes}:{seconds:02d}", report.notes > 0),
+        (
+            "reading",
+            f"{len(repaired)} repairs" if repaired else "nothing had to be repaired",
+            not repaired,
+        ),
+        ("bars", bars + (f"; not bars {odd}" if odd else ""), not report.odd_bars),
+        (
+            "repeats",
+            "balanced" if report.balanced else "a repeat or an ending is missing",
+            report.balanced,
+        ),
+        (
+            "parts",
+            f"{report.form or '-'}, bars: {' + '.join(map(str, report.parts)) or '-'}",
+            report.usual_parts == 1,
+        ),
+        (
+            "ending",
+            "on the tonic" if report.ends_on_tonic else "not on the tonic",
+            report.ends_on_tonic,
+        ),
+        (
+            "key",
+            f"{report.in_key:.0%} of the notes are in {tune.key.tonic or 'no key'} {tune.key.mode}",
+            report.in_key > 0.9,
+        ),
+        (
+            "range",
+            f"playable on {', '.join(report.playable) or 'nothing we know'}",
+            bool(report.playable),
+        ),
+        (
+            "variety",
+            f"pitches {report.pitch_entropy:.2f} bits, steps {report.interval_entropy:.2f} bits",
+            True,
+        ),
+    ]
+    if nearest is not None:
+        known = nearest.distance < 0.2
+        rows.append(
+            (
+                "nearest",
+                f"{nearest.title} ({1 - nearest.distance:.0%} of the contour alike)",
+                not known,
+            )
+        )
+    return rows

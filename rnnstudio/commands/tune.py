@@ -1,0 +1,123 @@
+"""`rnnstudio tune`: look at tunes, hear them, and read what is right and wrong about them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from checkpoints.errors import UserError
+from rnnstudio.common import Json, RunsDir, runs_dir
+from rnnstudio.tunes import source, tunes
+from tui.literal import literal
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from corpora.abc import Tune
+
+EXAMPLE = "Example:  rnnstudio tune tunes.abc --number 3 --play"
+
+_STYLES = {
+    "field": "cyan", "inline": "cyan", "comment": "dim", "bar": "bold", "ending": "bold magenta", "note": "green",
+    "rest": "dim", "length": "yellow", "tuplet": "magenta", "broken": "magenta", "symbol": "blue", "decoration": "blue",
+    "grace": "dim green", "grace_end": "dim green", "other": "red",
+}  # fmt: skip
+
+
+def tune(
+    where: Annotated[
+        str, typer.Argument(metavar="FILE.abc|RUN|-", help="Also RUN@STEP; - is standard input")
+    ],
+    *,
+    number: Annotated[
+        int,
+        typer.Option(
+            "--number", "-n", metavar="N", help="Only the tune with this X:", show_default=False
+        ),
+    ] = 0,
+    most: Annotated[int, typer.Option("--most", metavar="N", help="Tunes to show at most")] = 3,
+    width: Annotated[int, typer.Option(metavar="N", help="Columns of the piano roll")] = 100,
+    play: Annotated[bool, typer.Option("--play", help="Play each tune aloud")] = False,
+    runs: RunsDir = None,
+    as_json: Json = False,
+) -> None:
+    """Show tunes: their ABC in colour, a piano roll, and a report."""
+    from corpora.abc.judging import judge
+
+    found = tunes(source(where, runs_dir(runs)).text)
+    chosen = (
+        [t for t in found if t.number == number]
+        if number
+        else list(itertools.islice(found, max(1, most)))
+    )
+    if not chosen:
+        what = f"tune with X:{number}" if number else "tune"
+        raise UserError(f"{where} holds no {what}", hint="rnnstudio tune FILE shows the first ones")
+    for one in chosen:
+        if as_json:
+            typer.echo(json.dumps({"number": one.number, "title": one.title, **asdict(judge(one)),
+                                   "findings": [asdict(f) for f in one.findings]}))  # fmt: skip
+        else:
+            _show(one, width)
+        if play:
+            _play(one)
+
+
+def _show(one: Tune, width: int) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    from corpora.abc import perform
+    from corpora.abc.judging import judge
+    from corpora.abc.pianoroll import piano_roll
+    from corpora.abc.reporting import sentences
+
+    console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
+    console.print(coloured(one.source.strip("\n")))
+    console.print()
+    for row in piano_roll(perform(one), width=width):
+        console.print(Text(row, "green"))
+    console.print()
+    for name, text, good in sentences(one, judge(one)):
+        console.print(
+            Text.assemble(
+                ("✓ " if good else "· ", "green" if good else "yellow"),
+                (f"{name:<8} ", "dim"),
+                literal(text),
+            )
+        )
+    for finding in one.findings[:12]:
+        console.print(Text(f"  {literal(str(finding))}", "yellow"))
+    console.print()
+
+
+def coloured(source: str) -> Text:
+    """ABC in colour, with nothing in it that a terminal would obey."""
+    from rich.text import Text
+
+    from corpora.abc.lexer import tokens
+
+    text = Text()
+    for token in tokens(source):
+        text.append(literal(token.text), _STYLES.get(token.kind, ""))
+    return text
+
+
+def _play(one: Tune) -> None:
+    from corpora.abc import perform
+    from corpora.abc.play import play, player
+    from corpora.abc.sound import write_wav
+
+    if player() is None:
+        play(Path("the tune"))  # says what is missing
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "tune.wav"
+        path.write_bytes(write_wav(perform(one)))
+        play(path)

@@ -59,7 +59,7 @@ def _has_torch(python: Path) -> bool:
 def install_torch(python: Path) -> None:
     if _has_torch(python):
         return
-    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
     cpu_only = platform.system() == "Linux" and not (
         Path("/dev/nvidia0").exists() or shutil.which("nvidia-smi")
     )
@@ -84,7 +84,7 @@ def install_project(python: Path, *, dev: bool) -> None:
     if dev:
         wanted += project["dependency-groups"]["dev"]
     say("rnnstudio and what it needs" + (", with the tools of its tests" if dev else ""))
-    run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted)
+    run(python, "-m", "pip", "install", "-qq", "--disable-pip-version-check", *wanted)
 
 
 def ready(*, dev: bool = False) -> Path:

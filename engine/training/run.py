@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from checkpoints import events as ev
-from checkpoints.checkpoint import newest_valid, read_checkpoint
+from checkpoints.checkpoint import newest_valid, read_checkpoint, read_manifest
 from checkpoints.errors import CheckpointError, RnnStudioError, RunError, RunStopped
 from checkpoints.eventlog import EventLog
 from checkpoints.lock import TrainerLock
@@ -156,7 +156,21 @@ def _at_its_place(
             hint=f"give it more: rnnstudio resume {run.name} --steps {state.step * 2}, "
             f"or go on in a new run: rnnstudio train --from {run.name}",
         )
+    told = run.summary().checkpoint
     tell(ev.Resumed(step=state.step, checkpoint=path.name, loss_nats=state.loss_average))
+    if (
+        told is None or told.step != state.step
+    ):  # killed between the checkpoint and its line in the log
+        about = read_manifest(path)
+        tell(
+            ev.CheckpointWritten(
+                step=state.step,
+                path=path.name,
+                reason=str(about.about.get("reason", "")),
+                nats_per_char=about.nats_per_char,
+                size_bytes=about.size_bytes,
+            )
+        )
     return session, state, state.step
 
 

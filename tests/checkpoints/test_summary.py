@@ -129,6 +129,14 @@ def test_what_a_resumed_run_did_again_does_not_count(tmp_path: Path) -> None:
     assert (found.step, found.last_step, found.validation) == (1, a_step(1), a_validation(1, 3.0))
 
 
+def test_an_error_counts_until_the_run_is_resumed(tmp_path: Path) -> None:
+    failed = Failed(step=1, time=NOW, text="no space")
+    write(tmp_path / "r", STARTED, a_step(1), failed)
+    assert RunFolder(tmp_path / "r").summary(now=NOW).failure == failed
+    write(tmp_path / "r", Resumed(step=1, time=NOW, checkpoint="step-0000001"), a_step(2))
+    assert RunFolder(tmp_path / "r").summary(now=NOW).failure is None
+
+
 @pytest.fixture(scope="module")
 def long_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """100,000 lines, 30 MB."""

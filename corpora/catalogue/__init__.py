@@ -148,17 +148,26 @@ def get(
                 hint=f"rnnstudio corpora add NEW_PATH --name {name}",
             )
         return path
-    folder = (cache or default_cache()) / "corpora" / name
-    path = folder / f"{name}.txt"
+    path = _file(name, cache)
     recipe = _recipe(entry)
     if _whole(path, recipe):
         return path
     note(_what_is_done(entry))
-    text = _make(entry, folder, progress)
+    text = _make(entry, path.parent, progress)
     _keep(path, text, {"recipe": recipe, "licence": entry.licence, "provenance": entry.provenance})
     said = f" {entry.attribution}" if entry.attribution else ""
     note(f"{name} is ready: {len(text):,} characters in {path}.{said}")
     return path
+
+
+def cached(name: str, cache: Path | None = None) -> Path | None:
+    """The file of a corpus if it lies here; None if it must be made or fetched first."""
+    entry = find(name, cache)
+    if entry.how == "yours":
+        path = _added(cache)[name][1]
+        return path if path.exists() else None
+    path = _file(name, cache)
+    return path if path.is_file() and path.with_suffix(".json").is_file() else None
 
 
 def add(path: Path, *, name: str, genre: str, cache: Path | None = None) -> Entry:
@@ -282,6 +291,10 @@ def _write(path: Path, text: str) -> None:
             f"cannot write {path}: {error.strerror or error}",
             hint="free some space, or name another folder with RNNSTUDIO_CACHE",
         ) from error
+
+
+def _file(name: str, cache: Path | None) -> Path:
+    return (cache or default_cache()) / "corpora" / name / f"{name}.txt"
 
 
 def _register(cache: Path | None) -> Path:

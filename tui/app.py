@@ -22,6 +22,7 @@ from textual.screen import Screen
 
 from checkpoints.errors import RnnStudioError
 from tui import dialogs, launch, settings, themes
+from tui.child import Answer, Child
 from tui.door import Door, Plain
 from tui.help import help_spans
 from tui.literal import literal
@@ -38,8 +39,16 @@ class News(Message):
         self.runs = runs
 
 
+class Said(Message):
+    """The playground's process answered."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__()
+        self.answer = answer
+
+
 class Studio(App[None]):
-    """`runs_dir` is the folder of runs; `open_run` a run to open on."""
+    """`runs_dir` is the folder of runs; `open_run` a run to open on; `child` starts another playground process."""
 
     TITLE = "rnnstudio"
     CSS = dialogs.CSS
@@ -63,6 +72,7 @@ class Studio(App[None]):
         ascii_only: bool = False,
         settings_path: Path | None = None,
         demo: bool = False,
+        child: list[str] | None = None,
         driver_class: type[Driver] | None = None,
     ) -> None:
         self.remembered_at = settings_path or settings.default_path()
@@ -76,6 +86,7 @@ class Studio(App[None]):
         self.jobs = launch.Jobs(runs_dir, {} if colour is None else {"NO_COLOR": colour})
         super().__init__(driver_class=driver_class)
         self.watcher = Watcher(runs_dir, self._tell)
+        self.child = Child(self._said, child)
         self._filters_last: list[LineFilter] = [Door(), *([Plain()] if ascii_only else [])]
         for theme in themes.THEMES:
             self.register_theme(theme)
@@ -105,6 +116,7 @@ class Studio(App[None]):
 
     def on_unmount(self) -> None:
         self.watcher.end()
+        self.child.end()
         self.remember()
 
     def remember(self) -> None:
@@ -120,6 +132,17 @@ class Studio(App[None]):
         """From the watcher's thread."""
         if self.is_running:
             self.post_message(News(runs))
+
+    def _said(self, answer: Answer) -> None:
+        """From the child's reading thread."""
+        if self.is_running:
+            self.post_message(Said(answer))
+
+    def on_said(self, message: Said) -> None:
+        # A dialog may cover the screen that asked.
+        for screen in self.screen_stack:
+            if isinstance(screen, StudioScreen):
+                screen.answered(message.answer)
 
     def on_news(self, message: News) -> None:
         screen = self.front
@@ -174,6 +197,11 @@ class Studio(App[None]):
         from tui.screens.live import Live
 
         self.push_screen(Live(path))
+
+    def open_new(self, corpus: str = "", *, parent: str = "", preset: str = "") -> None:
+        from tui.screens.newrun import NewRun
+
+        self.push_screen(NewRun(corpus, parent=parent, preset=preset))
 
     # -- actions ------------------------------------------------------------------------------------------------
 

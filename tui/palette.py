@@ -33,7 +33,9 @@ class Actions(Provider):
         actions = [a for a in self.screen.active_bindings.values() if a.binding.id]
         # The screen's own first, then those of the pane in focus, then those that act everywhere.
         rank = {self.screen: 0, self.app: 2}
-        for active in sorted(actions, key=lambda a: rank.get(a.node, 1)):
+        for active in sorted(
+            actions, key=lambda a: (a.binding.id or "").startswith("screen.") or rank.get(a.node, 1)
+        ):
             binding = active.binding
             if binding.action in (*seen, "command_palette"):
                 continue

@@ -6,6 +6,11 @@ apart; nothing is told by colour alone all the same.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Protocol
+
+from rich.style import Style
+from textual.color import Color
 from textual.theme import Theme
 
 DARK = {
@@ -82,3 +87,73 @@ PAPER = Theme(
     },
 )
 THEMES = (INK, PAPER)
+
+# Kind of text: the variable that colours it, and how else it differs.
+_INKS = {
+    "dim": ("muted", ""),
+    "label": ("muted", ""),
+    "axis": ("ink-axis", ""),
+    "title": ("foreground", "bold"),
+    "key": ("accent", "bold"),
+    "accent": ("accent", ""),
+    "good": ("ink-good", ""),
+    "warn": ("ink-warn", ""),
+    "bad": ("ink-bad", "bold"),
+    "mark": ("accent", "bold"),
+    "cursor": ("muted", ""),
+    "prime": ("muted", "italic"),
+    "new": ("ink-new", "underline"),
+    "line-0": ("ink-line-0", ""),
+    "line-1": ("ink-line-1", ""),
+    "line-2": ("ink-line-2", ""),
+    "line-3": ("ink-line-3", ""),
+    "heat-0": ("muted", ""),
+    "heat-1": ("foreground", ""),
+    "heat-2": ("ink-heat-2", ""),
+    "heat-3": ("ink-heat-3", "underline"),
+    "heat-4": ("ink-heat-4", "bold underline"),
+    "here": ("foreground", "reverse"),
+    "genre-title": ("accent", "bold"),
+    "genre-name": ("ink-line-2", ""),
+    "genre-keyword": ("ink-line-0", "bold"),
+    "genre-number": ("ink-line-1", ""),
+    "genre-string": ("ink-good", ""),
+    "genre-comment": ("muted", "italic"),
+    "genre-markup": ("ink-line-3", ""),
+    "genre-note": ("ink-line-0", ""),
+    "genre-bar": ("ink-axis", ""),
+    "genre-error": ("ink-bad", "underline"),
+}
+
+
+class Themed(Protocol):
+    """What has a theme's variables: the application."""
+
+    @property
+    def theme_variables(self) -> dict[str, str]: ...
+
+
+_KNOWN: dict[str, Mapping[str, Style]] = {}
+
+
+def inks(theme: str, app: Themed) -> Mapping[str, Style]:
+    """The style of each kind of text under a theme; `row-cursor` and `row-blurred` are grounds."""
+    if theme not in _KNOWN:
+        _KNOWN[theme] = _inks_of(app.theme_variables)
+    return _KNOWN[theme]
+
+
+def _inks_of(known: Mapping[str, str]) -> Mapping[str, Style]:
+    foreground = Color.parse(known["foreground"])
+    colours = {"muted": Color.parse(known["background"]).blend(foreground, 0.62)}
+
+    def colour(name: str) -> Color:
+        return colours.get(name) or Color.parse(known[name])
+
+    found = {
+        kind: Style.parse(how) + Style(color=colour(name).rich_color)
+        for kind, (name, how) in _INKS.items()
+    }
+    cursor = Color.parse(known["block-cursor-background"]).rich_color
+    blurred = Color.parse(known["surface"]).rich_color
+    return {**found, "row-cursor": Style(bgcolor=cursor), "row-blurred": Style(bgcolor=blurred)}

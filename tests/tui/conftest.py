@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
@@ -15,8 +16,17 @@ from textual.pilot import Pilot
 
 from tui.app import Studio
 
+# The playground as it is, but for the speed of this machine, which costs importing torch.
+CHILD = [
+    sys.executable,
+    "-c",
+    "from rnnstudio import playground as p\n"
+    "p.Playground._speed = lambda self, body: {'tokens_per_s': 20_000.0, 'weights': 100_000}\n"
+    "p.main()",
+]
 GOLDENS = Path(__file__).parent / "goldens"
 
+Golden = Callable[[str, "Pilot[None]"], Awaitable[None]]
 Open = Callable[..., AbstractAsyncContextManager["Pilot[None]"]]
 
 
@@ -51,7 +61,11 @@ def studio(runs: Path, tmp_path: Path) -> Open:
         *, size: tuple[int, int] = (80, 24), run: Path | None = None, ascii_only: bool = False
     ) -> AsyncIterator[Pilot[None]]:
         app = Studio(
-            runs, open_run=run, ascii_only=ascii_only, settings_path=tmp_path / "studio.json"
+            runs,
+            open_run=run,
+            ascii_only=ascii_only,
+            settings_path=tmp_path / "studio.json",
+            child=CHILD,
         )
         async with app.run_test(size=size, notifications=True) as pilot:
             yield pilot
@@ -76,19 +90,23 @@ def screen_text(app: App[None]) -> str:
 
 
 @pytest.fixture
-def golden(request: pytest.FixtureRequest) -> Callable[[str, App[None]], None]:
-    """Compares the screen with the text in goldens/; `--update-goldens` writes it."""
+def golden(request: pytest.FixtureRequest) -> Golden:
+    """Compares the screen with the text in goldens/, once it has settled; `--update-goldens` writes it."""
 
-    def compare(name: str, app: App[None]) -> None:
+    async def compare(name: str, pilot: Pilot[None]) -> None:
         path = GOLDENS / f"{name}.txt"
-        text = screen_text(app)
         if request.config.getoption("--update-goldens"):
+            await pilot.pause(1.0)
             path.parent.mkdir(exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+            path.write_text(screen_text(pilot.app), encoding="utf-8")
             return
         assert path.exists(), f"no golden {name}; write it with --update-goldens and look at it"
         expected = path.read_text(encoding="utf-8")
-        assert text.splitlines() == expected.splitlines()
+        for _ in range(100):
+            if screen_text(pilot.app) == expected:
+                return
+            await pilot.pause(0.02)
+        assert screen_text(pilot.app).splitlines() == expected.splitlines()
 
     return compare
 

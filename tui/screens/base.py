@@ -13,6 +13,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Footer
 
+from tui.child import Answer
 from tui.literal import one_line
 from tui.watch import Followed
 from tui.widgets.bar import Bar
@@ -31,6 +32,8 @@ class StudioScreen(Screen[None]):
     AUTO_FOCUS = None
     BINDINGS = [
         Binding("escape", "back", "Back", show=False, id="screen.back"),
+        Binding("tab", "app.focus_next", "Next pane", show=False, id="screen.next"),
+        Binding("shift+tab", "app.focus_previous", "Pane before", show=False, id="screen.previous"),
         Binding("z", "grow", "Grow pane", show=False, id="screen.grow"),
         *(
             Binding(str(n), f"pane({n})", f"Pane {n}", show=False, id=f"screen.pane-{n}")
@@ -69,6 +72,9 @@ class StudioScreen(Screen[None]):
 
     def news(self, runs: Sequence[Followed] | None) -> None:
         """Called, while this screen is in front, when followed runs changed (None: the list of runs did)."""
+
+    def answered(self, answer: Answer) -> None:
+        """Called with every part of an answer of the playground's process; each screen knows its own by `id`."""
 
     def on_resize(self, event: events.Resize) -> None:
         width, height = event.size

@@ -14,6 +14,8 @@ from checkpoints.errors import RnnStudioError, RunError
 from checkpoints.runs import RunFolder, remove, safe_name
 from corpora import catalogue
 from tui import words
+from tui.browse import Browse
+from tui.child import Answer
 from tui.dialogs import Ask, Choose
 from tui.launch import open_folder
 from tui.literal import one_line
@@ -24,15 +26,16 @@ from tui.widgets.ink import Span
 from tui.widgets.page import Page
 from tui.widgets.rows import Row, Rows
 
+ADD = "+ add"
+FIRST = "abc-tunes"
 NO_RUNS = """\
 
   No runs yet.
 
-  Begin one in a shell:
-
-      rnnstudio train abc-tunes --minutes 2
-
-  It needs no network, and shows up here at once.
+  f      a first run: two minutes on folk tunes,
+         made here, no network needed
+  enter  on a corpus at the left: a run on it
+  a      a text of your own
 """
 STATE_KINDS = {
     "running": "good",
@@ -53,6 +56,9 @@ Corpora at the left, runs at the right, the newest words of the run under the cu
 A run is a folder: it goes on without the studio, and whoever started it, it can be opened here."""
     CSS_PATH = "home.tcss"
     BINDINGS = [
+        Binding("n", "new", "New", id="home.new"),
+        Binding("a", "add", "Add a text", id="home.add"),
+        Binding("f", "first", "First run: two minutes on folk tunes", show=False, id="home.first"),
         Binding("space", "mark", "Mark", id="home.mark", show=False),
         Binding("r", "resume", "Resume", id="home.resume"),
         Binding("e", "rename", "Rename", id="home.rename", show=False),
@@ -62,12 +68,13 @@ A run is a folder: it goes on without the studio, and whoever started it, it can
         Binding("o", "reveal", "Show the folder", id="home.reveal", show=False),
         Binding("slash", "filter", "Filter", key_display="/", id="home.filter"),
         Binding("y", "copy", "Copy the last words", id="home.copy", show=False),
-        Binding("tab", "app.focus_next", "Next pane", show=False, id="home.next"),
     ]
 
     def __init__(self) -> None:
         super().__init__()
         self._filter = ""
+        self._adding = ""
+        self._asked = 0
         self._runs: dict[str, Followed] = {}
 
     def body(self) -> Iterable[Widget]:
@@ -122,6 +129,7 @@ A run is a folder: it goes on without the studio, and whoever started it, it can
                         ),
                     )
                 )
+        rows.append(Row(ADD, ((" + add a text…", "accent"),)))
         self.query_one("#corpora", Rows).show(rows)
         self._corpora = len(known)
 
@@ -219,6 +227,10 @@ A run is a folder: it goes on without the studio, and whoever started it, it can
     def on_rows_chosen(self, event: Rows.Chosen) -> None:
         if event.rows.id == "runs":
             self.studio.open_live(Path(event.key))
+        elif event.key == ADD:
+            self.action_add()
+        else:
+            self.studio.open_new(event.key)
 
     def _run(self) -> Followed | None:
         run = self._runs.get(self.query_one("#runs", Rows).key)
@@ -236,6 +248,44 @@ A run is a folder: it goes on without the studio, and whoever started it, it can
             self._show_runs()
         else:
             super().action_back()
+
+    def action_new(self) -> None:
+        corpora = self.query_one("#corpora", Rows)
+        chosen = corpora.key if corpora.has_focus and corpora.key != ADD else ""
+        self.studio.open_new(chosen)
+
+    def action_first(self) -> None:
+        self.studio.open_new(FIRST, preset="quick")
+
+    def action_add(self) -> None:
+        """Enter a text of the user's in the list; it stays where it is."""
+
+        def take(path: str | None) -> None:
+            if path:
+                self._adding = path
+                self.studio.attempt(lambda: self._look_at(path))
+
+        root = Path.cwd() if self.app.is_web else None
+        self.app.push_screen(Browse(Path.cwd(), root), take)
+
+    def _look_at(self, path: str) -> None:
+        self._asked = self.studio.child.ask("corpus", paths=[path])
+        self.studio.say(f"reading {Path(path).name}")
+
+    def answered(self, answer: Answer) -> None:
+        if answer.id != self._asked or not answer.last:
+            return
+        if answer.done is None:
+            self.studio.say(answer.error, hint=answer.hint, grave=True)
+            return
+        path = Path(self._adding)
+        genre = str(answer.done.get("genre", "prose"))
+
+        def add() -> None:
+            catalogue.add(path, name=safe_name(path.stem), genre=genre)
+            self._show_corpora()
+
+        self.studio.attempt(add, f"added {path.name}: {answer.done.get('genre_title', genre)}")
 
     def action_mark(self) -> None:
         self.query_one("#runs", Rows).toggle_mark()

@@ -21,7 +21,7 @@ from tui.screens.base import StudioScreen
 from tui.screens.home import STATE_KINDS
 from tui.series import Series, smooth, sparkline
 from tui.store import RunView, Sample
-from tui.watch import Followed
+from tui.watch import Followed, RunState
 from tui.widgets.bar import Bar
 from tui.widgets.ink import Span
 from tui.widgets.page import Page
@@ -52,6 +52,7 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
         Binding("s", "sample", "Sample", id="live.sample"),
         Binding("k", "checkpoint", "Save", id="live.checkpoint"),
         Binding("t", "temperatures", "Temps", id="live.temperatures"),
+        Binding("e", "evolution", "Evolution", id="live.evolution"),
         Binding(
             "plus,equals_sign",
             "warmer(0.1)",
@@ -72,6 +73,7 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
         Binding("w", "prime", "What samples go on from", show=False, id="live.prime"),
         Binding("X", "stop", "Save and stop", show=False, id="live.stop"),
         Binding("r", "resume", "Resume", show=False, id="live.resume"),
+        Binding("b", "fork", "Fork from here", show=False, id="live.fork"),
         Binding("m", "measure", "Another measure", show=False, id="live.measure"),
         Binding("o", "smooth", "Smooth the curve", show=False, id="live.smooth"),
         Binding("l", "log", "Log", show=False, id="live.log"),
@@ -81,7 +83,6 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
         ),
         Binding("f", "follow", "Follow the newest samples", show=False, id="live.follow"),
         Binding("y", "copy", "Copy the pane", show=False, id="live.copy"),
-        Binding("tab", "app.focus_next", "Next pane", show=False, id="live.next"),
     ]
 
     def __init__(self, path: Path) -> None:
@@ -185,8 +186,15 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
                 self._draw_log()
             self._draw_dead()
 
+    @property
+    def _state(self) -> RunState:
+        state = self.run.state
+        if state.word == "empty" and self.path in self.studio.jobs.live():
+            return RunState("●", "starting", live=True)
+        return state
+
     def _draw_head(self) -> None:
-        view, state = self.view, self.run.state
+        view, state = self.view, self._state
         last, best = view.last_step, view.best
         kind = STATE_KINDS.get(state.word, "dim")
         spans: list[Span] = [
@@ -312,12 +320,6 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
             if entry.hint:
                 spans.append((f"{'':19}{entry.hint}\n", "dim"))
         self.query_one("#log", Page).show(spans)
-        newest = self.view.log[-1].text if self.view.log else ""
-        self.entitle("#log", "events", newest if not self._log_shown else "")
-
-    @property
-    def _log_shown(self) -> bool:
-        return self.query_one("#log").display
 
     def _draw_dead(self) -> None:
         state = self.run.state
@@ -435,6 +437,22 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
         self.studio.attempt(
             lambda: self.studio.jobs.start(words_, self.path), f"resuming {self.path.name}"
         )
+
+    def action_fork(self) -> None:
+        """A new run that goes on from this one's model, with other settings."""
+        step = self.view.checkpoints[-1].step if self.view.checkpoints else 0
+        if not step:
+            self.studio.say(
+                "there is no checkpoint to fork from yet", hint="k asks for one", grave=True
+            )
+            return
+        corpus = self.view.started.corpus if self.view.started else ""
+        self.studio.open_new(corpus, parent=f"{self.path}@{step}")
+
+    def action_evolution(self) -> None:
+        from tui.screens.evolution import Evolution
+
+        self.app.push_screen(Evolution(self.path))
 
     # -- looking ------------------------------------------------------------------------------------------------
 

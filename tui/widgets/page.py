@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from textual import events
 from textual.binding import Binding
+from textual.geometry import Size
 
 from tui.widgets.ink import Ink, Span, wrap
 
@@ -41,6 +42,8 @@ class Page(Ink, can_focus=True):
         at_end = self.follow and (self.is_vertical_scroll_end or not self._spans)
         self._spans = new
         self._layout_lines()
+        if self.styles.is_auto_height:
+            self.refresh(layout=True)
         if at_end:
             self.scroll_end(animate=False, immediate=True)
         elif not self.follow:
@@ -52,7 +55,15 @@ class Page(Ink, can_focus=True):
         return "".join(text for text, _ in self._spans)
 
     def count(self) -> int:
+        if self._width != self.scrollable_content_region.width:
+            # Shown again after it was hidden: the size came without a Resize.
+            self._wrap()
+            self.call_later(self.measure)
         return len(self._lines)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        del container, viewport
+        return len(wrap(self._spans, width))
 
     def line(self, y: int) -> Sequence[Span]:
         return self._lines[y]
@@ -64,9 +75,12 @@ class Page(Ink, can_focus=True):
         del event
         self._layout_lines()
 
+    def _wrap(self) -> None:
+        self._width = self.scrollable_content_region.width
+        self._lines = wrap(self._spans, self._width) if self._width > 0 else []
+
     def _layout_lines(self) -> None:
-        width = self.scrollable_content_region.width
-        self._lines = wrap(self._spans, width) if width > 0 else []
+        self._wrap()
         self.measure()
         if self.follow and self.is_vertical_scroll_end:
             self.call_after_refresh(self.scroll_end, animate=False)

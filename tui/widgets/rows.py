@@ -23,11 +23,6 @@ class Row:
 class Rows(Ink, can_focus=True):
     """Rows with a cursor; `enter` or a click chooses, `space` marks."""
 
-    COMPONENT_CLASSES = {"rows--cursor", "rows--blurred"}
-    DEFAULT_CSS = """
-    Rows > .rows--cursor { background: $block-cursor-background; color: $block-cursor-foreground; }
-    Rows > .rows--blurred { background: $surface; }
-    """
     BINDINGS = [
         Binding("down,j", "move(1)", "Down", show=False, id="rows.down"),
         Binding("up,k", "move(-1)", "Up", show=False, id="rows.up"),
@@ -127,7 +122,7 @@ class Rows(Ink, can_focus=True):
     def backdrop(self, y: int) -> str:
         if not self._rows or y != self._at:
             return ""
-        return "rows--cursor" if self.has_focus else "rows--blurred"
+        return "row-cursor" if self.has_focus else "row-blurred"
 
     # -- keys and mouse -----------------------------------------------------------------------------------------
 

@@ -1,0 +1,336 @@
+"""The studio's second process: it reads corpora and holds models, and answers in JSON lines over a pipe.
+
+    python -P -m rnnstudio.playground          (started by tui/child.py, one for a studio)
+
+A request is one line of standard input, `{"id": 7, "op": "write", ...}`; answers are lines of standard output that
+carry the same id: any number of `{"id": 7, "piece": ...}` and then one of `{"id": 7, "done": {...}}`, `{"id": 7,
+"error": "what happened", "hint": "what to do"}` or `{"id": 7, "stopped": true}`. `{"op": "stop"}` ends the request
+that is being answered. The process ends with its standard input. It imports torch when a model is first asked for,
+so that looking at a corpus does not wait for it.
+
+    op        asks                                          is answered
+    corpus    paths, cache                                  card of the text: size, genre, encoding, preview, notes
+    speed     model (ModelConfig), vocab_size               tokens_per_s of training steps, weights
+    open      model (a path or NAME@STEP), runs             step, run, vocab_size, genre, tokens of the vocabulary
+    write     model, runs, prompt, seed, length, settings   pieces of text; then reason, nats_per_char
+    next      model, runs, text, settings, count            likeliest next tokens: text, own and filtered probability
+    surprise  model, runs, text                             each token: text, nats, the five likeliest in its place
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from checkpoints.errors import RnnStudioError
+
+if TYPE_CHECKING:
+    from engine.load import LoadedModel
+    from engine.sampling.sampler import Sampler
+
+CHUNK_S = 0.03
+"""Pieces of text are gathered this long before they are sent."""
+MOST_LOADED = 3
+PREVIEW_CHARS = 2_000
+SURPRISE_CHARS = 20_000
+ALTERNATIVES = 5
+
+Body = Mapping[str, Any]
+Answer = dict[str, Any]
+
+
+class Stopped(Exception):  # noqa: N818 - an outcome, no fault
+    """The request that was being answered is no longer wanted."""
+
+
+class Playground:
+    """Answers requests one after the other. `tell` sends an answer's part; `wanted` says whether to go on."""
+
+    def __init__(self, tell: Callable[[Answer], None], wanted: Callable[[], bool]) -> None:
+        self._tell = tell
+        self._wanted = wanted
+        self._models: dict[str, tuple[LoadedModel, Sampler]] = {}
+        self._ops: dict[str, Callable[[Body], Answer]] = {
+            "corpus": self._corpus,
+            "speed": self._speed,
+            "open": self._open,
+            "write": self._write,
+            "next": self._next,
+            "surprise": self._surprise,
+        }
+
+    def answer(self, body: Body) -> Answer:
+        """The last line of the answer to a request, without its id."""
+        op = self._ops.get(str(body.get("op")))
+        if op is None:
+            return {"error": f"there is no request {body.get('op')!r}", "hint": ""}
+        try:
+            return {"done": op(body)}
+        except Stopped:
+            return {"stopped": True}
+        except RnnStudioError as error:
+            return {"error": error.message, "hint": error.hint}
+        except (KeyError, TypeError, ValueError) as error:
+            return {"error": f"a fault of ours in {body.get('op')}: {error!r}", "hint": ""}
+        except OSError as error:
+            return {"error": str(error), "hint": "look at the file and its permissions"}
+
+    def _check(self) -> None:
+        if not self._wanted():
+            raise Stopped
+
+    # -- corpora ------------------------------------------------------------------------------------------------
+
+    def _corpus(self, body: Body) -> Answer:
+        """The card of a corpus: read whole, exactly as training would read it."""
+        from corpora import catalogue, genres
+        from corpora.reading import read_corpus
+
+        notes: list[str] = []
+        cache = Path(body["cache"]) if body.get("cache") else catalogue.default_cache()
+        paths: list[str | Path] = []
+        for name in body["paths"]:
+            known = catalogue.resolve(name, note=notes.append)
+            paths.append(name if known is None else known)
+
+        def progress(done: int, total: int | None) -> None:
+            self._check()
+            self._tell({"piece": done / total if total else None})
+
+        corpus = read_corpus(paths, cache, note=notes.append, progress=progress)
+        sample = corpus.text(0, min(corpus.chars, genres.SAMPLE_CHARS))
+        genre, why = genres.detect(sample)
+        once = sum(1 for count in corpus.counts.values() if count == 1)
+        return {
+            "chars": corpus.chars,
+            "size_bytes": corpus.size_bytes,
+            "vocabulary": len(corpus.counts),
+            "once": once,
+            "files": len(corpus.sources),
+            "encodings": sorted({source.encoding for source in corpus.sources}),
+            "genre": genre.name,
+            "genre_title": genre.title,
+            "why": why,
+            "documents": genre.documents,
+            "preview": sample[:PREVIEW_CHARS],
+            "notes": notes,
+        }
+
+    def _speed(self, body: Body) -> Answer:
+        """Training steps of a model like the one asked for, timed for about half a second on this machine."""
+        import torch
+
+        from engine.config import ModelConfig, from_json
+        from engine.model import Model
+        from engine.training.plan import working_weights
+
+        config = from_json(ModelConfig, body["model"])
+        vocab, lanes, bptt = int(body["vocab_size"]), int(body["lanes"]), int(body["bptt"])
+        torch.set_num_threads(1)
+        rng = torch.Generator().manual_seed(0)
+        model = Model(config, vocab, rng=rng)
+        tokens = torch.randint(vocab, (bptt, lanes), generator=rng)
+        state = model.initial_state(lanes)
+        taken: list[float] = []
+        began = time.perf_counter()
+        while len(taken) < 2 or (time.perf_counter() - began < 0.6 and len(taken) < 50):
+            self._check()
+            start = time.perf_counter()
+            logits, _ = model(tokens, state)
+            loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), tokens.flatten())
+            loss.backward()  # type: ignore[no-untyped-call]
+            model.zero_grad()
+            taken.append(time.perf_counter() - start)
+        # The first step pays for the allocations of all.
+        seconds = sorted(taken[1:])[len(taken[1:]) // 2]
+        return {"tokens_per_s": lanes * bptt / seconds, "weights": working_weights(config, vocab)}
+
+    # -- models -------------------------------------------------------------------------------------------------
+
+    def _model(self, body: Body) -> tuple[LoadedModel, Sampler]:
+        import torch
+
+        from engine.load import open_run
+        from engine.sampling.sampler import Sampler
+
+        torch.set_num_threads(1)
+        key = str(body["model"])
+        if key not in self._models:
+            loaded = open_run(key, Path(body["runs"]))
+            while len(self._models) >= MOST_LOADED:
+                self._models.pop(next(iter(self._models)))
+            sampler = Sampler(loaded.model, loaded.tokenizer, documents=loaded.documents)
+            self._models[key] = (loaded, sampler)
+        return self._models[key]
+
+    def _open(self, body: Body) -> Answer:
+        if body.get("again"):
+            self._models.pop(str(body["model"]), None)
+        loaded, _ = self._model(body)
+        return {
+            "run": loaded.run,
+            "step": loaded.step,
+            "genre": loaded.genre,
+            "documents": loaded.documents,
+            "tokenizer": loaded.tokenizer.name,
+            "vocab_size": loaded.tokenizer.vocab_size,
+            "averaged": loaded.averaged,
+        }
+
+    def _write(self, body: Body) -> Answer:
+        from engine.config import SampleConfig, from_json
+        from engine.sampling.stream import Piece, Request
+
+        _, sampler = self._model(body)
+        request = Request(
+            seed=int(body["seed"]),
+            prime=str(body["prompt"]),
+            config=from_json(SampleConfig, body.get("settings", {})),
+            length=int(body.get("length", 400)),
+        )
+        held: list[str] = []
+        sent = time.monotonic()
+        for item in sampler.stream([request]):
+            self._check()
+            if not isinstance(item, Piece):
+                self._tell({"piece": "".join(held)})
+                return {
+                    "reason": item.reason,
+                    "nats_per_char": item.nats_per_char,
+                    "seed": request.seed,
+                }
+            held.append(item.text)
+            if time.monotonic() - sent >= CHUNK_S:
+                self._tell({"piece": "".join(held)})
+                held, sent = [], time.monotonic()
+        return {"reason": "length", "nats_per_char": None, "seed": request.seed}
+
+    def _next(self, body: Body) -> Answer:
+        """What may follow a text: the model's own probabilities, and those that are drawn from after the filters."""
+        import torch
+
+        from engine.config import SampleConfig, from_json
+        from engine.sampling import filters
+        from engine.sampling.prime import prime_ids, read
+
+        loaded, _ = self._model(body)
+        config = from_json(SampleConfig, body.get("settings", {}))
+        ids = prime_ids(loaded.tokenizer, str(body["text"]), documents=loaded.documents)
+        state = read(loaded.model, ids[:-1], loaded.model.initial_state(1))
+        with torch.inference_mode():
+            logits, _ = loaded.model.step(torch.tensor([int(ids[-1])]), state)
+        own = torch.log_softmax(logits.double(), dim=-1)
+        recent = torch.full((1, filters.REPETITION_WINDOW), -1, dtype=torch.int64)
+        tail = torch.from_numpy(ids[-filters.REPETITION_WINDOW :].astype("int64"))
+        recent[0, -len(tail) :] = tail
+        drawn = filters.apply(own, config, recent).exp()[0]
+        own = own.exp()[0]
+        found = torch.topk(own, min(int(body.get("count", 12)), len(own)))
+        entropy = float(-(own * own.clamp_min(1e-300).log2()).sum())
+        return {
+            "tokens": [
+                {"text": _name(loaded, int(i)), "p": float(own[i]), "q": float(drawn[i])}
+                for i in found.indices
+            ],
+            "entropy_bits": entropy,
+        }
+
+    def _surprise(self, body: Body) -> Answer:
+        """How unlikely each token of a text was, and what the model would rather have written."""
+        import torch
+
+        from engine.sampling.prime import CHUNK, prime_ids
+
+        loaded, _ = self._model(body)
+        text = str(body["text"])[:SURPRISE_CHARS]
+        wanted = loaded.tokenizer.encode(text).astype("int64")
+        before = prime_ids(loaded.tokenizer, "", documents=loaded.documents)
+        ids = torch.from_numpy(wanted)
+        inputs = torch.cat([torch.from_numpy(before), ids])[: len(before) + len(ids) - 1]
+        state = loaded.model.initial_state(1)
+        rows: list[Answer] = []
+        decoder = loaded.tokenizer.decoder()
+        skip = len(before) - 1
+        held = 0.0
+        for start in range(0, len(inputs), CHUNK):
+            self._check()
+            with torch.inference_mode():
+                logits, state = loaded.model(inputs[start : start + CHUNK].unsqueeze(1), state)
+                logp = torch.log_softmax(logits[:, 0].double(), dim=-1)  # (T, V)
+                best = torch.topk(logp, min(ALTERNATIVES, logp.shape[-1]), dim=-1)
+            for i in range(len(logp)):
+                at = start + i - skip
+                if at < 0:
+                    continue
+                token = int(wanted[at])
+                held -= float(logp[i, token])
+                shown = decoder.push(token)
+                if not shown:
+                    continue  # bytes that only together make a character are told as one
+                rows.append(
+                    {
+                        "text": shown,
+                        "nats": held,
+                        "rather": [
+                            {"text": _name(loaded, int(t)), "p": float(p)}
+                            for p, t in zip(best.values[i].exp(), best.indices[i], strict=True)
+                        ],
+                    }
+                )
+                held = 0.0
+        return {"tokens": rows, "nats": sum(row["nats"] for row in rows), "chars": len(text)}
+
+
+def _name(loaded: LoadedModel, token: int) -> str:
+    """A token for display; the document's end has a name of its own."""
+    return loaded.tokenizer.token_text(token) if token != loaded.tokenizer.document_end else "<end>"
+
+
+def serve(lines: Iterator[str], out: TextIO) -> None:
+    """Answer the requests of `lines` until they end; `stop` reaches the request being answered."""
+    waiting: queue.Queue[Answer | None] = queue.Queue()
+    stopped: set[int] = set()
+    current = 0
+
+    def listen() -> None:
+        for line in lines:
+            try:
+                body = json.loads(line)
+            except ValueError:
+                continue
+            if not isinstance(body, dict):
+                continue
+            if body.get("op") == "stop":
+                stopped.add(int(body.get("id", 0)))
+            else:
+                waiting.put(body)
+        stopped.add(-1)  # nobody listens any more
+        waiting.put(None)
+
+    def tell(part: Answer) -> None:
+        out.write(json.dumps({"id": current, **part}) + "\n")
+        out.flush()
+
+    playground = Playground(tell, lambda: not stopped & {current, -1})
+    threading.Thread(target=listen, name="requests", daemon=True).start()
+    while (body := waiting.get()) is not None:
+        current = int(body.get("id", 0))
+        tell({"stopped": True} if current in stopped else playground.answer(body))
+
+
+def main() -> None:
+    """Speak over the pipe that the studio opened."""
+    try:
+        serve(iter(sys.stdin.readline, ""), sys.stdout)
+    except (BrokenPipeError, KeyboardInterrupt):
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""Evolution: stepping, what is new, the film, and what is taken away."""
+
+from __future__ import annotations
+
+import html.parser
+import json
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checkpoints import events as ev
+from tests.tui import recorded
+from tests.tui.conftest import Golden, Open, control_bytes, screen_text, until
+from tui import film
+from tui.film import Frame
+from tui.store import RunView
+
+ANY = st.text(max_size=80)
+
+
+def view_of(events: list[ev.Event]) -> RunView:
+    view = RunView("plays")
+    view.feed(events)
+    return view
+
+
+async def opened(pilot, path: Path) -> None:  # type: ignore[no-untyped-def]
+    from tui.screens.evolution import Evolution
+
+    pilot.app.push_screen(Evolution(path))
+    await until(pilot, lambda: "@ 2,000" in screen_text(pilot.app))
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 48)])
+async def test_checkpoints_are_stepped_through(
+    studio: Open,
+    runs: Path,
+    golden: Golden,
+    size: tuple[int, int],
+) -> None:
+    path = recorded.make_run(runs, "plays", recorded.finished())
+    async with studio(size=size) as pilot:
+        await opened(pilot, path)
+        await pilot.press("left", "left")
+        await until(pilot, lambda: "@ 700" in screen_text(pilot.app))
+        await golden(f"evolution-{size[0]}x{size[1]}", pilot)
+        await pilot.press("home")
+        await until(pilot, lambda: "@ 100" in screen_text(pilot.app))
+        await pilot.press("end")
+        await until(pilot, lambda: "@ 2,000" in screen_text(pilot.app))
+
+
+async def test_a_pinned_checkpoint_stays_beside_the_others(studio: Open, runs: Path) -> None:
+    path = recorded.make_run(runs, "plays", recorded.finished())
+    async with studio() as pilot:
+        await opened(pilot, path)
+        await pilot.press("home", "space", "end")
+        await until(pilot, lambda: "◆ @ 100" in screen_text(pilot.app))
+        assert "@ 2,000" in screen_text(pilot.app)
+
+
+async def test_the_film_types_each_checkpoint_and_ends_at_the_last(
+    studio: Open, runs: Path
+) -> None:
+    path = recorded.make_run(runs, "plays", recorded.finished())
+    async with studio() as pilot:
+        await opened(pilot, path)
+        await pilot.press(*["plus"] * 9, "left", "r")
+        await until(pilot, lambda: "▌" in screen_text(pilot.app))
+        await until(pilot, lambda: "@ 2,000" in screen_text(pilot.app))
+        await pilot.press("escape")
+        await until(pilot, lambda: "characters a second" not in screen_text(pilot.app))
+        assert "plays" in screen_text(pilot.app)
+
+
+async def test_export_writes_text_page_and_svg(studio: Open, runs: Path) -> None:
+    path = recorded.make_run(runs, "plays", recorded.finished())
+    async with studio() as pilot:
+        await opened(pilot, path)
+        await pilot.press("x")
+        await until(pilot, lambda: (path / "film" / "film.svg").exists())
+    assert {p.name for p in (path / "film").iterdir()} == {"film.txt", "film.html", "film.svg"}
+
+
+async def test_a_run_without_samples_says_what_to_press(
+    studio: Open, runs: Path, golden: Golden
+) -> None:
+    from tui.screens.evolution import Evolution
+
+    path = recorded.make_run(runs, "plays", [recorded.started()])
+    async with studio() as pilot:
+        pilot.app.push_screen(Evolution(path))
+        await until(pilot, lambda: "no samples yet" in screen_text(pilot.app))
+        await golden("evolution-empty-80x24", pilot)
+        await pilot.press("left", "right", "home", "end", "space", "r", "x", "t", "d", "y")
+        await until(pilot, lambda: "nothing to export" in screen_text(pilot.app))
+
+
+def test_frames_hold_text_loss_figures_and_milestones_of_each_checkpoint() -> None:
+    frames = film.frames(view_of(recorded.finished()), 0.8)
+    assert [f.step for f in frames] == [100, 300, 500, 700, 1200, 2000]
+    assert [f.caption for f in frames] == ["", "first real words", "", "", "", ""]
+    assert frames[0].bits_per_char == pytest.approx(recorded.validation(100).bits_per_char)
+    assert dict(frames[-1].figures)["valid"] == 0.9
+
+
+@given(ANY, ANY)
+def test_what_is_new_is_marked_in_the_whole_text(before: str, now: str) -> None:
+    spans = film.changed(before, now)
+    assert "".join(text for text, _ in spans) == now
+    assert "".join(t for t, _ in film.unheard([before], now)) == now
+    assert film.changed(now, now) in ([(now, "")], [])
+
+
+def test_new_words_are_those_that_no_earlier_text_held() -> None:
+    spans = film.unheard(["the king", "a Door"], "The door opens")
+    assert spans == [("The door ", ""), ("opens", "new")]
+
+
+class Page(html.parser.HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        del attrs
+        self.tags.append(tag)
+
+
+@given(st.lists(st.tuples(ANY, ANY), min_size=1, max_size=4), ANY)
+def test_exports_hold_any_text_without_being_broken_by_it(
+    texts: list[tuple[str, str]], name: str
+) -> None:
+    frames = [Frame(i, prime, text, 0.8, 1.0, "<b>") for i, (prime, text) in enumerate(texts)]
+    svg = film.as_svg(name, frames)
+    ET.fromstring(svg)
+    page = film.as_html(name, frames)
+    parser = Page()
+    parser.feed(page)
+    harmless = Page()
+    harmless.feed(film.as_html("x", [Frame(0, "", "y", 0.8, None, "")]))
+    assert parser.tags == harmless.tags
+    data = re.search(r'id="film">(.*?)</script>', page, re.DOTALL)
+    assert data is not None
+    assert len(json.loads(data[1])) == len(frames)
+    text = film.as_text(name, frames)
+    for export in (svg, page, text):
+        assert not control_bytes(export)
+        export.encode("utf-8")
+
+
+def test_a_sample_that_holds_a_script_stays_text() -> None:
+    evil = "</script><script>alert(1)</script>"
+    page = film.as_html(evil, [Frame(1, evil, evil, 0.8, 1.0, evil)])
+    assert page.count("<script") == 2
+    assert "alert(1)</script>" not in page

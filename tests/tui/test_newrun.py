@@ -1,0 +1,187 @@
+"""New run: what is typed becomes a command; what is wrong is said before it starts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from engine.config import DataConfig, ModelConfig, TrainConfig
+from engine.training.plan import Measured
+from tests.tui.conftest import Open, screen_text, until
+from tui import recipe
+from tui.browse import Browse
+from tui.screens.live import Live
+from tui.screens.newrun import Line, NewRun
+
+
+def test_the_form_has_every_setting_with_its_help() -> None:
+    names = {f.name for f in recipe.fields()}
+    for config in (DataConfig, ModelConfig, TrainConfig):
+        assert set(config.__dataclass_fields__) <= names
+    assert all(f.help for f in recipe.fields())
+
+
+def test_what_is_typed_becomes_the_command(tmp_path: Path) -> None:
+    text = tmp_path / "my text.txt"
+    text.write_text("x")
+    typed = {
+        "corpus": str(text),
+        "hidden_size": "1,024",
+        "tied": "yes",
+        "residual": "no",
+        "temperatures": "0.5, 1",
+        "lr": "0.001",
+        "prime": "ALL:\\n",
+        "cell": "gru",
+        "minutes": "",
+    }
+    understood = recipe.understand(typed)
+    assert not understood.wrong
+    words = recipe.command(understood, runs=tmp_path / "r", name="mine")
+    flags = words[words.index("--threads") + 2 :]
+    assert words[:4] == ["train", str(text), "--name", "mine"]
+    assert flags == [
+        "--hidden", "1024", "--tied", "--no-residual", "--temperatures", "0.5,1", "--lr", "0.001",
+        "--prime", "ALL:\n", "--cell", "gru",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "part"),
+    [
+        ("hidden_size", "0", "hidden is 0"),
+        ("hidden_size", "big", "whole number"),
+        ("lr", "fast", "a number"),
+        ("dropout", "1", "dropout is 1"),
+        ("cell", "brain", "lstm"),
+        ("temperatures", "warm", "numbers"),
+        ("valid_fraction", "0.95", "validation"),
+        ("optimizer", "best", "adamw"),
+    ],
+)
+def test_what_is_wrong_is_said_at_its_field(name: str, text: str, part: str) -> None:
+    wrong = recipe.understand({"corpus": "abc-tunes", name: text}).wrong
+    assert list(wrong) == [name]
+    assert part in wrong[name]
+
+
+def test_names_are_free_and_safe(tmp_path: Path) -> None:
+    (tmp_path / "plays").mkdir()
+    (tmp_path / "plays-2").mkdir()
+    assert recipe.free_name("", "/somewhere/plays.txt", tmp_path) == "plays-3"
+    assert "/" not in recipe.free_name("../../etc", "x", tmp_path)
+
+
+def test_the_estimate_follows_the_trainers_own_reckoning() -> None:
+    measured = Measured(tokens_per_s=20_000, weights=100_000)
+    small = recipe.understand({"hidden_size": "64", "steps": "100", "lanes": "10", "bptt": "50"})
+    found = recipe.estimate(small, chars=1_000_000, vocab_size=80, measured=measured)
+    assert found is not None
+    assert found.tokens_per_s is not None
+    assert found.seconds == pytest.approx(100 * 10 * 50 / found.tokens_per_s)
+    assert found.epochs == pytest.approx(100 * 10 * 50 / 900_000, rel=0.01)
+    large = recipe.estimate(
+        recipe.understand({"hidden_size": "512", "steps": "100"}),
+        chars=10**6,
+        vocab_size=80,
+        measured=measured,
+    )
+    assert large is not None
+    assert large.tokens_per_s is not None
+    assert large.tokens_per_s < found.tokens_per_s / 10
+    assert (
+        recipe.estimate(recipe.understand({"lr": "x"}), chars=1, vocab_size=9, measured=None)
+        is None
+    )
+
+
+async def open_form(pilot, corpus: str = "") -> NewRun:  # type: ignore[no-untyped-def]
+    pilot.app.open_new(corpus)
+    await until(pilot, lambda: "the same in a shell" in screen_text(pilot.app))
+    screen = pilot.app.screen
+    assert isinstance(screen, NewRun)
+    return screen
+
+
+async def test_the_card_tells_what_the_text_is_like(studio: Open, tmp_path: Path) -> None:
+    text = tmp_path / "rumours.txt"
+    text.write_bytes(b"Rumour:\nOpen your ears \x1b[31m[/]\n\n" * 40)
+    async with studio(size=(160, 48)) as pilot:
+        screen = await open_form(pilot, str(text))
+        await until(pilot, lambda: "different characters" in screen_text(pilot.app))
+        shown = screen_text(pilot.app)
+        assert "Open your ears ␛[31m[/]" in shown
+        assert "small" in shown
+        assert screen._card["chars"] == 40 * len("Rumour:\nOpen your ears \x1b[31m[/]\n\n")
+
+
+async def test_a_text_that_is_not_there_is_said_in_a_sentence(studio: Open) -> None:
+    async with studio() as pilot:
+        await open_form(pilot, "no-such-file.txt")
+        await until(pilot, lambda: "✗" in screen_text(pilot.app))
+        assert "no-such-file.txt" in screen_text(pilot.app)
+
+
+async def test_choices_are_cycled_settings_checked_and_drafts_kept(
+    studio: Open, tmp_path: Path
+) -> None:
+    async with studio() as pilot:
+        screen = await open_form(pilot)
+        screen.query_one("#line-cell", Line).field.focus()
+        await pilot.press("right", "right")
+        chosen = screen.query_one("#line-cell", Line).field.value
+        assert chosen in recipe._of(ModelConfig)[0].choices
+        await pilot.press("down")
+        assert screen.focused is screen.query_one("#line-num_layers", Line).field
+        await pilot.press(*"99")
+        await until(pilot, lambda: "layers is 99" in screen_text(pilot.app))
+        await pilot.press("f5")
+        await until(pilot, lambda: isinstance(pilot.app.screen, NewRun))
+        await pilot.press("escape")
+    saved = json.loads((tmp_path / "studio.json").read_text())
+    assert saved["drafts"]["new.num_layers"] == "99"
+    async with studio() as pilot:
+        screen = await open_form(pilot)
+        assert screen.query_one("#line-num_layers", Line).field.value == "99"
+
+
+async def test_the_browser_finds_a_file(
+    studio: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "texts" / "inner"
+    folder.mkdir(parents=True)
+    (folder / "a.txt").write_text("aaa")
+    (folder / "b.txt").write_text("bbb")
+    monkeypatch.chdir(tmp_path / "texts")
+    async with studio() as pilot:
+        screen = await open_form(pilot)
+        await pilot.press("f3")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Browse))
+        await pilot.press(*"inn", "enter")
+        await until(pilot, lambda: "b.txt" in screen_text(pilot.app))
+        await pilot.press("b", "enter")
+        await until(pilot, lambda: pilot.app.screen is screen)
+        assert screen.query_one("#line-corpus", Line).field.value.endswith("inner/b.txt")
+
+
+async def test_f5_starts_the_trainer_detached_and_opens_it(
+    studio: Open, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command is run as it stands; here a stand-in notes what it was told and fails."""
+    text = tmp_path / "text.txt"
+    text.write_text("hello " * 100)
+    noted = tmp_path / "noted.json"
+    stand_in = f"import json, sys; json.dump(sys.argv[1:], open({str(noted)!r}, 'w')); sys.exit('the disk is full')"
+    monkeypatch.setattr("tui.launch.command", lambda *words: ["python", "-c", stand_in, *words])
+    async with studio() as pilot:
+        screen = await open_form(pilot, str(text))
+        screen.query_one("#line-minutes", Line).field.value = "2"
+        await pilot.press("f5")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Live))
+        await until(pilot, lambda: "the disk is full" in screen_text(pilot.app))
+    words = json.loads(noted.read_text())
+    assert words[:4] == ["train", str(text), "--name", "text"]
+    assert words[-2:] == ["--minutes", "2"]
+    assert words[words.index("--runs") + 1] == str(runs)

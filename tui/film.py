@@ -1,0 +1,223 @@
+"""The evolution of a run's writing as a film: frames, what is new in each, and the film as text, HTML page or SVG.
+
+The same prime and the same random numbers at each checkpoint, so what changes from frame to frame is the model.
+"""
+
+from __future__ import annotations
+
+import difflib
+import html
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tui import words
+from tui.literal import literal
+from tui.store import RunView
+from tui.widgets.ink import Span
+
+_TOKENS = re.compile(r"\w+|\s+|[^\w\s]")
+_NOT_XML = re.compile("[\ufffe\uffff\U0001fffe\U0001ffff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What one checkpoint wrote."""
+
+    step: int
+    prime: str
+    text: str
+    temperature: float
+    bits_per_char: float | None
+    """The held-out loss at that checkpoint, where it was measured."""
+    caption: str
+    """The milestones reached since the frame before."""
+    figures: tuple[tuple[str, float], ...] = ()
+
+
+def temperatures(view: RunView) -> list[float]:
+    """The temperatures at which the run has written."""
+    with view.lock:
+        return sorted({s.temperature for group in view.samples.values() for s in group})
+
+
+def frames(view: RunView, temperature: float) -> list[Frame]:
+    """One frame a checkpoint that wrote at this temperature, oldest first."""
+    with view.lock:
+        losses = [(b.last, b.mean) for b in view.valid.buckets]
+        out: list[Frame] = []
+        before = -1
+        for step in sorted(view.samples):
+            sample = next((s for s in view.samples[step] if s.temperature == temperature), None)
+            if sample is None:
+                continue
+            reached = [m.text for m in view.milestones if before < m.step <= step]
+            at = {name: dict(values) for name, values in view.figures.items()}
+            out.append(
+                Frame(
+                    step,
+                    sample.prime,
+                    sample.text,
+                    temperature,
+                    next((loss for s, loss in reversed(losses) if s <= step), None),
+                    " · ".join(reached),
+                    tuple((name, values[step]) for name, values in at.items() if step in values),
+                )
+            )
+            before = step
+    return out
+
+
+def changed(before: str, now: str) -> list[Span]:
+    """The text, with what does not stand in the one before as `new`."""
+    old, new = _TOKENS.findall(before), _TOKENS.findall(now)
+    out: list[Span] = []
+    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
+    for tag, _, _, start, stop in matcher.get_opcodes():
+        text = "".join(new[start:stop])
+        if text:
+            out.append((text, "" if tag == "equal" else "new"))
+    return out
+
+
+def unheard(earlier: Sequence[str], now: str) -> list[Span]:
+    """The text, with the words that none of the earlier ones held as `new`."""
+    known = {word.lower() for text in earlier for word in _TOKENS.findall(text)}
+    out: list[Span] = []
+    for token in _TOKENS.findall(now):
+        kind = "new" if token.isalpha() and token.lower() not in known else ""
+        if out and out[-1][1] == kind:
+            out[-1] = (out[-1][0] + token, kind)
+        else:
+            out.append((token, kind))
+    return out
+
+
+# -- taking it away -----------------------------------------------------------------------------------------------
+
+
+def title(frame: Frame) -> str:
+    loss = f"  {frame.bits_per_char:.3f} bits/char" if frame.bits_per_char is not None else ""
+    return f"step {frame.step:,}{loss}  temperature {frame.temperature:g}"
+
+
+def as_text(name: str, film: Sequence[Frame]) -> str:
+    """The film as plain text, one frame under the other."""
+    out = [f"{name}: {len(film)} checkpoints\n"]
+    for frame in film:
+        out.append(f"\n── {title(frame)}" + (f"  {frame.caption}" if frame.caption else "") + "\n")
+        out.append(frame.prime + frame.text + "\n")
+    return literal("".join(out))
+
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>@NAME@</title>
+<meta name="viewport" content="width=device-width">
+<style>
+ body { background:#0f141a; color:#d8dee6; font:16px/1.45 ui-monospace,Menlo,Consolas,monospace; margin:2rem auto;
+        max-width:60rem; padding:0 1rem }
+ pre { white-space:pre-wrap; overflow-wrap:anywhere; min-height:24em; background:#161d26; padding:1rem;
+       border-radius:6px }
+ .new { color:#f0e442; text-decoration:underline; text-underline-offset:3px; text-decoration-thickness:1px }
+ .prime { color:#8a97a5; font-style:italic } .caption { color:#e69f00; min-height:1.5em }
+ input { width:100%; accent-color:#56b4e9 } button { font:inherit; background:#1f2833; color:inherit; border:0;
+       border-radius:4px; padding:.3em .9em }
+</style></head><body>
+<h1>@NAME@</h1><p id="title"></p><p class="caption" id="caption"></p><pre id="text"></pre>
+<p><input id="at" type="range" min="0" value="0" aria-label="checkpoint"></p>
+<p><button id="play">play</button></p>
+<script type="application/json" id="film">@FILM@</script>
+<script>
+ const film = JSON.parse(document.getElementById('film').textContent), get = id => document.getElementById(id);
+ let timer = 0;
+ const piece = (text, name) => { const s = document.createElement('span'); s.textContent = text; s.className = name;
+   return s };
+ function show(i) { const f = film[i]; get('title').textContent = f.title; get('caption').textContent = f.caption;
+   get('text').replaceChildren(piece(f.prime, 'prime'), ...f.spans.map(([t, k]) => piece(t, k))); get('at').value = i }
+ function stop() { clearInterval(timer); timer = 0; get('play').textContent = 'play' }
+ get('at').max = film.length - 1;
+ get('at').oninput = e => { stop(); show(+e.target.value) };
+ get('play').onclick = () => { if (timer) return stop();
+   if (+get('at').value === film.length - 1) show(0);
+   get('play').textContent = 'stop';
+   timer = setInterval(() => { const n = +get('at').value + 1; n < film.length ? show(n) : stop() }, 1500) };
+ show(0);
+</script></body></html>
+"""
+
+
+def as_html(name: str, film: Sequence[Frame]) -> str:
+    """The film as one page that needs nothing else: a slider, a play button, what is new underlined."""
+    body = []
+    before = ""
+    for frame in film:
+        spans = changed(before, frame.text) if before else [(frame.text, "")]
+        body.append(
+            {
+                "title": title(frame),
+                "caption": literal(frame.caption),
+                "prime": literal(frame.prime),
+                "spans": [[literal(text), kind] for text, kind in spans],
+            }
+        )
+        before = frame.text
+    # Escaping < keeps a sample that holds </script> inside its JSON.
+    data = json.dumps(body, ensure_ascii=True).replace("<", "\\u003c")
+    return _PAGE.replace("@NAME@", html.escape(literal(name))).replace("@FILM@", data)
+
+
+SECONDS = 1.5
+COLUMNS = 76
+LINES = 18
+
+
+def as_svg(name: str, film: Sequence[Frame]) -> str:
+    """The film as an animated SVG (CSS only): the first 18 lines of each frame for 1.5 seconds, over and over."""
+    from tui.widgets.ink import wrap
+
+    total = SECONDS * len(film)
+    share = 100 / max(1, len(film))
+    height = 24 * (LINES + 3)
+    out = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {COLUMNS * 9 + 40} {height}" '
+        'font-family="ui-monospace,Menlo,Consolas,monospace" font-size="15">',
+        f"<title>{_xml(name)}</title>",
+        f"<style>g{{opacity:0;animation:f {total:g}s step-end infinite}}"
+        f"@keyframes f{{0%{{opacity:1}}{share:.4f}%{{opacity:0}}}}"
+        "text{fill:#d8dee6;white-space:pre}.n{fill:#f0e442}.p{fill:#8a97a5}.t{fill:#56b4e9}.c{fill:#e69f00}</style>",
+        '<rect width="100%" height="100%" fill="#0f141a"/>',
+    ]
+    before = ""
+    for i, frame in enumerate(film):
+        spans = changed(before, frame.text) if before else [(frame.text, "")]
+        out.append(f'<g style="animation-delay:{i * SECONDS - total:g}s">')
+        out.append(f'<text x="20" y="26" class="t">{_xml(title(frame))}</text>')
+        out.append(f'<text x="20" y="48" class="c">{_xml(frame.caption[:COLUMNS])}</text>')
+        for row, line in enumerate(wrap([(frame.prime, "prime"), *spans], COLUMNS)[:LINES]):
+            parts = "".join(
+                f'<tspan class="{kind[0]}">{_xml(text)}</tspan>'
+                if kind
+                else f"<tspan>{_xml(text)}</tspan>"
+                for text, kind in line
+            )
+            out.append(f'<text x="20" y="{76 + row * 24}" xml:space="preserve">{parts}</text>')
+        out.append("</g>")
+        before = frame.text
+    return "\n".join([*out, "</svg>", ""])
+
+
+def _xml(text: str) -> str:
+    return html.escape(_NOT_XML.sub("\ufffd", literal(text)))
+
+
+def figures_line(frame: Frame, labels: dict[str, str], human: dict[str, float]) -> list[Span]:
+    """The frame's figures, each beside the human one."""
+    out: list[Span] = []
+    for name, value in frame.figures:
+        out.append((f" {labels.get(name, name)} ", "dim"))
+        out.append((words.share(value), "title"))
+        if name in human:
+            out.append((f" of {words.share(human[name])}", "dim"))
+        out.append((" ", ""))
+    return out

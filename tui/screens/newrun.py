@@ -1,0 +1,426 @@
+"""New run: from a text and a few settings to the command that trains on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.message import Message
+from textual.suggester import Suggester
+from textual.timer import Timer
+from textual.widget import Widget
+from textual.widgets import Input
+
+from corpora import catalogue
+from engine.config import ModelConfig, TrainConfig, to_json
+from engine.training.plan import Measured
+from tui import launch, recipe, words
+from tui.browse import Browse
+from tui.child import Answer
+from tui.colour import coloured
+from tui.literal import one_line
+from tui.recipe import Field as Setting
+from tui.screens.base import StudioScreen
+from tui.widgets.bar import Bar
+from tui.widgets.field import Field
+from tui.widgets.ink import Span
+from tui.widgets.page import Page
+
+IDLE_S = 0.4
+"""Typing pauses this long before a corpus is read."""
+ALWAYS = ("corpus", "name", "preset", *recipe.BASIC)
+"""Settings that are shown without F2."""
+VOCAB = 100
+"""Assumed until the corpus was read."""
+
+
+class Paths(Suggester):
+    """Completes catalogue names and paths."""
+
+    def __init__(self) -> None:
+        super().__init__(use_cache=False, case_sensitive=True)
+
+    async def get_suggestion(self, value: str) -> str | None:
+        names = [n for n in catalogue.entries() if n.startswith(value)]
+        if names:
+            return names[0]
+        path = Path(value).expanduser()
+        folder, start = (path, "") if value.endswith("/") else (path.parent, path.name)
+        try:
+            found = sorted(
+                p for p in folder.iterdir() if p.name.startswith(start) and p.name[0] != "."
+            )
+        except OSError:
+            return None
+        if not found:
+            return None
+        first = found[0]
+        return value + first.name[len(start) :] + ("/" if first.is_dir() else "")
+
+
+class Line(Horizontal):
+    """One setting: its label, the value, and its help or what is wrong with it."""
+
+    class Changed(Message):
+        def __init__(self, name: str, value: str) -> None:
+            super().__init__()
+            self.name, self.value = name, value
+
+    BINDINGS = [
+        Binding("up", "neighbour(-1)", "Setting above", show=False, id="line.up"),
+        Binding("down,enter", "neighbour(1)", "Setting below", show=False, id="line.down"),
+    ]
+
+    def __init__(self, setting: Setting, value: str) -> None:
+        super().__init__(id=f"line-{setting.name}")
+        self.setting = setting
+        self._value = value
+        self.said: Span = (setting.help, "dim")
+
+    def compose(self) -> ComposeResult:
+        yield Bar([(f" {self.setting.label}", "label")], classes="label")
+        suggester = Paths() if self.setting.name == "corpus" else None
+        yield Value(self.setting, self._value, suggester)
+        yield Bar([(self.setting.help, "dim")], classes="help")
+
+    @property
+    def field(self) -> Value:
+        return self.query_one(Value)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        changed = bool(event.value.strip())
+        self.query_one(".label", Bar).show(
+            [(f" {self.setting.label}", "title" if changed else "label")]
+        )
+        self.post_message(self.Changed(self.setting.name, event.value))
+
+    def tell(self, wrong: str) -> None:
+        """Say what is wrong, or the help again."""
+        said: Span = (f"✗ {wrong}", "bad") if wrong else (self.setting.help, "dim")
+        if said != self.said:
+            self.said = said
+            self.query_one(".help", Bar).show([said])
+
+    def action_neighbour(self, by: int) -> None:
+        self.screen.focus_next(Value) if by > 0 else self.screen.focus_previous(Value)
+
+
+class Value(Field):
+    """The typed value. Where there are choices, ← and → (and a click) go through them."""
+
+    BINDINGS = [
+        Binding("left", "choose(-1)", "Choice before", show=False, id="value.before"),
+        Binding("right", "choose(1)", "Next choice", show=False, id="value.after"),
+    ]
+
+    def __init__(self, setting: Setting, value: str, suggester: Suggester | None) -> None:
+        shown = "a path or a name" if setting.name == "corpus" else setting.default
+        super().__init__(value, placeholder=shown, suggester=suggester)
+        self.setting = setting
+
+    def action_choose(self, by: int) -> None:
+        if not self.setting.choices:
+            self.action_cursor_left() if by < 0 else self.action_cursor_right()
+            return
+        choices = ("", *self.setting.choices)
+        at = choices.index(self.value) if self.value in choices else 0
+        self.value = choices[(at + by) % len(choices)]
+        self.cursor_position = len(self.value)
+
+    def on_click(self, event: events.Click) -> None:
+        if self.setting.choices and self.has_focus:
+            event.stop()
+            self.action_choose(1)
+
+
+class NewRun(StudioScreen):
+    TITLE = "new run"
+    ABOUT = """\
+Choose a text and, if you like, anything else; what is left alone the trainer chooses to fit the text, the machine and
+the time. ↑ ↓ go from setting to setting, ← → through the choices of one. The command below is what f5 starts: the same
+run can be started in a shell, and is the same run."""
+    CSS_PATH = "newrun.tcss"
+    BINDINGS = [
+        Binding("f5,ctrl+r", "start", "Start", key_display="F5", id="newrun.start"),
+        Binding("f2", "advanced", "All settings", key_display="F2", id="newrun.advanced"),
+        Binding("f3", "browse", "Browse", key_display="F3", id="newrun.browse"),
+        Binding("f4", "copy", "Copy command", key_display="F4", id="newrun.copy"),
+        Binding("f8", "reset", "Reset", key_display="F8", show=False, id="newrun.reset"),
+    ]
+
+    def __init__(self, corpus: str = "", *, parent: str = "", preset: str = "") -> None:
+        super().__init__()
+        self._first = {"corpus": corpus, "parent": parent, "preset": preset}
+        self._typed: dict[str, str] = {}
+        self._advanced = bool(parent)
+        self._reading = 0
+        self._timing = 0
+        self._read = ""
+        self._card: dict[str, object] = {}
+        self._measured: Measured | None = None
+        self._idle: Timer | None = None
+        self._name = ""
+
+    @cached_property
+    def _settings(self) -> tuple[Setting, ...]:
+        return recipe.fields()
+
+    def body(self) -> Iterable[Widget]:
+        drafts = self.studio.remembered.drafts
+        for setting in self._settings:
+            first = self._first.get(setting.name)
+            draft = "" if setting.name == "parent" else drafts.get(f"new.{setting.name}", "")
+            self._typed[setting.name] = first or draft
+        with Horizontal(id="new"):
+            with VerticalScroll(id="form", classes="pane", can_focus=False):
+                for setting in self._settings:
+                    if self._advanced or setting.name in ALWAYS:
+                        yield Line(setting, self._typed[setting.name])
+            yield Page(id="hint")
+            with Vertical(id="about"):
+                yield Page(id="card", classes="pane")
+                yield Page(id="estimate")
+        yield Page(id="command")
+
+    def on_mount(self) -> None:
+        self.entitle("#form", "new run", "F2 all settings")
+        self.entitle("#card", "the text")
+        self.entitle("#command", "the same in a shell", "F4 copy")
+        self.head((" new run", "title"))
+        self.query_one("#hint", Page).can_focus = False
+        self.query_one("#line-corpus", Line).field.focus()
+        self.query_one("#card", Page).show(
+            [("What the text is like stands here once one is chosen.", "dim")]
+        )
+        self._change()
+        self._look()
+        # The speed of this machine, from the default model; the trainer's own reckoning scales it to any other.
+        config = {**to_json(ModelConfig()), "num_layers": 1, "hidden_size": 128}
+        self._timing = self._ask(
+            "speed",
+            model=config,
+            vocab_size=VOCAB,
+            lanes=TrainConfig().lanes,
+            bptt=TrainConfig().bptt,
+        )
+
+    def on_unmount(self) -> None:
+        self.studio.child.stop(self._reading)
+        self.studio.child.stop(self._timing)
+        self.studio.remember()
+
+    def _ask(self, op: str, **body: object) -> int:
+        number = 0
+
+        def ask() -> None:
+            nonlocal number
+            number = self.studio.child.ask(op, **body)
+
+        self.studio.attempt(ask)
+        return number
+
+    # -- typing -------------------------------------------------------------------------------------------------
+
+    def on_line_changed(self, event: Line.Changed) -> None:
+        if self._typed[event.name] == event.value:
+            return  # the draft that it began with
+        self._typed[event.name] = event.value
+        self.studio.remembered.drafts[f"new.{event.name}"] = event.value
+        self._change()
+        if event.name == "corpus":
+            if self._idle is not None:
+                self._idle.stop()
+            self._idle = self.set_timer(IDLE_S, self._look)
+
+    def _change(self) -> None:
+        """Something was typed: check it, and show the command and the estimate anew."""
+        understood = recipe.understand(self._typed)
+        for line in self.query(Line):
+            line.tell(understood.wrong.get(line.setting.name, ""))
+        self._show_hint()
+        corpus = self._typed["corpus"].strip()
+        self._name = recipe.free_name(self._typed["name"], corpus, self.studio.runs_dir)
+        words_ = recipe.command(understood, runs=self.studio.runs_dir, name=self._name)
+        self.query_one("#command", Page).show(
+            launch.shown(words_) if corpus else "rnnstudio train …"
+        )
+        self._show_estimate()
+
+    def on_descendant_focus(self) -> None:
+        self._show_hint()
+
+    def _show_hint(self) -> None:
+        """The whole help of the setting in focus, which its line may have cut."""
+        line = self.focused.parent if isinstance(self.focused, Value) else None
+        if isinstance(line, Line):
+            choices = line.setting.choices
+            more = (
+                f"  ← → {' '.join(choices)}"
+                if choices and line.setting.help.count(choices[-1]) == 0
+                else ""
+            )
+            self.query_one("#hint", Page).show([line.said, (more, "accent")])
+
+    def _show_estimate(self) -> None:
+        understood = recipe.understand(self._typed)
+        vocab = self._card.get("vocabulary", VOCAB)
+        chars = self._card.get("chars", 0)
+        assert isinstance(vocab, int)
+        assert isinstance(chars, int)
+        found = recipe.estimate(
+            understood, chars=chars, vocab_size=vocab + 1, measured=self._measured
+        )
+        page = self.query_one("#estimate", Page)
+        if found is None:
+            page.show([(" something above is not right yet", "warn")])
+            return
+        spans: list[Span] = [
+            (f" {words.count(found.parameters)} parameters", "title"),
+            (f"  {words.size(found.memory_bytes)} of memory", "dim"),
+        ]
+        if found.tokens_per_s is None:
+            spans.append(("  measuring this machine…", "dim"))
+        else:
+            spans.append((f"  {words.count(found.tokens_per_s)} tokens/s", ""))
+            if chars:
+                spans.append(
+                    (f"  {found.epochs:.1f} epochs" if found.epochs is not None else "", "")
+                )
+            spans.append((f"  {words.duration(found.seconds)}\n", "title"))
+            spans.append((f" {found.why}" if found.why and chars else "", "dim"))
+        page.show(spans)
+
+    # -- the corpus ---------------------------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        """Have the corpus read, as training would read it."""
+        corpus = self._typed["corpus"].strip()
+        if corpus == self._read:
+            return
+        self._read = corpus
+        self.studio.child.stop(self._reading)
+        self._card = {}
+        paths = recipe.corpus_paths(corpus)
+        page = self.query_one("#card", Page)
+        if not paths:
+            page.show([("What the text is like stands here once one is chosen.", "dim")])
+            return
+        page.show([("reading…", "dim")])
+        self._reading = self._ask("corpus", paths=[str(Path(p).expanduser()) for p in paths])
+
+    def answered(self, answer: Answer) -> None:
+        if answer.id == self._timing and answer.done is not None:
+            done = answer.done
+            self._measured = Measured(float(done["tokens_per_s"]), int(done["weights"]))
+            self._show_estimate()
+        if answer.id != self._reading:
+            return
+        page = self.query_one("#card", Page)
+        if answer.error:
+            page.show([(f"✗ {answer.error}\n", "bad"), (answer.hint, "")])
+            self.query_one("#line-corpus", Line).tell(answer.error)
+        elif answer.done is not None:
+            self._card = dict(answer.done)
+            page.show(card(self._card))
+            self._show_estimate()
+        elif isinstance(answer.piece, float):
+            page.show([(f"reading… {answer.piece:.0%}", "dim")])
+
+    # -- actions ------------------------------------------------------------------------------------------------
+
+    async def action_advanced(self) -> None:
+        await self._show_advanced(not self._advanced)
+
+    async def _show_advanced(self, advanced: bool) -> None:
+        """Show all settings or those that matter; the many others are made when they are first asked for."""
+        self._advanced = advanced
+        known = {line.setting.name for line in self.query(Line)}
+        if advanced and len(known) < len(self._settings):
+            lines = [Line(s, self._typed[s.name]) for s in self._settings if s.name not in known]
+            await self.query_one("#form").mount(*lines)
+            self._change()
+        for line in self.query(Line):
+            line.display = advanced or line.setting.name in ALWAYS
+
+    def action_browse(self) -> None:
+        def take(path: str | None) -> None:
+            if path:
+                self.query_one("#line-corpus", Line).field.value = path
+
+        root = Path.cwd() if self.app.is_web else None
+        typed = Path(self._typed["corpus"].strip() or ".").expanduser()
+        start = typed if typed.is_dir() else typed.parent
+        self.app.push_screen(Browse(root or start, root), take)
+
+    def action_copy(self) -> None:
+        self.app.copy_to_clipboard(self.query_one("#command", Page).text)
+        self.studio.say("copied the command")
+
+    def action_reset(self) -> None:
+        for line in self.query(Line):
+            if line.setting.name != "corpus":
+                line.field.value = ""
+
+    async def action_start(self) -> None:
+        understood = recipe.understand(self._typed)
+        if understood.wrong:
+            name, wrong = next(iter(understood.wrong.items()))
+            self.studio.say(wrong, grave=True)
+            if name not in ALWAYS:
+                await self._show_advanced(True)
+            self.query_one(f"#line-{name}", Line).field.focus()
+            return
+        corpus = str(understood.given.get("corpus", ""))
+        if not corpus.strip():
+            self.studio.say(
+                "there is no text to learn from",
+                hint="name one in the first line, or F3",
+                grave=True,
+            )
+            return
+        runs = self.studio.runs_dir
+        name = recipe.free_name(self._typed["name"], corpus, runs)
+        words_ = recipe.command(understood, runs=runs, name=name)
+        if not self.studio.attempt(lambda: self.studio.jobs.start(words_, runs / name)):
+            return
+        for setting in self._settings:  # what was typed has been used
+            self.studio.remembered.drafts.pop(f"new.{setting.name}", None)
+        studio = self.studio
+        studio.say(f"{name} begins")
+        self.dismiss()
+        studio.open_live(runs / name)
+
+
+def card(found: dict[str, object]) -> list[Span]:
+    """What a corpus is like, in words."""
+
+    def number(name: str) -> int:
+        value = found.get(name, 0)
+        return value if isinstance(value, int) else 0
+
+    encodings = found.get("encodings")
+    how = ", ".join(map(str, encodings)) if isinstance(encodings, list) else ""
+    spans: list[Span] = [
+        (f"{number('chars'):,} characters", "title"),
+        (f"  {words.size(number('size_bytes'))}  {how}", "dim"),
+        (f"  {number('files')} files" if number("files") > 1 else "", "dim"),
+        (f"\n{number('vocabulary')} different characters", ""),
+        (f", {number('once')} of them once" if number("once") else "", "dim"),
+        (f"\n{found.get('genre_title', '')}", "accent"),
+        (f"  {one_line(str(found.get('why', '')))}\n", "dim"),
+    ]
+    if number("chars") < 100_000:
+        spans.append(
+            ("! small: a few minutes will learn it by heart; more text writes better\n", "warn")
+        )
+    notes = found.get("notes")
+    for note in notes if isinstance(notes, list) else []:
+        spans.append((f"· {note}\n", "dim"))
+    spans.append(("\n", ""))
+    return [*spans, *coloured(str(found.get("genre", "")), str(found.get("preview", "")))]

@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeVar
 
 from checkpoints.errors import ConfigError
 
-TOKENIZERS = ("char", "byte", "word", "bpe", "unigram")
+TOKENIZERS = ("char", "byte", "word", "bpe", "unigram", "abc")
 OPTIMIZERS = ("muon", "adamw", "adam", "rmsprop", "adagrad", "sgd")
 SCHEDULES = ("cosine", "constant", "step", "plateau")
 SPLITS = ("tail", "nanogpt")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import TYPE_CHECKING
 
 from corpora.genres.base import (
     VALID,
@@ -21,6 +23,10 @@ from corpora.genres.base import (
 )
 from corpora.genres.prose import without_overlap
 
+if TYPE_CHECKING:
+    from corpora.abc.judging import Report
+    from corpora.abc.nearest import TuneIndex
+
 HEAD = re.compile(r"^X: ?\d*[^\n]*$", re.MULTILINE)
 FIELD = re.compile(r"^([A-Za-z+]):([^\n]*)$", re.MULTILINE)
 _COMMENT = re.compile(r"%[^\n]*")
@@ -28,6 +34,17 @@ _CHORD = re.compile(r"\"[^\"\n]*\"|![^!\n]{1,20}!|\[[A-Za-z]:[^\]\n]{0,100}\]")
 _BAR = re.compile(r"[:\[\]]{0,3}\|[|:\]]{0,4}(?:\[?\d)?|::")
 _LENGTH = re.compile(r"(?<=[A-Ga-gzx,'\]])\d*/*\d+|(?<=[A-Ga-gzx,'\]])/+|\(\d(?::\d*){0,2}")
 _NOTE = re.compile(r"(?:[_^]{1,2}|=)?[A-Ga-gzxZ][,']*")
+
+_HEADER = ("no number (X:) at its head", "no title (T:)", "no key (K:)")
+
+USUAL = (8, 16)
+"""Bars of a dance tune's parts."""
+
+LEAST_FULL = 0.75
+"""Share of bars with the metre's length below which a tune is faulty; of 1,600 printed ones 3 have less."""
+
+LONGEST = 20_000
+"""Characters of one tune that are read; the longest of 4,231 printed ones has 2,298."""
 
 
 class AbcTunes(Genre):
@@ -40,7 +57,25 @@ class AbcTunes(Genre):
         "headers_whole": Figure(
             "tunes with a number, a title and a key", once="its tunes have whole headers"
         ),
-        "repeats_balanced": Figure("tunes whose repeats open and close by turns"),
+        "parsed_whole": Figure(
+            "tunes of which nothing had to be repaired", once="its tunes parse whole"
+        ),
+        "bars_full": Figure("bars that fill the metre", once="its bars add up"),
+        "repeats_balanced": Figure(
+            "tunes whose repeats and endings balance", better="human", once="its repeats close"
+        ),
+        "parts_usual": Figure(
+            "parts of 8 or 16 bars", better="human", once="its parts have 8 bars"
+        ),
+        "parts_return": Figure("tunes with a part that comes back", better="human"),
+        "ends_on_tonic": Figure(
+            "tunes that end on the tonic", better="human", once="its tunes come home"
+        ),
+        "in_key": Figure("notes of the key", better="human", once="it stays in its keys"),
+        "playable": Figure("tunes that a fiddle, flute, whistle or pipes can play", better="human"),
+        "nearest": Figure("contour in common with the nearest tune learnt from", better="human"),
+        "pitch_bits": Figure("bits a pitch", unit="bits", better="human"),
+        "interval_bits": Figure("bits a step", unit="bits", better="human"),
     }
 
     def score(self, text: str) -> float:
@@ -58,27 +93,45 @@ class AbcTunes(Genre):
         return openings(text, starts, _to_title, "X:1\nT:")
 
     def validator(self, training: Iterable[str]) -> Validator:
-        del training
+        pieces = list(training)
+
+        @cache
+        def learnt() -> TuneIndex:
+            from corpora.abc.nearest import TuneIndex
+
+            return TuneIndex(tune for _, tune in _tunes("".join(pieces)))
 
         def judge(text: str) -> Verdict:
-            pieces = []
-            whole: list[bool] = []
-            balanced: list[bool] = []
-            heads = [m.start() for m in HEAD.finditer(text)]
-            bounds = [*([] if heads and heads[0] == 0 else [0]), *heads, len(text)]
-            for start, stop in itertools.pairwise(bounds):
-                tune = text[start:stop]
-                if not tune.strip():
-                    continue
-                header = list(_header_problems(tune, unfinished=stop == len(text)))
-                body = list(_body_problems(tune))
-                whole.append(not header)
-                balanced.append(not body)
-                pieces.append(
-                    (start, stop, [Problem(start + at, what) for at, what in header + body])
-                )
+            judged_tunes = []
+            read = []
+            near: list[float] = []
+            for start, tune in _tunes(text):
+                unfinished = start + len(tune) == len(text) and not text.endswith("\n\n")
+                problems, report = _read(tune, unfinished=unfinished)
+                placed = [Problem(start + at, what) for at, what in problems]
+                judged_tunes.append((start, start + len(tune), placed))
+                read.append((not any(what in _HEADER for _, what in problems), unfinished, report))
+                if report.notes and (found := learnt().nearest(tune)):
+                    near.append(1 - found.distance)
+            reports = [report for _, _, report in read if report.notes]
+            ended = [report for _, unfinished, report in read if report.notes and not unfinished]
+            parts = [bars in USUAL for report in ended for bars in report.parts]
             return judged(
-                pieces, {"headers_whole": share(whole), "repeats_balanced": share(balanced)}
+                judged_tunes,
+                {
+                    "headers_whole": share(headed for headed, _, _ in read),
+                    "parsed_whole": share(report.whole for report in reports),
+                    "bars_full": _mean(report.bars_full for report in reports),
+                    "repeats_balanced": share(report.balanced for report in ended),
+                    "parts_usual": share(parts),
+                    "parts_return": share(len(r.form) > len(set(r.form)) for r in ended),
+                    "ends_on_tonic": share(report.ends_on_tonic for report in ended),
+                    "in_key": _mean(report.in_key for report in reports),
+                    "playable": share(bool(report.playable) for report in reports),
+                    "nearest": _mean(near),
+                    "pitch_bits": _mean(report.pitch_entropy for report in reports),
+                    "interval_bits": _mean(report.interval_entropy for report in reports),
+                },
             )
 
         return judge
@@ -103,27 +156,54 @@ def _to_title(following: str) -> int:
     return match.end() if match else 0
 
 
-def _header_problems(tune: str, *, unfinished: bool) -> Iterator[tuple[int, str]]:
+def _tunes(text: str) -> Iterator[tuple[int, str]]:
+    """(offset, tune) of each tune; what stands before the first X: counts as one."""
+    heads = [m.start() for m in HEAD.finditer(text)]
+    bounds = [*([] if heads and heads[0] == 0 else [0]), *heads, len(text)]
+    for start, stop in itertools.pairwise(bounds):
+        if text[start:stop].strip():
+            yield start, text[start:stop]
+
+
+def _read(tune: str, *, unfinished: bool) -> tuple[list[tuple[int, str]], Report]:
+    """What is wrong with a tune, (offset, sentence) each, and what was measured in it.
+
+    One that the text's end cuts off is judged up to its last bar line, and may leave a repeat open.
+    """
+    from corpora.abc.book import read_tune
+    from corpora.abc.judging import judge
+
+    body = re.search(r"^K:[^\n]*\n", tune, re.MULTILINE)
+    cut = tune[: tune.rfind("|") + 1] if unfinished and body and "|" in tune[body.end() :] else tune
+    tune_read = read_tune(cut[:LONGEST])
+    report = judge(tune_read)
+    problems = []
     if not HEAD.match(tune):
-        yield 0, "no number (X:) at its head"
-    letters = [match[1] for match in FIELD.finditer(tune)]
-    if unfinished and "K" not in letters and "|" not in tune:
-        return
-    for letter, what in (("T", "title"), ("K", "key")):
-        if letter not in letters:
-            yield 0, f"no {what} ({letter}:)"
+        problems.append((0, _HEADER[0]))
+    letters = {match[1] for match in FIELD.finditer(tune)}
+    if not unfinished or body or "|" in tune:
+        problems += [
+            (0, what)
+            for letter, what in zip("TK", _HEADER[1:], strict=True)
+            if letter not in letters
+        ]
+        if not report.notes and not (unfinished and body):
+            problems.append((0, "no notes"))
+    line_starts = [0, *(m.end() for m in re.finditer(r"\n", cut))]
+    for finding in tune_read.findings:
+        if finding.action != "kept" and letters >= {"T", "K"}:
+            line = line_starts[min(finding.line, len(line_starts)) - 1]
+            problems.append((min(line + finding.column - 1, len(tune)), finding.text))
+    if report.notes and report.bars_full < LEAST_FULL:
+        problems.append((0, f"only {report.bars_full:.0%} of its bars fill {tune_read.meter}"))
+    if report.notes and not report.balanced and not unfinished:
+        problems.append((0, "a repeat or an ending opens or closes alone"))
+    return problems, report
 
 
-def _body_problems(tune: str) -> Iterator[tuple[int, str]]:
-    """A repeat that opens while one is open. The first may lack its sign, and the last may be cut off."""
-    key = re.search(r"^K:[^\n]*\n", tune, re.MULTILINE)
-    if key is None:
-        return
-    is_open = False
-    for match in re.finditer(r"\|:|:\||::", tune[key.end() :]):
-        if match.group() == "|:" and is_open:
-            yield key.end() + match.start(), "a repeat opens inside another"
-        is_open = match.group() != ":|"
+def _mean(values: Iterable[float]) -> float | None:
+    found = list(values)
+    return sum(found) / len(found) if found else None
 
 
 GENRE = AbcTunes()

@@ -100,7 +100,9 @@ NEAR_MISSES = [
     ("recipes", RECIPE[RECIPE.index("  Fry") : RECIPE.index("MMMMM\n")], "", "no directions"),
     ("abc_tunes", "X:1\n", "", "no number"),
     ("abc_tunes", "K:D\n", "", "no key"),
-    ("abc_tunes", "gece d4:|", "gece d4|", "a repeat opens inside another"),
+    ("abc_tunes", "gece d4:|", "gece d4|", "a repeat or an ending opens"),
+    ("abc_tunes", "M:4/4", "M:3/4", "of its bars fill 3/4"),
+    ("abc_tunes", "d2fd", "[d2fd", "chord"),
 ]
 
 
@@ -219,5 +221,8 @@ def test_figures_tell_known_from_new() -> None:
     assert recipes["ingredients_used"] == pytest.approx(4 / 5)
     source = VALIDATORS["c_source"](C.replace("best = numbers[i]", "most = numbers[i]")).figures
     assert source["declared"] < 1
-    assert VALIDATORS["abc_tunes"](TUNE).figures["headers_whole"] == 1
+    tune = VALIDATORS["abc_tunes"](TUNE.replace("Adfa|", "Adf|", 1).replace("d4:|", "e4:|")).figures
+    assert tune["bars_full"] == pytest.approx(7 / 8)
+    assert tune["ends_on_tonic"] == 0
+    assert tune["nearest"] > 0.9
     assert VALIDATORS["prose"](PROSE).figures["sentences_ended"] == 1

@@ -113,9 +113,9 @@ K:D
 """
 
 VERSE = """The boats come in at break of day
-with silver in the hold,
+with silver in the hold (and more),
 the gulls are crying on the bay,
-the morning wind is cold.
+the morning wind is cold, they swore.
 
 And up the hill the lamps go out,
 the kettles start to sing,
@@ -130,4 +130,5 @@ BY_GENRE = {
     "c_source": C,
     "recipes": RECIPE,
     "abc_tunes": TUNE,
+    "verse": VERSE,
 }

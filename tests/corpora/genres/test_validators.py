@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from corpora import genres
 from corpora.syntax import c as c_syntax
 from corpora.syntax import meal_master
-from tests.corpora.genres.samples import BY_GENRE, LATEX, PLAY, PROSE, RECIPE, TUNE, C
+from tests.corpora.genres.samples import BY_GENRE, LATEX, PLAY, PROSE, RECIPE, TUNE, VERSE, C
 
 VALIDATORS = {name: genres.find(name).validator([text]) for name, text in BY_GENRE.items()}
 
@@ -22,6 +22,7 @@ SHARED = [
     ("prose", "speeches_obama.txt"),
     ("latex", "stacks_4mb.tex"),
     ("c_source", "c_quickjs.c"),
+    ("verse", "chinese_tang_poems.txt"),
     ("recipes", "recipes_mealmaster.txt"),
     ("recipes", "recipes_vegan6_cp437_crlf.mmf"),
     ("abc_tunes", "nottingham.abc"),
@@ -98,6 +99,8 @@ NEAR_MISSES = [
     ("recipes", "      2 lb White", "    2/0 lb White", "cannot be read"),
     ("recipes", "      2 lb White", "      2 zz White", "cannot be read"),
     ("recipes", RECIPE[RECIPE.index("  Fry") : RECIPE.index("MMMMM\n")], "", "no directions"),
+    ("verse", "and more)", "and more", "never closed"),
+    ("verse", "the kettles start to sing,", "the kettles start to sing, " * 8, "far too long"),
     ("abc_tunes", "X:1\n", "", "no number"),
     ("abc_tunes", "K:D\n", "", "no key"),
     ("abc_tunes", "gece d4:|", "gece d4|", "a repeat or an ending opens"),
@@ -225,4 +228,9 @@ def test_figures_tell_known_from_new() -> None:
     assert tune["bars_full"] == pytest.approx(7 / 8)
     assert tune["ends_on_tonic"] == 0
     assert tune["nearest"] > 0.9
+    verse = VALIDATORS["verse"](VERSE)
+    assert verse.figures["rhymed"] == 1
+    assert verse.figures["stanza_lines"] == 4
+    broken = VALIDATORS["verse"](VERSE.replace("bay", "sea").replace("sing", "boil"))
+    assert broken.figures["rhymed"] == pytest.approx(4 / 8)
     assert VALIDATORS["prose"](PROSE).figures["sentences_ended"] == 1

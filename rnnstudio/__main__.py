@@ -10,7 +10,8 @@ from checkpoints.errors import RnnStudioError
 
 def main() -> None:
     """Run the command line and exit: 0 done, 1 our fault, 2 user input, 3 the run stopped itself, 130 interrupted."""
-    # torch's OpenMP threads spin while they wait, which starves a machine that does anything else beside training.
+    # torch's OpenMP threads spin while they wait: beside two busy processes a small LSTM did 0.8 steps a second with
+    # two threads, and 10 when they wait quietly (docs/experiments.md).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     debug = "--debug" in sys.argv
     if debug:
@@ -34,17 +35,28 @@ def main() -> None:
     except BrokenPipeError:  # `rnnstudio sample … | head` is no error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         _leave(0)
-    except MemoryError:
-        _say("the machine has no memory left for this", "use a smaller --hidden, --lanes or --bptt")
-        _leave(2)
     except Exception as error:
         if debug:
             raise
+        if _is_memory(error):
+            _say(
+                "the machine has no memory left for this",
+                "try a smaller model, or fewer texts at once",
+            )
+            _leave(2)
         _say(
             f"a fault of ours: {type(error).__name__}: {error}",
             "run it again with --debug and send us what it prints",
         )
         _leave(1)
+
+
+def _is_memory(error: Exception) -> bool:
+    if "torch" not in sys.modules:
+        return isinstance(error, MemoryError)
+    from engine.training.memory import is_memory
+
+    return is_memory(error)
 
 
 def _say(message: str, hint: str) -> None:

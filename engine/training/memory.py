@@ -27,7 +27,7 @@ def memory_told(model: ModelConfig, training: TrainConfig, *, vocab_size: int) -
     try:
         yield
     except (MemoryError, RuntimeError, OSError) as error:
-        if not _is_memory(error):
+        if not is_memory(error):
             raise
         needed = sizes.training_bytes(
             model, vocab_size=vocab_size, lanes=training.lanes, bptt=training.bptt
@@ -39,6 +39,7 @@ def memory_told(model: ModelConfig, training: TrainConfig, *, vocab_size: int) -
         ) from error
 
 
-def _is_memory(error: BaseException) -> bool:
+def is_memory(error: BaseException) -> bool:
+    """Whether this error says that memory ran out, in whoever's words."""
     text = str(error).lower()
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(s in text for s in _SIGNS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import sys
@@ -59,6 +60,12 @@ def sample(
         int,
         typer.Option(metavar="K", help="The likeliest text: search K wide", show_default=False),
     ] = 0,
+    best_of: Annotated[
+        int,
+        typer.Option(
+            "--best-of", metavar="N", help="Write N, show the best and why", show_default=False
+        ),
+    ] = 0,
     raw: Annotated[bool, typer.Option("--raw", help="Unchanged, to a terminal too")] = False,
     device: Annotated[
         str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps", show_default=False)
@@ -77,6 +84,11 @@ def sample(
     if count < 1 or beam < 0:
         raise ConfigError(
             f"-n is {count} and --beam {beam}", hint="use 1 or more texts, and 0 or more beams"
+        )
+    if best_of and (beam or raw or best_of < count):
+        raise UserError(
+            f"--best-of {best_of} does not go with --beam or --raw, nor with more texts (-n {count}) than it writes",
+            hint=f"use --best-of {max(count, 10)} alone",
         )
     if beam and count > beam:
         raise UserError(
@@ -109,6 +121,9 @@ def sample(
     request = Request(
         seed=seed, prime=prime, config=config, length=length, stop=stop, keep_text=as_json
     )
+    if best_of:
+        _tell_best(loaded, request, count=count, best_of=best_of, as_json=as_json)
+        return
     out: Texts
     if as_json:
         out = JsonTexts(loaded)
@@ -121,6 +136,30 @@ def sample(
         out.tell(in_order(_written(loaded, request, count=count, beam=beam)))
     except BrokenPipeError:  # whoever read has enough: `| head` is no fault
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _tell_best(
+    loaded: LoadedModel, request: Request, *, count: int, best_of: int, as_json: bool
+) -> None:
+    """The best `count` of `best_of` texts, each with its place, its figures and why."""
+    from engine.sampling.stream import Piece
+    from rnnstudio.ranking import best_of as find_best
+    from rnnstudio.writing import PlainTexts
+    from rnnstudio.writing import as_json as described
+
+    if not request.length:
+        raise UserError("--best-of compares texts of one length", hint="give --length")
+    best = find_best(loaded, request, best_of)[:count]
+    if as_json:
+        for place, (sample, rank) in enumerate(best, 1):
+            why = {"place": place, "score": rank.score, "why": rank.why, "figures": rank.figures}
+            typer.echo(json.dumps({**described(loaded, sample), **why}))
+        return
+    items: list[Piece | Sample] = []
+    for i, (sample, _) in enumerate(best):
+        items += [Piece(i, sample.text), replace(sample, index=i)]
+    requests = [sample.request for sample, _ in best]
+    PlainTexts(requests, prime=request.prime, raw=False).tell(items)
 
 
 def _written(

@@ -172,9 +172,10 @@ def _partners(bars: Sequence[Bar], heads: Sequence[int]) -> dict[int, set[int]]:
     for section in sections(bars, 0, len(bars)):
         first = head_of[section.start]
         endings = [e for e in section.endings if e >= 0]
-        exits = [section.end - 1, *(e - 1 for e in endings)]
+        exits = [section.end - 1, *(e - 1 for e in endings[1:])]
         for leaving in exits:
             join(head_of[leaving], first)
+            join(head_of[leaving], 0)  # what the tune began with, though it came before the repeat
             if leaving + 1 < len(bars):
                 join(head_of[leaving], head_of[leaving + 1])
         for ending in endings:

@@ -31,7 +31,7 @@ def looks_like_music(row: str) -> bool:
     if "|" in row:
         return len(wordy) < 4 or sum(map(len, wordy)) * 5 < len(row.strip()) * 2
     if not re.search(r"[A-Ga-gzx]", row):
-        return False
+        return bool(re.fullmatch(r"\s*:{2,3}[\s\\]*", row))  # `::` on a line of its own
     return len(wordy) < 2 or sum(map(len, wordy)) * 2 < len(row.strip())
 
 

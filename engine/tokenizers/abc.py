@@ -1,7 +1,7 @@
 """`abc`: header fields, notes, lengths, bar lines, chords and tuplets of ABC tunes are tokens; the rest is spelled.
 
-The cut is the ABC parser's own (`corpora.abc.lexer`), close to the vocabulary of folk-rnn (Sturm et al. 2016): `M:6/8` is
-one token, `^c'` and its length `3/2` are two. Titles and whatever else is no notation go by character, and
+The cut is the ABC parser's own (`corpora.abc.lexer`), close to the vocabulary of folk-rnn (Sturm et al. 2016): `M:6/8`
+is one token, `^c'` and its length `3/2` are two. Titles and whatever else is no notation go by character, and
 characters that the corpus did not have by their bytes, so any text can be read and comes back as it was.
 
 A line is cut by itself, and one of more than 4,096 characters into pieces of so many, so memory stays bounded.

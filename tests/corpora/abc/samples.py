@@ -8,8 +8,8 @@ R:jig
 M:6/8
 L:1/8
 K:D
-A|:"D"dfa "G"g2e|"A7"cec d2A|"D"dfa {b}a^ga|1 "A7"gec d2A:|2 "A7"gec d3||
-|:f/g/|"D"afd dfa|"Em"g>fe- e2d|(3cBA c2e|"A7"[ce]2A "D"[Ad]3:|
+A|:"D"dfa "G"g2e|"A7"cec d2A|"D"dfa {b}a^ga|1 "A7"gec d2:|2 "A7"gec d2||
+|:f/g/|"D"afd dfa|"Em"g>fe- e2d|(3c/B/A/ GA c2e|"A7"[ce]2A "D"[Ad]2:|
 """
 
 WALTZ = """X:8

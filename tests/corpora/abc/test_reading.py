@@ -130,6 +130,7 @@ def test_accidentals(body: str, expected: list[int]) -> None:
         ("C|:D", "CD"),
         ("|:C:||:D:|", "CCDD"),
         ("C |\n| 1 D :|\n| 2 E |]", "CDCE"),
+        ("C|D\n::\nE:|", "CDCDEE"),
         ("!segno!C|D !D.S.!|E", "CDCDE"),
         ("C|D !fine!|E !D.C.!|", "CDECD"),
         ("!segno!C !tocoda!|D !D.S.!|!coda!E|", "CDCE"),

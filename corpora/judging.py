@@ -163,6 +163,11 @@ class Judge:
             likely = 0.0 if cost is None or high == low else 0.25 * (high - cost) / (high - low)
             score = figures["valid"] - beyond - figures["looped"] + likely
             parts = [f"{figures['valid']:.0%} without a fault"]
+            taken = self.genre.accepted(text)
+            if taken is not None:
+                figures["accepted"] = float(taken)
+                score += 0.5 * taken
+                parts.append("it compiles" if taken else "it does not compile")
             if beyond > 0.005:
                 parts.append(f"{figures['copied']:.0%} copied")
             if figures["looped"] > 0.005:

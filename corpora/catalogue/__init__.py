@@ -16,7 +16,7 @@ import os
 import platform
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -77,6 +77,9 @@ class Entry:
 
     needs: tuple[str, ...] = ()
     """Installed packages that a made corpus is taken from; their versions are recorded."""
+
+    known: Mapping[str, str] = field(default_factory=dict)
+    """The sha256 of a made corpus's text by the versions that it was made from, where somebody has noted it."""
 
     package: str = ""
     """`name==version` of the wheel."""
@@ -154,6 +157,12 @@ def get(
         return path
     note(_what_is_done(entry))
     text = _make(entry, path.parent, progress)
+    from_versions = ", ".join(f"{k} {v}" for k, v in recipe["installed"].items())
+    if entry.known.get(from_versions, digest := _sha256(text)) != digest:
+        note(
+            f"{name} is not what {from_versions} gave elsewhere: those packages were changed here, "
+            "or rnnstudio makes it otherwise now"
+        )
     _keep(path, text, {"recipe": recipe, "licence": entry.licence, "provenance": entry.provenance})
     said = f" {entry.attribution}" if entry.attribution else ""
     note(f"{name} is ready: {len(text):,} characters in {path}.{said}")
@@ -203,6 +212,7 @@ def _entry(name: str, facts: dict[str, Any]) -> Entry:
         name=name,
         sources=sources,
         needs=tuple(facts.get("needs", ())),
+        known=facts.get("known", {}),
         **{k: facts[k] for k in ("title", "genre", "licence", "provenance", "how", "size")},
         **{k: facts[k] for k in ("maker", "package", "encoding", "attribution") if k in facts},
     )
@@ -272,10 +282,13 @@ def _whole(path: Path, recipe: Mapping[str, Any]) -> bool:
 
 
 def _keep(path: Path, text: str, record: dict[str, Any]) -> None:
-    data = text.encode()
     _write(path, text)
-    record["sha256"] = hashlib.sha256(data).hexdigest()
+    record["sha256"] = _sha256(text)
     _write(path.with_suffix(".json"), json.dumps(record, indent=1, ensure_ascii=False))
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _write(path: Path, text: str) -> None:

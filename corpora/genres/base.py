@@ -132,6 +132,14 @@ class Genre(ABC):
     def validator(self, training: Iterable[str]) -> Validator:
         """A judge of texts who has read the training text (its pieces in order), so that it knows what is known."""
 
+    def accepted(self, text: str) -> bool | None:
+        """Whether the genre's own tool, a compiler, takes the text; None where it has none or none is installed.
+
+        Slow (half a second and more), so it is asked for the best of a few texts and not at each checkpoint.
+        """
+        del text
+        return None
+
     @abstractmethod
     def colour(self, text: str) -> list[Span]:
         """Spans in order, without overlap, for a text that may be broken anywhere. Never raises."""

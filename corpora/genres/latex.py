@@ -132,6 +132,13 @@ class Latex(Genre):
 
         return judge
 
+    def accepted(self, text: str) -> bool | None:
+        from corpora.syntax.tex import compiles
+
+        whole = [block for block in blocks(text) if block.stop < len(text.rstrip())]
+        # What the text's end cuts off can never compile: it is judged up to its last whole block.
+        return compiles(text[: whole[-1].stop]) if whole else None
+
     def colour(self, text: str) -> list[Span]:
         spans: list[Span] = []
         for match in _COLOURED.finditer(text):

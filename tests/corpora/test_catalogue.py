@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,6 +63,20 @@ def test_docstrings_become_a_corpus_of_latex(monkeypatch: pytest.MonkeyPatch) ->
     assert genres.detect(text)[0].name == "latex"
     assert genres.find("latex").validator([text])(text).figures["balanced"] == 1.0
     assert docstrings.make() == text
+
+
+def test_another_text_than_others_got_from_the_same_versions_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes: list[str] = []
+    versions = f"music21 {importlib.metadata.version('music21')}"
+    catalogue.get("abc-tunes", tmp_path / "a", note=notes.append)
+    if versions in catalogue.find("abc-tunes").known:
+        assert not any("elsewhere" in note for note in notes)
+    entry = replace(catalogue.find("abc-tunes"), known={versions: "0" * 64})
+    monkeypatch.setattr(catalogue, "builtin", lambda: {"abc-tunes": entry})
+    catalogue.get("abc-tunes", tmp_path / "b", note=notes.append)
+    assert any(f"is not what {versions} gave elsewhere" in note for note in notes)
 
 
 def test_a_damaged_or_older_cached_corpus_is_made_anew(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_losses_of_subword_models_are_drawn_per_character() -> None:
 
 def test_a_resumed_log_reads_like_an_uninterrupted_one() -> None:
     before = recorded.history(until=700)
-    resumed = ev.Resumed(step=500, checkpoint="step-0000500", pid=7)
+    resumed = ev.Resumed(step=500, checkpoint="step-0000500")
     again = [e for e in recorded.history(until=1200) if e.step > 500]
     log = [*before, ev.Failed(step=700, text="killed"), resumed, *again]
     told, expected = view_of(log), view_of(list(ev.effective(log)))

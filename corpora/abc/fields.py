@@ -196,7 +196,7 @@ def tempo_of(text: str, unit: int) -> Tempo | None:
     rest = re.sub(r'"[^"]*"', " ", text)
     match = re.search(r"([0-9C/\s]*)=\s*([0-9]{1,4}(?:\.[0-9]{1,3})?)", rest)
     if match:
-        notes = re.findall(r"([0-9]{1,3})\s*/\s*([0-9]{1,3})", match[1])
+        notes = re.findall(r"([0-9]{1,6})\s*/\s*([0-9]{1,6})", match[1])
         beat = sum(WHOLE * int(n) // int(d) for n, d in notes if int(d))
         if not beat:
             old = re.search(r"C([0-9]{0,2})", match[1])
@@ -212,6 +212,8 @@ def tempo_of(text: str, unit: int) -> Tempo | None:
 
 
 def _tempo(count: float, beat: int, words: str) -> Tempo | None:
+    if not WHOLE // 64 <= beat <= 4 * WHOLE:
+        return None
     quarters = count * beat / QUARTER
     return Tempo(max(10.0, min(1000.0, quarters)), words, beat) if quarters > 0 else None
 

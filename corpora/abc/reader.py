@@ -21,13 +21,14 @@ MAX_FINDINGS = 100
 MAX_VOICES = 32
 
 _PROSE = re.compile(r"[A-Za-z]{3,}")
-_WORDY = re.compile(r"[h-twyH-W]")
+_NOTATION = frozenset("ABCDEFGabcdefgxyzXZHLMOPSTuv")
+"""Letters that stand in music often: notes, rests, the usual decorations."""
 
 
 def looks_like_music(row: str) -> bool:
     """Whether a line can be music, and is not prose that stands where music should."""
     plain = re.sub(r'"[^"]*"|![^!]*!', "", row)
-    wordy = [word for word in _PROSE.findall(plain) if _WORDY.search(word)]
+    wordy = [w for w in _PROSE.findall(plain) if 2 * sum(c in _NOTATION for c in w) <= len(w)]
     if "|" in row:
         return len(wordy) < 4 or sum(map(len, wordy)) * 5 < len(row.strip()) * 2
     if not re.search(r"[A-Ga-gzx]", row):

@@ -80,7 +80,7 @@ def tempo_text(tempo: Tempo) -> str:
     """A tempo as Q: has it: `1/4=120`, with its words."""
     count = tempo.quarters * QUARTER / tempo.beat
     words = f'"{_line(tempo.text).replace(chr(34), "")}" ' if tempo.text else ""
-    return f"{words}{Fraction(tempo.beat, WHOLE).limit_denominator(64)}={count:.6g}"
+    return f"{words}{Fraction(tempo.beat, WHOLE).limit_denominator(999)}={count:.6g}"
 
 
 def length_text(length: int, unit: int) -> str:
@@ -202,7 +202,7 @@ class _Voice:
 
     def _event(self, event: Event, *, first: bool, second: Event | None) -> str:
         text = "".join(f'"{s}"' for s in (event.symbol, *event.annotations) if s)
-        for name in event.decorations:
+        for name in dict.fromkeys(event.decorations):
             if name in _SHORT and name not in "SO":
                 text += name
             elif re.fullmatch(r"[A-Za-z0-9.()<>+^/]{2,40}", name) and mark_of(name) is None:

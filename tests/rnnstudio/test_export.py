@@ -1,0 +1,127 @@
+"""`rnnstudio export` and `rnnstudio tune`: what a person types and what a script reads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from checkpoints.errors import ConfigError, RunError, UserError
+from rnnstudio.cli import app
+from tests.corpora.abc.samples import DUET, JIG, WALTZ
+
+run = CliRunner()
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Path:
+    path = tmp_path / "book.abc"
+    path.write_text(f"{JIG}\n{WALTZ}\n{DUET}\nX:4\nT:Nothing here\nK:C\n")
+    return path
+
+
+def objects(text: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_one_file_a_tune_and_one_object_a_tune(book: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = run.invoke(app, ["export", str(book), "--to", "mid,abc", "--out", str(out), "--json"])
+    assert done.exit_code == 0
+    found = objects(done.stdout)
+    assert [tune["title"] for tune in found] == [
+        "The Test Bench",
+        "Ninth Rebuild Waltz",
+        "Two Processes",
+        "Nothing here",
+    ]
+    assert sorted(p.name for p in out.iterdir()) == [
+        *("004-nothing-here.bad.abc", "007-the-test-bench.abc", "007-the-test-bench.mid"),
+        *("008-ninth-rebuild-waltz.abc", "008-ninth-rebuild-waltz.mid"),
+        *("009-two-processes.abc", "009-two-processes.mid"),
+    ]
+    assert found[0]["notes"] == 89
+    assert found[3]["problems"] == ["not exported: there is no note in it"]
+
+
+def test_standard_input_and_a_summary(tmp_path: Path) -> None:
+    done = run.invoke(app, ["export", "-", "--out", str(tmp_path)], input=JIG)
+    assert done.exit_code == 0
+    assert done.stdout.strip() == str(tmp_path / "007-the-test-bench.mid")
+    assert "1 tune exported" in done.stderr
+
+
+def test_a_runs_samples_are_exported(tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "folk"
+    (folder / "samples").mkdir(parents=True)
+    (folder / "run.json").write_text("{}")
+    head, _, rest = JIG.partition("T:")
+    for step in (100, 200):
+        line = json.dumps(
+            {"prime": head + "T:", "text": rest.replace("Test Bench", f"Step {step}")}
+        )
+        (folder / "samples" / f"step-{step:07d}.jsonl").write_text(line + "\n")
+    out = tmp_path / "out"
+    done = run.invoke(app, ["export", "folk", "--runs", str(tmp_path / "runs"), "--out", str(out)])
+    assert done.exit_code == 0
+    assert [p.name for p in out.iterdir()] == ["007-the-step-200.mid"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "says"),
+    [
+        (["--to", "mp3"], ConfigError, "no format"),
+        (["--instrument", "kazoo"], ConfigError, "no instrument"),
+        (["--tempo", "5"], ConfigError, "--tempo"),
+        (["--key", "H"], ConfigError, "names no key"),
+        (["--transpose", "99"], ConfigError, "--transpose"),
+        (["--meter", "6/8"], UserError, "--best-of"),
+    ],
+)
+def test_what_cannot_be_is_said(book: Path, arguments: list[str], error: type, says: str) -> None:
+    done = run.invoke(app, ["export", str(book), *arguments])
+    assert isinstance(done.exception, error)
+    assert says in str(done.exception) + done.exception.hint
+
+
+def test_no_file_no_run_no_tune(tmp_path: Path) -> None:
+    for where, error in [("missing.abc", UserError), ("nosuchrun", RunError)]:
+        done = run.invoke(app, ["export", where, "--runs", str(tmp_path)])
+        assert isinstance(done.exception, error)
+    done = run.invoke(
+        app, ["export", "-", "--out", str(tmp_path)], input="Dear reader,\nno tunes today.\n"
+    )
+    assert isinstance(done.exception, UserError)
+    assert "holds no tune" in str(done.exception)
+
+
+def test_a_tune_is_shown_with_its_report(book: Path) -> None:
+    done = run.invoke(app, ["tune", str(book), "--number", "7", "--width", "80"])
+    assert done.exit_code == 0
+    assert "T:The Test Bench" in done.stdout
+    assert "100% of the bars fill 6/8" in done.stdout
+    assert "▄" in done.stdout
+
+
+def test_a_tunes_report_as_json(book: Path) -> None:
+    (found,) = objects(run.invoke(app, ["tune", str(book), "-n", "8", "--json"]).stdout)
+    assert found["title"] == "Ninth Rebuild Waltz"
+    assert found["bars_full"] == 1
+
+
+def test_control_characters_never_reach_the_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "bad.abc"
+    path.write_text("X:1\nT:\x1b]0;owned\x07\nK:C\nC\x1b[2J|\n")
+    for command in (["tune", str(path)], ["export", str(path), "--out", str(tmp_path)]):
+        done = run.invoke(app, command)
+        assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_playing_says_what_is_missing(book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    monkeypatch.setattr("sys.platform", "linux")
+    done = run.invoke(app, ["tune", str(book), "-n", "7", "--play"])
+    assert isinstance(done.exception, UserError)
+    assert "aplay" in done.exception.hint

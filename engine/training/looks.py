@@ -33,8 +33,8 @@ VALIDATION_LANES = 16
 # At most this much of the held-out text is read each time, so that a look at a large corpus stays a look.
 VALIDATION_TOKENS = 200_000
 
-# Characters of training text that the judge keeps an index of (5 bytes each), in parts of about this size.
-JUDGED_CHARS = 20_000_000
+# Characters of training text that the judge keeps an index of: some 20 bytes each at the peak, and 0.3 s a million.
+JUDGED_CHARS = 8_000_000
 PART_CHARS = 1_000_000
 # Held-out text that the human figures come from.
 HUMAN_TOKENS = 200_000

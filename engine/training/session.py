@@ -24,7 +24,7 @@ from engine.training.settings import RunSettings
 
 TOKENIZER_FOLDER = "tokenizer"
 # Enough to know how often tokens occur; a bound, so that a large corpus starts as fast as a small one.
-COUNTED_TOKENS = 10_000_000
+COUNTED_TOKENS = 1_000_000
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.metadata
 import json
@@ -90,6 +91,8 @@ def test_a_damaged_or_older_cached_corpus_is_made_anew(tmp_path: Path) -> None:
     facts["recipe"]["installed"]["music21"] = "0.1"
     record.write_text(json.dumps(facts))
     path.write_bytes(b"of another version")
+    facts["sha256"] = hashlib.sha256(b"of another version").hexdigest()
+    record.write_text(json.dumps(facts))
     assert catalogue.get("abc-tunes", tmp_path).read_bytes() == whole
     assert not list(path.parent.glob("*.part"))
 

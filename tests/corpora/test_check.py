@@ -84,6 +84,15 @@ def test_a_planted_leak_is_found_and_what_it_flatters_is_told(tmp_path: Path) ->
     assert "too good" in found(report)["leak"]
 
 
+def test_a_double_within_the_held_out_text_is_no_leak(tmp_path: Path) -> None:
+    book = tunes(200)
+    book[198] = book[185].replace("X:186\n", "X:199\n")
+    report = looked_at(tmp_path, "".join(book))
+    assert "doubles" in found(report)
+    assert "leak" not in found(report)
+    assert report.leaked == 0
+
+
 def test_a_planted_double_is_found_exact_or_near(tmp_path: Path) -> None:
     paragraphs = [story(i) for i in range(60)]
     paragraphs[30] = paragraphs[2].replace(" ", "\n", 3)

@@ -60,6 +60,43 @@ def test_copies_are_those_of_a_search_of_every_passage(
         assert training[copy.place : copy.place + copy.length] == passage
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_passages_about_as_long_as_what_counts_and_overlapping_ones(seed: int) -> None:
+    rng = random.Random(seed)
+    training = "".join(rng.choice("abcdé漢") for _ in range(400))
+    parts = []
+    for _ in range(8):
+        at, length = rng.randrange(370), rng.randrange(LEAST - 3, LEAST + 8)
+        # Now and then a passage goes on from the middle of the one before: the two overlap in the training text.
+        parts.append(training[at : at + length] + rng.choice(["", "e", "ê", "語"]))
+    text = "".join(parts)
+    found = CopyIndex([training]).find(text)
+    assert found.share == pytest.approx(brute_share(text, training))
+    assert found.longest is not None
+    assert found.longest.length == brute_longest(text, training)
+
+
+def test_exactly_twenty_characters_are_a_copy_and_nineteen_are_not() -> None:
+    index = CopyIndex([TRAINING])
+    assert index.find("#" + TRAINING[10 : 10 + LEAST] + "#").share == pytest.approx(20 / 22)
+    assert index.find("#" + TRAINING[10 : 9 + LEAST] + "#").share == 0
+
+
+def test_passages_that_overlap_are_counted_once() -> None:
+    training = "abcdefghijklmnopqrstuvwxyz0123 | mnopqrstuvwxyz0123456789ABCDEFGH"
+    text = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGH!!!!"
+    found = CopyIndex([training]).find(text)
+    assert len(found.passages) == 2
+    assert found.share == pytest.approx(44 / 48)
+
+
+def test_a_character_is_never_copied_in_part() -> None:
+    # é and ê begin with the same byte.
+    found = CopyIndex(["abcé"]).find("abcê").longest
+    assert found is not None
+    assert found.length == 3
+
+
 def test_a_text_copied_whole_is_one_passage_and_the_place_is_told() -> None:
     rng = random.Random(0)
     training = "".join(rng.choice("abcdefgh \n") for _ in range(30_000))

@@ -113,8 +113,12 @@ def test_the_next_call_goes_on_from_what_an_earlier_one_left(server: str, tmp_pa
 
 
 def test_a_server_without_ranges_sends_it_all_again(server: str, tmp_path: Path) -> None:
-    path = fetch.download(f"{server}/deaf", tmp_path / "text", digest=SHA256)
+    told: list[tuple[int, int]] = []
+    path = fetch.download(
+        f"{server}/deaf", tmp_path / "text", digest=SHA256, progress=lambda *p: told.append(p)
+    )
     assert path.read_bytes() == TEXT
+    assert max(done for done, _ in told) == len(TEXT)
 
 
 def test_a_part_longer_than_the_file_is_thrown_away(server: str, tmp_path: Path) -> None:

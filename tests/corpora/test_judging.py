@@ -95,6 +95,15 @@ def test_a_milestone_is_told_once_and_noise_reaches_none() -> None:
     assert resumed.milestones(130, judge.human) == []
 
 
+def test_half_way_is_counted_from_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Judge, "human", {"words_known": 0.9, "pairs_closed": 1.0})
+    monkeypatch.setattr(Judge, "noise", {"words_known": 0.5, "pairs_closed": 0.95})
+    judge = Judge.build(genres.find("plays"), [PLAY], "")
+    assert judge.milestones(1, {"words_known": 0.69, "pairs_closed": 1.0}) == []
+    assert [n for n, _ in judge.milestones(2, {"words_known": 0.71})] == ["words_known@half"]
+    assert [n for n, _ in judge.milestones(3, {"words_known": 0.87})] == ["words_known@most"]
+
+
 def test_beating_the_ngram_model_is_a_milestone() -> None:
     judge = Judge.build(genres.find("plays"), [PLAY * 3], PLAY)
     assert judge.baseline is not None

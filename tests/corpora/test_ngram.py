@@ -61,8 +61,9 @@ def naive(training: str, judged: str, order: int) -> float:
 @pytest.mark.parametrize("order", [0, 1, 2, 4, 6])
 def test_the_baseline_is_the_models_of_the_paper(order: int) -> None:
     rng = random.Random(order)
-    training = "".join(rng.choice(TEXT[:60].split()) + " " for _ in range(300))
-    judged = "".join(rng.choice([*TEXT[:60].split(), "dog"]) + " " for _ in range(60))
+    # It begins with what stands nowhere else: the first characters have no character before them.
+    training = "zyx" + "".join(rng.choice(TEXT[:60].split()) + " " for _ in range(300))
+    judged = "zyx zyx" + "".join(rng.choice([*TEXT[:60].split(), "dog"]) + " " for _ in range(60))
     assert nats_per_char(training, judged, order=order) == pytest.approx(
         naive(training, judged, order)
     )

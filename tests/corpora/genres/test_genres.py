@@ -100,6 +100,8 @@ def test_an_endless_line_is_passed_on_in_parts_and_begins_no_document() -> None:
     assert max(len(block) for _, _, block in blocks) < 2 * MAX_LINE
     starts = list(genres.find("abc_tunes").document_starts(pieces))
     assert starts == [0, 3_000_004]
+    cut_before_a_head = ["x" * MAX_LINE, "X:1\n", "X:2\n"]
+    assert list(genres.find("abc_tunes").document_starts(cut_before_a_head)) == [0, MAX_LINE + 4]
 
 
 @pytest.mark.parametrize("name", BY_GENRE)

@@ -215,6 +215,12 @@ def test_conditions_are_resolved_to_their_first_branch_and_offsets_stay() -> Non
     assert source.used == ["a"]
 
 
+def test_what_no_parser_should_read_is_a_fault_at_once() -> None:
+    verdict = VALIDATORS["c_source"]("([" * 300)
+    assert verdict.problems[0].text == "nested 600 deep"
+    assert verdict.figures["valid"] == 0
+
+
 def test_figures_tell_known_from_new() -> None:
     plays = VALIDATORS["plays"](PLAY.replace("MARGARET:", "GERTRUDE:")).figures
     assert plays["known_speakers"] == pytest.approx(3 / 5)
@@ -233,4 +239,6 @@ def test_figures_tell_known_from_new() -> None:
     assert verse.figures["stanza_lines"] == 4
     broken = VALIDATORS["verse"](VERSE.replace("bay", "sea").replace("sing", "boil"))
     assert broken.figures["rhymed"] == pytest.approx(4 / 8)
+    same_word = VALIDATORS["verse"]("over the sea\nunder the sea\nthe boats\nthe bread\n")
+    assert same_word.figures["rhymed"] == 0
     assert VALIDATORS["prose"](PROSE).figures["sentences_ended"] == 1

@@ -9,35 +9,35 @@ _BLOCKS = {(True, True): "█", (True, False): "▀", (False, True): "▄", (Fal
 _NAMES = ("C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "G♯", "A", "B♭", "B")
 
 
-def piano_roll(playing: Playing, *, width: int = 100, seconds: float = 0.0) -> list[str]:
-    """Rows of text, the highest pitch first, each `width` columns; the left edge names every row's lower pitch.
+def piano_roll(playing: Playing, *, width: int = 100, systems: int = 6) -> list[str]:
+    """Rows of text, the highest pitch first, at most `width` columns; the left edge names every row's lower pitch.
 
-    A column is a sixteenth where the tune is short enough for that, else what fits. `seconds` above 0 marks the column
-    that then sounds. Without notes: no rows.
+    A column is a sixteenth, and a tune goes on in a further system under the first, as a score does; where `systems` of
+    them would not do, a column is longer. Without notes: no rows.
     """
     notes = [n for part in playing.parts for n in part.notes]
     if not notes or width < 12:
         return []
     columns = width - 5
-    unit = max(WHOLE // 16, -(-playing.end // columns))
+    unit = max(WHOLE // 16, -(-playing.end // (columns * systems)))
     low = min(n.pitch for n in notes) // 2 * 2
     high = max(n.pitch for n in notes)
-    grid = {pitch: [False] * columns for pitch in range(low, high + 2)}
+    total = -(-playing.end // unit)
+    grid = {pitch: [False] * total for pitch in range(low, high + 2)}
     for note in notes:
         begin = note.onset // unit
         # A column stays empty before a note that is struck again, so that two quarters do not look like a half.
         end = max(begin + 1, (note.onset + note.duration) // unit - (note.duration >= 2 * unit))
-        for column in range(begin, min(end, columns)):
+        for column in range(begin, min(end, total)):
             grid[note.pitch][column] = True
     bars = {time // unit for part in playing.parts[:1] for time, _ in part.bars}
-    rows = []
-    for pitch in range(high // 2 * 2, low - 1, -2):
-        upper, lower = grid.get(pitch + 1, [False] * columns), grid[pitch]
-        cells = [_BLOCKS[u, d] for u, d in zip(upper, lower, strict=True)]
-        text = "".join("┊" if c == " " and i in bars else c for i, c in enumerate(cells))
-        rows.append(f"{_NAMES[pitch % 12]:>2}{pitch // 12 - 1:<2}" + text.rstrip())
-    if seconds and playing.seconds:
-        rows.append(
-            " " * (4 + min(columns - 1, int(seconds / playing.seconds * playing.end / unit))) + "▲"
-        )
+    rows: list[str] = []
+    for left in range(0, total, columns):
+        if rows:
+            rows.append("")
+        for pitch in range(high // 2 * 2, low - 1, -2):
+            upper, lower = grid.get(pitch + 1, [False] * total), grid[pitch]
+            cells = [_BLOCKS[upper[i], lower[i]] for i in range(left, min(left + columns, total))]
+            text = "".join("┊" if c == " " and left + i in bars else c for i, c in enumerate(cells))
+            rows.append(f"{_NAMES[pitch % 12]:>2}{pitch // 12 - 1:<2}" + text.rstrip())
     return rows

@@ -82,7 +82,7 @@ def _show(one: Tune, width: int) -> None:
     console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
     console.print(coloured(one.source.strip("\n")))
     console.print()
-    for row in piano_roll(perform(one), width=width):
+    for row in piano_roll(perform(one, repeats="once"), width=width):
         console.print(Text(row, "green"))
     console.print()
     for name, text, good in sentences(one, judge(one)):

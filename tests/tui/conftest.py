@@ -14,6 +14,7 @@ import pytest
 from textual.app import App
 from textual.pilot import Pilot
 
+from corpora import catalogue
 from tui.app import Studio
 
 # The playground as it is, but for the speed of this machine, which costs importing torch.
@@ -28,6 +29,13 @@ GOLDENS = Path(__file__).parent / "goldens"
 
 Golden = Callable[[str, "Pilot[None]"], Awaitable[None]]
 Open = Callable[..., AbstractAsyncContextManager["Pilot[None]"]]
+
+
+@pytest.fixture(autouse=True)
+def one_corpus_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What screens show must not change whenever a corpus is added to the catalogue."""
+    known = {"abc-tunes": catalogue.builtin()["abc-tunes"]}
+    monkeypatch.setattr(catalogue, "builtin", lambda: known)
 
 
 @pytest.fixture(autouse=True)

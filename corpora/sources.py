@@ -197,9 +197,15 @@ def _walk(folder: Path, skipped: Skipped) -> Iterator[Path]:
         for path in (here / name for name in names):
             if path.name.startswith("."):
                 skipped.add("hidden", str(path))
-            elif path.is_dir():
+                continue
+            try:
+                mode = path.stat().st_mode
+            except OSError as error:  # a dangling link, a link that may not be followed
+                skipped.add(f"it could not be opened ({error.strerror})", str(path))
+                continue
+            if stat.S_ISDIR(mode):
                 below.append(path)
-            elif path.is_file():
+            elif stat.S_ISREG(mode):
                 yield path
             else:
                 skipped.add("not an ordinary file", str(path))

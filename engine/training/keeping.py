@@ -9,7 +9,7 @@ from checkpoints import events as ev
 from checkpoints import retention
 from checkpoints.checkpoint import remove_checkpoint, write_checkpoint
 from checkpoints.errors import RnnStudioError, RunStopped
-from engine.state import State
+from engine.state import State, pack
 from engine.training import snapshot
 from engine.training.session import Session
 from engine.training.state import TrainerState
@@ -26,7 +26,18 @@ class Keeper:
         self._failed = 0
 
     def save(self, session: Session, state: TrainerState, *, all_lanes: State, reason: str) -> bool:
-        """Whether a checkpoint of this moment is now kept. Raises RunStopped when the disk refused too often."""
+        """Whether a checkpoint of this moment is now kept. Raises RunStopped when the disk refused too often.
+
+        Weights that are no numbers are never kept: a run that goes back must find a checkpoint to learn on from.
+        """
+        if not (snapshot.finite(session.model.weights()) and snapshot.finite(pack(all_lanes))):
+            self._tell(
+                ev.Warned(
+                    step=state.step,
+                    text=f"no checkpoint at step {state.step:,}: some weights are not finite numbers",
+                )
+            )
+            return False
         began = time.perf_counter()
         files = snapshot.take(session, state, all_lanes=all_lanes)
         measured = state.last if state.last and state.last["step"] == state.step else {}

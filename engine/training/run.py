@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
 
 from checkpoints import events as ev
 from checkpoints.checkpoint import newest_valid, read_checkpoint, read_manifest
-from checkpoints.errors import CheckpointError, RnnStudioError, RunError, RunStopped
+from checkpoints.errors import CheckpointError, ConfigError, RnnStudioError, RunError, RunStopped
 from checkpoints.eventlog import EventLog
 from checkpoints.lock import TrainerLock
 from checkpoints.runs import RunFolder
@@ -40,6 +40,8 @@ def silent(event: ev.Event, line: str) -> None:
 
 # A last validation this much above the best is no noise: the model began to learn the text by heart.
 OVERFIT_NATS = 0.01
+# What may be given anew when a run is resumed; 0 stands for no limit.
+BUDGET: Mapping[str, Any] = MappingProxyType({"steps": 0, "epochs": 0.0, "minutes": 0.0})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +69,10 @@ def train_run(
 ) -> Outcome:
     """Train until the budget is spent or someone asks to stop; every event goes to the log and to `hear`.
 
-    `budget` (steps, epochs, minutes) replaces the run's own. `weights` replace the new run's first ones (a fork).
-    Raises RunError if another process trains the run or it is finished, RunStopped if it gave up, ConfigError if
-    memory ran out; in each case the log has an end event and the newest checkpoint is whole.
+    `budget` (steps, epochs, minutes) replaces the run's own from here on. `weights` replace the new run's first ones
+    (a fork). Raises RunError if another process trains the run or it is finished: then nothing was begun, and the log
+    stays as it is. Raises RunStopped if it gave up, ConfigError if memory ran out; then the log has an end event and
+    the newest checkpoint is whole.
     """
     settings = RunSettings.from_json(run.record(), where=str(run.path / "run.json"))
     settings = _overruled(settings, budget or {}, device=device, threads=threads)
@@ -93,6 +96,8 @@ def train_run(
                     tell=voice.tell,
                     notes=notes,
                 )
+                if budget and world.leads:
+                    _remember_budget(run, settings)
                 if weights is not None and not resuming:
                     session.model.load_weights(weights)
                 world.share_weights(session.model)
@@ -107,7 +112,8 @@ def train_run(
                 )
                 reason = trainer.run()
         except RnnStudioError as error:
-            voice.failed(error, run, state=trainer.state if trainer else TrainerState())
+            if voice.spoke:  # a run that could not be resumed stays as it ended
+                voice.failed(error, run, state=trainer.state if trainer else TrainerState())
             raise
         return Outcome(run, voice.ended(run, trainer.state, reason))
 
@@ -215,7 +221,12 @@ def _overruled(
     settings: RunSettings, budget: Mapping[str, Any], *, device: str, threads: int
 ) -> RunSettings:
     if budget:
-        fresh = {"steps": 0, "epochs": 0.0, "minutes": 0.0, **budget}
+        if odd := next((name for name in budget if name not in BUDGET), ""):
+            raise ConfigError(
+                f"{odd} cannot be changed when a run is resumed",
+                hint="steps, epochs and minutes can; for all else: rnnstudio train --from RUN",
+            )
+        fresh = {**BUDGET, **budget}
         settings = replace(settings, training=replace(settings.training, **fresh))
     if device:
         chosen, _ = devices.choose(device)
@@ -223,8 +234,17 @@ def _overruled(
     return replace(settings, threads=threads) if threads else settings
 
 
+def _remember_budget(run: RunFolder, settings: RunSettings) -> None:
+    """Write a new budget into run.json, so that an interrupted run is resumed without naming it again."""
+    record = run.record()
+    kept = {name: getattr(settings.training, name) for name in BUDGET}
+    run.write_record({**record, "training": {**record["training"], **kept}})
+
+
 class _Silence:
     """What a process that does not lead says."""
+
+    spoke = False
 
     def tell(self, event: ev.Event) -> None:
         """Nothing."""
@@ -242,7 +262,7 @@ class _Voice(_Silence):
     def __init__(self, run: RunFolder, hear: Listener) -> None:
         self._log = EventLog(run.events_path)
         self._hear: Listener | None = hear
-        self._began = time.monotonic()
+        self.spoke = False
 
     def __enter__(self) -> _Voice:
         return self
@@ -253,6 +273,7 @@ class _Voice(_Silence):
     def tell(self, event: ev.Event) -> None:
         try:
             line = self._log.write(event)
+            self.spoke = True
         except RunError as error:
             raise RunStopped(error.message, hint=error.hint) from error
         if self._hear is not None:

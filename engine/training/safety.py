@@ -10,7 +10,7 @@ from enum import Enum
 SPIKE_NATS = 1.0
 # Bad steps in a row before the run goes back; a single one is only skipped (or clipped).
 PATIENCE_STEPS = {"non-finite": 3, "spike": 25}
-# Roll-backs without a better validation between them before the run gives up.
+# Roll-backs without a better validation between them, before the run gives up.
 MAX_ROLLBACKS = 6
 RATE_AFTER_ROLLBACK = 0.5
 

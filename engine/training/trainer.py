@@ -222,18 +222,25 @@ class Trainer:
             )
         if found is None:
             return None
+        if not math.isfinite(found.nats_per_char):  # the next steps will take the run back
+            self._tell(
+                ev.Warned(
+                    step=state.step,
+                    text=f"the held-out loss at step {state.step:,} is not a finite number",
+                )
+            )
+            return None
         figures = {
             "step": state.step,
             "nats_per_char": found.nats_per_char,
             "bits_per_char": found.bits_per_char,
             "protocol": found.protocol,
         }
-        better = state.best is None or not found.nats_per_char >= state.best["nats_per_char"]
+        better = state.best is None or found.nats_per_char < state.best["nats_per_char"]
         state.last = figures
-        if better and math.isfinite(found.nats_per_char):
-            state.best, state.waited = figures, 0
+        if better:
+            state.best, state.waited, state.rollbacks = figures, 0, 0
         else:
-            better = False
             state.waited += 1
         self._tell(
             ev.Validation(
@@ -290,10 +297,12 @@ class Trainer:
         whole = tuple(
             tuple(session.world.gather_lanes(part) for part in layer) for layer in session.carried
         )
-        if self._steering is None:
-            return
-        self._steering.saved()
-        if self._keeper.save(session, state, all_lanes=whole, reason=reason):
+        kept = False
+        if self._steering is not None:
+            self._steering.saved()
+            kept = self._keeper.save(session, state, all_lanes=whole, reason=reason)
+        # All processes must know: whether this step is saved decides if they gather their lanes once more.
+        if session.world.agree([float(kept)])[0]:
             self._saved_at = state.step
 
     def _roll_back(self) -> None:

@@ -178,6 +178,25 @@ def test_a_run_folder_inside_the_corpus_is_not_read(tmp_path: Path, notes: Notes
     assert notes.about("run of rnnstudio")
 
 
+def test_a_link_that_may_not_be_followed_is_passed_over(
+    tmp_path: Path, notes: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As /proc/1/cwd: its name can be listed, but even looking at it is refused."""
+    (tmp_path / "a.txt").write_text("some words\n", "utf-8")
+    (tmp_path / "closed").write_text("not for you\n", "utf-8")
+    real = Path.stat
+
+    def stat(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if path.name == "closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    corpus = read_corpus([str(tmp_path)], tmp_path / ".cache", note=notes)
+    assert whole(corpus) == "some words\n"
+    assert notes.about("Permission denied")
+
+
 def test_globs_and_names_with_brackets(tmp_path: Path) -> None:
     (tmp_path / "b1.txt").write_text("one\n")
     (tmp_path / "b2.txt").write_text("two\n")

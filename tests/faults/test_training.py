@@ -306,3 +306,81 @@ def test_while_one_process_trains_a_second_is_refused_and_views_see_it_live(tmp_
         process.kill()
         process.wait()
     assert RunFolder(run).state() == "crashed"
+
+
+def test_refusing_to_resume_a_finished_run_leaves_its_log_and_its_state(
+    make_run: Callable[..., RunFolder],
+) -> None:
+    run = make_run()
+    trained(run)
+    log = run.events_path.read_bytes()
+    with pytest.raises(RunError, match="finished"):
+        trained(run, resuming=True)
+    assert run.events_path.read_bytes() == log
+    assert run.state() == "done"
+
+
+def test_a_new_budget_is_remembered_when_the_resumed_run_is_interrupted(
+    make_run: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(model: torch.nn.Module, call: int) -> None:
+        del model
+        if call == 25:
+            signal.raise_signal(signal.SIGINT)
+
+    run = make_run()
+    trained(run)
+    with monkeypatch.context() as patch:
+        spoiled(patch, interrupt)
+        outcome, _ = trained(run, resuming=True, budget={"steps": 120})
+    assert (outcome.end.reason, outcome.end.step) == ("interrupted", 85)
+    outcome, _ = trained(run, resuming=True)
+    assert (outcome.end.reason, outcome.end.step) == ("done", 120)
+
+
+def test_only_the_budget_can_be_changed_on_resuming(make_run: Callable[..., RunFolder]) -> None:
+    run = make_run()
+    trained(run)
+    with pytest.raises(ConfigError, match="hidden_size cannot be changed"):
+        trained(run, resuming=True, budget={"hidden_size": 24})
+
+
+def test_weights_that_are_no_numbers_are_never_kept_nor_end_the_run(
+    make_run: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They go bad just before a look: it must neither save them nor fail over a loss that is no number."""
+
+    def spoil(model: torch.nn.Module, call: int) -> None:
+        if call == 40:
+            with torch.no_grad():
+                next(p for p in model.parameters() if p.ndim == 2)[0].fill_(float("nan"))
+
+    spoiled(monkeypatch, spoil)
+    outcome, heard = trained(make_run())
+    assert (outcome.end.reason, outcome.end.step) == ("done", 60)
+    assert [e.step for e in heard if isinstance(e, ev.Resumed)] == [20]
+    assert any("no checkpoint at step 40" in e.text for e in heard if isinstance(e, ev.Warned))
+    for path in checkpoint_folders(outcome.run.path):
+        weights = unpack(read_checkpoint(path)["model.safetensors"])
+        assert all(torch.isfinite(w).all() for w in weights.values()), path
+
+
+def test_a_long_run_may_go_back_more_often_than_six_times_as_long_as_it_improves(
+    make_run: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The count of roll-backs starts anew at each better validation."""
+    times = 0
+
+    def spoil(model: torch.nn.Module, call: int) -> None:
+        nonlocal times
+        # 20 good steps, a better look, then one weight is lost: 3 bad steps, and back to that look.
+        if call == 21 + 24 * times and times <= MAX_ROLLBACKS:
+            times += 1
+            with torch.no_grad():
+                next(p for p in model.parameters() if p.ndim == 2)[0].fill_(float("nan"))
+
+    spoiled(monkeypatch, spoil)
+    outcome, heard = trained(make_run(steps=20 * (MAX_ROLLBACKS + 2), lr=0.0005))
+    back = [e for e in heard if isinstance(e, ev.Resumed)]
+    assert len(back) == MAX_ROLLBACKS + 1
+    assert outcome.end.reason == "done"

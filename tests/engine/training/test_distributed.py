@@ -79,3 +79,16 @@ def test_two_gloo_processes_learn_what_one_learns(tmp_path: Path, documents: str
         assert float((weight - expected_weights[name]).abs().max()) < 2e-3, name
     carried = [unpack(files["state.safetensors"])["carried.0.0"].shape for files in runs]
     assert carried[0] == carried[1]
+
+
+def test_two_processes_that_stop_early_end_together(tmp_path: Path) -> None:
+    """The step where patience ends is saved already: no process may wait for the other to save it again."""
+    (tmp_path / "v.txt").write_text(verse(200), "utf-8")
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+         "-m", "rnnstudio", "train", "v.txt", "--name", "two", *FLAGS, "--steps", "200", "--lr", "1e-9",
+         "--schedule", "constant", "--patience", "1", "--json"],
+        cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert json.loads(done.stdout.splitlines()[-1])["reason"] == "early-stopping"

@@ -36,13 +36,18 @@ _OPENING = {"segno": "!segno!", "coda": "!coda!"}
 _MODES = {"major": "", "minor": "m", "mixolydian": "mix", "none": "none"}
 
 
-def write_abc(tune: Tune, *, number: int | None = None) -> str:
-    """The tune's ABC, ending in a line end. `number` replaces its X:."""
+def write_abc(
+    tune: Tune, *, number: int | None = None, titles: bool = True, notes: bool = True
+) -> str:
+    """The tune's ABC, ending in a line end. `number` replaces its X:.
+
+    Without `titles` there is no T:, without `notes` nothing of where the tune comes from (A, B, D, N, O, S, Z ...).
+    """
     unit = max(tune.unit, WHOLE // 32)
-    kept = [(a, v) for a, v in tune.fields if a in "ABDFGHNOSZ" and v]
+    kept = [(a, v) for a, v in tune.fields if a in "ABDFGHNOSZ" and v] if notes else []
     lines = [
         f"X:{number if number is not None else tune.number or 1}",
-        *(f"T:{_line(title)}" for title in tune.titles or ["Untitled"]),
+        *(f"T:{_line(title)}" for title in (tune.titles or ["Untitled"] if titles else [])),
         *([f"C:{_line(tune.composer)}"] if tune.composer else []),
         *([f"R:{_line(tune.rhythm)}"] if tune.rhythm else []),
         *(f"{letter}:{_line(value)}" for letter, value in kept),

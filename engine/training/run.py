@@ -130,7 +130,7 @@ def _at_its_place(
     """The session and its state: at the beginning, or where the newest whole checkpoint stands; and its step, or -1."""
     session = open_session(run, settings, device=device)
     training = settings.training
-    if not resuming:
+    if not resuming or run.summary().started is None:  # killed before its first word
         tell(_started(session))
         for note in notes:
             tell(ev.Note(text=note))

@@ -384,3 +384,14 @@ def test_a_long_run_may_go_back_more_often_than_six_times_as_long_as_it_improves
     back = [e for e in heard if isinstance(e, ev.Resumed)]
     assert len(back) == MAX_ROLLBACKS + 1
     assert outcome.end.reason == "done"
+
+
+def test_a_run_that_was_killed_before_its_first_word_says_it_when_resumed(
+    make_run: Callable[..., RunFolder],
+) -> None:
+    run = make_run()  # prepared, and nothing logged yet
+    outcome, _ = trained(run, resuming=True)
+    assert outcome.end.reason == "done"
+    started = run.summary().started
+    assert started is not None
+    assert started.training["steps"] == 60

@@ -27,7 +27,8 @@ def best_of(loaded: LoadedModel, request: Request, count: int) -> list[tuple[Sam
     sampler = Sampler(loaded.model, loaded.tokenizer, documents=loaded.documents)
     written = sampler.stream(replace(request, keep_text=True).copies(count))
     samples = sorted((s for s in written if isinstance(s, Sample)), key=lambda s: s.index)
-    ranked = judge.rank([s.text for s in samples], [s.nats_per_char for s in samples])
+    nats = [s.nats_per_char for s in samples]
+    ranked = judge.rank([s.text for s in samples], nats, prime=request.prime)
     for place, rank in enumerate(ranked[:REPORTED], 1):
         say(f"{place:>3}. seed {samples[rank.index].request.seed}: {rank.why}")
     if count > REPORTED:

@@ -112,7 +112,9 @@ def write_samples(
                 continue
             release(item.index, all_of_it=True)
             request = item.request
-            figures = judge.figures(item.text) if judge is not None else {}
+            figures = (
+                judge.figures(item.text, prime=item.request.prime) if judge is not None else {}
+            )
             tell(
                 ev.SampleFinished(
                     step=step,

@@ -53,6 +53,17 @@ def test_words_are_known_or_invented_and_repetition_lowers_what_is_distinct() ->
     assert found["distinct_3"] == 1.0
 
 
+def test_a_text_is_judged_with_the_prime_that_it_goes_on_from() -> None:
+    prime, text = PLAY[:17], PLAY[17:120]
+    judge = JUDGES["plays"]
+    with_prime = judge.figures(text, prime=prime)
+    assert with_prime["valid"] == 1.0
+    assert judge.figures(text)["valid"] < 1.0
+    assert with_prime["longest_copy"] == len(text)
+    (ranked,) = judge.rank([text], [None], prime=prime)
+    assert ranked.figures == with_prime
+
+
 def naive_looped(text: str) -> float:
     inside = [False] * len(text)
     for p in range(1, min(100, len(text) // 4) + 1):

@@ -9,6 +9,7 @@ import typer
 
 from rnnstudio import __version__
 from rnnstudio.commands import (
+    corpora,
     doctor,
     export,
     resume,
@@ -62,6 +63,7 @@ app.command("sample", epilog=sample.EXAMPLE)(sample.sample)
 app.command("samples", epilog=samples.EXAMPLE)(samples.samples)
 app.command("eval", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
 app.add_typer(runs.app, name="runs")
+app.add_typer(corpora.app, name="corpora")
 app.command("export", epilog=export.EXAMPLE)(export.export)
 app.command("tune", epilog=tune.EXAMPLE)(tune.tune)
 app.command("watch", epilog=watch.EXAMPLE)(watch.watch)

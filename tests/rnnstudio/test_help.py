@@ -45,8 +45,9 @@ def test_help_loads_nothing_heavy() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [(), ("train",), ("resume",), ("sample",), ("eval",), ("runs",), ("runs", "list"), ("runs", "show"),
-     ("runs", "rm"), ("watch",), ("doctor",)],
+    [(), ("train",), ("resume",), ("sample",), ("samples",), ("eval",), ("runs",), ("runs", "list"), ("runs", "show"),
+     ("runs", "rm"), ("corpora",), ("corpora", "list"), ("corpora", "info"), ("corpora", "get"), ("corpora", "add"),
+     ("corpora", "check"), ("export",), ("tune",), ("watch",), ("tui",), ("doctor",)],
     ids=" ".join,
 )  # fmt: skip
 def test_each_commands_help_fits_a_screen_and_shows_an_example(command: tuple[str, ...]) -> None:
@@ -54,7 +55,7 @@ def test_each_commands_help_fits_a_screen_and_shows_an_example(command: tuple[st
     assert len(text.splitlines()) <= 40
     assert max(map(len, text.splitlines())) <= 100
     assert "rnnstudio" in text
-    if command not in ((), ("runs",)):
+    if command not in ((), ("runs",), ("corpora",)):
         assert "Example:  rnnstudio " + " ".join(command) in text
 
 

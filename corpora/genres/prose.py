@@ -22,6 +22,9 @@ from corpora.genres.base import (
 
 # What people put between the pieces of a collection: a line of five signs, or GPT-2's mark.
 SEPARATOR = re.compile(r"^(?:([@=*#~_+-])\1{4,}|<\|endoftext\|>)[ \t]*$", re.MULTILINE)
+SEPARATED_WITHIN = 1 << 20
+"""Characters at the beginning in which a separator must stand if the text has them."""
+
 _CHAPTER = re.compile(r"^(?:CHAPTER|Chapter|BOOK|PART)\b[^\n]{0,60}$", re.MULTILINE)
 _QUOTED = re.compile(r"[\"“][^\"“”\n]*[\"”]")
 
@@ -56,9 +59,15 @@ class Prose(Genre):
     def document_starts(self, pieces: Iterable[str]) -> Iterator[int]:
         """After each separator line where the first part of the text has such lines; at each paragraph elsewhere."""
         stream = iter(pieces)
-        first = list(itertools.islice(stream, 1))
+        first: list[str] = []
+        size = 0
+        for piece in stream:
+            first.append(piece)
+            size += len(piece)
+            if size >= SEPARATED_WITHIN:
+                break
         whole = itertools.chain(first, stream)
-        if first and SEPARATOR.search(first[0]):
+        if SEPARATOR.search("".join(first)[:SEPARATED_WITHIN]):
             return _after_separators(whole)
         return _paragraph_starts(whole)
 

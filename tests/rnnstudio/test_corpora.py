@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from checkpoints.errors import CorpusError, UserError
 from corpora import catalogue
-from rnnstudio.commands.corpora import app
+from rnnstudio.cli import app
 from tests.corpora.genres.samples import RECIPE
 
 
@@ -21,7 +21,7 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(*arguments: str) -> str:
     """What a command wrote to standard output; its errors come through."""
-    result = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+    result = CliRunner().invoke(app, ["corpora", *arguments], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.stdout
 

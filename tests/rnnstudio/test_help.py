@@ -7,8 +7,10 @@ import subprocess
 import sys
 
 import pytest
+from typer.testing import CliRunner
 
 from engine.config import DataConfig, ModelConfig, TrainConfig
+from rnnstudio.cli import app
 from rnnstudio.options import flag
 from tests.cli import ROOT, environment
 
@@ -16,11 +18,9 @@ HEAVY = ("torch", "textual", "music21", "numpy", "sentencepiece", "safetensors")
 
 
 def helped(*arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "rnnstudio", *arguments],
-        env=environment(COLUMNS="100"), cwd=ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    return done.stdout
+    done = CliRunner(env={"COLUMNS": "100"}).invoke(app, list(arguments), prog_name="rnnstudio")
+    assert done.exit_code == 0, done.output
+    return done.output
 
 
 def test_help_loads_nothing_heavy() -> None:

@@ -16,6 +16,7 @@ from rnnstudio.commands import (
     runs,
     sample,
     samples,
+    serve,
     train,
     tui,
     tune,
@@ -46,13 +47,15 @@ def rnnstudio(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
+    demo: tui.Demo = False,
+    ascii_only: tui.Ascii = False,
 ) -> None:
     """Train recurrent networks on your own text and watch the writing evolve."""
     del version
     if context.invoked_subcommand is not None:
         return
-    if sys.stdin.isatty() and sys.stdout.isatty():
-        tui.tui()
+    if demo or (sys.stdin.isatty() and sys.stdout.isatty()):
+        tui.tui(demo=demo, ascii_only=ascii_only)
     else:
         typer.echo(context.get_help())
 
@@ -68,4 +71,5 @@ app.command("export", epilog=export.EXAMPLE)(export.export)
 app.command("tune", epilog=tune.EXAMPLE)(tune.tune)
 app.command("watch", epilog=watch.EXAMPLE)(watch.watch)
 app.command("tui", epilog=tui.EXAMPLE)(tui.tui)
+app.command("serve", epilog=serve.EXAMPLE)(serve.serve)
 app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)

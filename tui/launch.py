@@ -77,11 +77,15 @@ class Jobs:
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                env={**os.environ, **self._env},
+                env=self.environment(),
             )
         job = Job(folder.name, process, log, folder)
         self._jobs.append(job)
         return job
+
+    def environment(self) -> dict[str, str]:
+        """What a child process of ours finds in its environment."""
+        return {**os.environ, **self._env}
 
     def ended(self) -> list[Job]:
         """The trainers that ended since the last call; reaps them. Those that failed carry their last words."""

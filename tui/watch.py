@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,6 +138,7 @@ class Watcher(threading.Thread):
         self._wake = threading.Event()
         self._ended = False
         self._closely: dict[Path, tuple[Followed, _Closely]] = {}
+        self._viewers: Counter[Path] = Counter()
         self._glances: dict[Path, tuple[Followed, _AtAGlance]] = {}
 
     # -- from the application's thread --------------------------------------------------------------------------
@@ -144,6 +146,7 @@ class Watcher(threading.Thread):
     def follow(self, path: Path) -> Followed:
         """Read this run closely from now on; its view fills in the background."""
         with self._lock:
+            self._viewers[path] += 1
             if path in self._closely:
                 return self._closely[path][0]
             run = Followed(path, RunView(path.name), lock.live(path))
@@ -152,9 +155,12 @@ class Watcher(threading.Thread):
         return run
 
     def leave(self, path: Path) -> None:
-        """No longer read this run closely."""
+        """One screen fewer looks at this run; the last one's leaving ends the close reading."""
         with self._lock:
-            self._closely.pop(path, None)
+            self._viewers[path] -= 1
+            if self._viewers[path] <= 0:
+                del self._viewers[path]
+                self._closely.pop(path, None)
 
     def known(self) -> list[Followed]:
         """The runs of the runs folder, newest first; those with a live trainer before all others."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,21 +11,32 @@ from rnnstudio.common import RunsDir, runs_dir
 
 EXAMPLE = "Example:  rnnstudio tui plays    (no name: opens on all runs)"
 
+Ascii = Annotated[bool, typer.Option("--ascii", help="Draw with ASCII characters only")]
+Demo = Annotated[bool, typer.Option("--demo", help="Open on a recording of a real run")]
+
 
 def tui(
     run: Annotated[str, typer.Argument(help="A run to open [none: all of them]")] = "",
     *,
     runs: RunsDir = None,
-    ascii_only: Annotated[
-        bool, typer.Option("--ascii", help="Draw with ASCII characters only")
-    ] = False,
+    demo: Demo = False,
+    ascii_only: Ascii = False,
 ) -> None:
     """Open the studio: watch runs learn, steer them, read what they wrote."""
     from checkpoints.runs import find_run
 
+    if demo:
+        from tui.demo import runs_folder
+
+        with runs_folder() as folder:
+            _open(folder, None, ascii_only=ascii_only)
+        return
     folder = runs_dir(runs)
-    found = find_run(run, folder).run.path if run else None
-    # Textual costs 0.4 s of CPU to import; finding the run comes first, so that a wrong name is told at once.
+    _open(folder, find_run(run, folder).run.path if run else None, ascii_only=ascii_only)
+
+
+def _open(folder: Path, run: Path | None, *, ascii_only: bool) -> None:
+    # Textual costs 0.4 s of CPU to import; a wrong name of a run is told before that.
     from tui.app import Studio
 
-    Studio(folder, open_run=found, ascii_only=ascii_only).run()
+    Studio(folder, open_run=run, ascii_only=ascii_only).run()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import random
 import re
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -25,6 +27,7 @@ CHILD = [
     "p.Playground._speed = lambda self, body: {'tokens_per_s': 20_000.0, 'weights': 100_000}\n"
     "p.main()",
 ]
+ROOT = Path(__file__).resolve().parents[2]
 GOLDENS = Path(__file__).parent / "goldens"
 
 Golden = Callable[[str, "Pilot[None]"], Awaitable[None]]
@@ -83,7 +86,7 @@ def studio(runs: Path, tmp_path: Path) -> Open:
 
 async def until(pilot: Pilot[None], condition: Callable[[], bool], what: str = "") -> None:
     """Let the studio work until something holds; fails after a number of rounds."""
-    for _ in range(400):
+    for _ in range(2000):
         await pilot.pause(0.02)
         if condition():
             return
@@ -122,3 +125,26 @@ def golden(request: pytest.FixtureRequest) -> Golden:
 def control_bytes(text: str) -> list[str]:
     """Characters that a terminal would obey."""
     return re.findall(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u200b-\u200f]", text)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was really trained, for four seconds: with checkpoints that can write."""
+    folder = tmp_path_factory.mktemp("trained")
+    rng = random.Random(1)
+    words = "the king shall speak of night and day my lord what sword door again".split()
+    lines = (" ".join(rng.choice(words) for _ in range(8)) for _ in range(600))
+    (folder / "text.txt").write_text("\n".join(lines))
+    options = (
+        "--hidden 24 --layers 1 --embed 16 --lanes 4 --bptt 32 --steps 80 --checkpoint-every 40"
+    )
+    subprocess.run(
+        [sys.executable, "-P", "-m", "rnnstudio", "train", "text.txt", "--name", "tiny", *options.split(),
+         "--sample-length", "60", "--threads", "1"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "RNNSTUDIO_CACHE": str(folder / "cache")},
+        check=True,
+        capture_output=True,
+        timeout=240,
+    )  # fmt: skip
+    return folder / "runs" / "tiny"

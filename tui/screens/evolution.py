@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from textual import events
 from textual.binding import Binding
 from textual.containers import Horizontal
 from textual.timer import Timer
@@ -101,6 +102,11 @@ Underlined is what the checkpoint before did not write; d shows words never writ
     def on_screen_resume(self) -> None:
         if self._run is not None:
             self._take()
+
+    def on_resize(self, event: events.Resize) -> None:
+        super().on_resize(event)
+        if self._run is not None:
+            self._draw()
 
     def news(self, runs: Sequence[Followed] | None) -> None:
         if runs and self._run in runs and self._seen != self.run.view.news.get("samples", 0):

@@ -59,6 +59,7 @@ A run is a folder: it goes on without the studio, and whoever started it, it can
         Binding("n", "new", "New", id="home.new"),
         Binding("a", "add", "Add a text", id="home.add"),
         Binding("f", "first", "First run: two minutes on folk tunes", show=False, id="home.first"),
+        Binding("c", "compare", "Compare", id="home.compare", show=False),
         Binding("space", "mark", "Mark", id="home.mark", show=False),
         Binding("r", "resume", "Resume", id="home.resume"),
         Binding("e", "rename", "Rename", id="home.rename", show=False),
@@ -289,6 +290,18 @@ A run is a folder: it goes on without the studio, and whoever started it, it can
 
     def action_mark(self) -> None:
         self.query_one("#runs", Rows).toggle_mark()
+
+    def action_compare(self) -> None:
+        """The marked runs side by side."""
+        from tui.screens.compare import MOST, Compare
+
+        marked = self.query_one("#runs", Rows).marked
+        if not 2 <= len(marked) <= MOST:
+            self.studio.say(
+                f"mark two to {MOST} runs to compare", hint="space marks the run under the cursor"
+            )
+            return
+        self.app.push_screen(Compare([Path(key) for key in marked]))
 
     def action_copy(self) -> None:
         self.app.copy_to_clipboard(self.query_one("#words", Page).text)

@@ -53,6 +53,7 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
         Binding("k", "checkpoint", "Save", id="live.checkpoint"),
         Binding("t", "temperatures", "Temps", id="live.temperatures"),
         Binding("e", "evolution", "Evolution", id="live.evolution"),
+        Binding("p", "play", "Play", id="live.play"),
         Binding(
             "plus,equals_sign",
             "warmer(0.1)",
@@ -70,6 +71,7 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
             id="live.cooler",
         ),
         Binding("d", "rate", "Learning rate", show=False, id="live.rate"),
+        Binding("n", "music", "Music", show=False, id="live.music"),
         Binding("w", "prime", "What samples go on from", show=False, id="live.prime"),
         Binding("X", "stop", "Save and stop", show=False, id="live.stop"),
         Binding("r", "resume", "Resume", show=False, id="live.resume"),
@@ -437,6 +439,21 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
         self.studio.attempt(
             lambda: self.studio.jobs.start(words_, self.path), f"resuming {self.path.name}"
         )
+
+    def action_play(self) -> None:
+        from tui.screens.playground import Playground
+
+        self.app.push_screen(Playground(self.path, self._at))
+
+    def action_music(self) -> None:
+        """The tunes of a run that learns tunes."""
+        from tui.screens.music import GENRE, Music
+
+        genre = self.view.started.genre if self.view.started else ""
+        if genre == GENRE:
+            self.app.push_screen(Music(self.path))
+        else:
+            self.studio.say("only a run on tunes writes music", hint="the corpus abc-tunes is one")
 
     def action_fork(self) -> None:
         """A new run that goes on from this one's model, with other settings."""

@@ -1,0 +1,89 @@
+"""Music: tunes out of samples, shown, moved and taken away."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from checkpoints import events as ev
+from tests.tui import recorded
+from tests.tui.conftest import Open, screen_text, until
+from tui.screens.live import Live
+from tui.screens.music import GENRE, Music, tunes_of
+from tui.store import RunView
+from tui.widgets.page import Page
+from tui.widgets.rows import Rows
+
+TUNE = "The Test Jig\nM:6/8\nL:1/8\nK:D\n|:DFA dAF|GBd gdB|AFD EFG|FDD D3:|\n"
+BAD = "A Broken Reel\nM:C\nL:1/8\nK:G\nGABc d2|gf\x1b[31m[[[\n"
+
+
+def history() -> list[ev.Event]:
+    start = dataclasses.replace(recorded.started(genre=GENRE))
+    out: list[ev.Event] = [start]
+    for i, text in enumerate((TUNE, BAD, "no notes at all")):
+        out.append(
+            ev.SampleFinished(
+                step=100,
+                sample=str(i),
+                prime="X:1\nT:",
+                text=text,
+                temperature=0.5 + i / 4,
+                seed=1,
+                nats_per_char=1.0,
+                chars=len(text),
+            )
+        )
+    return out
+
+
+def test_tunes_are_found_in_samples_and_what_has_no_note_is_left_out() -> None:
+    view = RunView("tunes")
+    view.feed(history())
+    assert [w.tune.title for w in tunes_of(view)] == ["The Test Jig", "A Broken Reel"]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 48)])
+async def test_a_tune_is_shown_moved_and_exported(
+    studio: Open, runs: Path, size: tuple[int, int]
+) -> None:
+    path = recorded.make_run(runs, "tunes", history())
+    async with studio(size=size, run=path) as pilot:
+        await until(
+            pilot, lambda: isinstance(pilot.app.screen, Live) and "T 0.5" in screen_text(pilot.app)
+        )
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Music))
+        await until(pilot, lambda: "♩=" in screen_text(pilot.app))
+        abc = pilot.app.screen.query_one("#abc", Page)
+        assert "K:D" in abc.text
+        await pilot.press("k", "k", "plus")
+        await until(pilot, lambda: "+2 semitones" in screen_text(pilot.app))
+        assert "K:E" in abc.text
+        await pilot.press("down")
+        await until(pilot, lambda: "A Broken Reel" in abc.text)
+        assert "␛" in screen_text(pilot.app) or "\x1b" not in screen_text(pilot.app)
+        await pilot.press("up")
+        await until(pilot, lambda: "The Test Jig" in abc.text)
+        if size == (80, 24):
+            await pilot.press("x")
+            await until(pilot, lambda: any(path.glob("music/*.mid")), "exported")
+
+
+async def test_a_run_on_other_texts_offers_no_music(studio: Open, runs: Path) -> None:
+    path = recorded.make_run(runs, "plays", recorded.finished())
+    async with studio(run=path) as pilot:
+        await until(pilot, lambda: "done" in screen_text(pilot.app))
+        await pilot.press("n")
+        await until(pilot, lambda: "only a run on tunes" in screen_text(pilot.app))
+
+
+async def test_a_run_without_tunes_says_so(studio: Open, runs: Path) -> None:
+    path = recorded.make_run(runs, "tunes", [recorded.started(genre=GENRE)])
+    async with studio() as pilot:
+        pilot.app.push_screen(Music(path))
+        await until(pilot, lambda: "No tune yet" in screen_text(pilot.app))
+        await pilot.press("space", "x", "k", "plus", "y", "left")
+        assert pilot.app.screen.query_one(Rows).key == ""

@@ -1,0 +1,186 @@
+"""The playground: a real model behind a real pipe."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rnnstudio.playground import Playground as Answering
+from tests.tui.conftest import Open, screen_text, until
+from tui.screens.playground import Playground
+from tui.widgets.field import Field
+from tui.widgets.page import Page
+from tui.widgets.sliders import Sliders
+
+Ask = Callable[..., tuple[list[Any], dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def ask(trained: Path) -> Ask:
+    """Asks the answering side itself, in this process."""
+    pieces: list[Any] = []
+    side = Answering(lambda part: pieces.append(part["piece"]), lambda: True)
+
+    def ask_(op: str, **body: Any) -> tuple[list[Any], dict[str, Any]]:
+        pieces.clear()
+        model = {"model": str(trained), "runs": str(trained.parent)}
+        return pieces, side.answer({"op": op, **model, **body})
+
+    return ask_
+
+
+def test_it_writes_what_the_command_line_would(ask: Ask, trained: Path) -> None:
+    from engine.config import SampleConfig
+    from engine.load import open_run
+    from engine.sampling.sampler import Sampler
+    from engine.sampling.stream import Request
+
+    pieces, answer = ask("write", prompt="the ", seed=3, length=50, settings={"temperature": 0.7})
+    loaded = open_run(str(trained), trained.parent)
+    sampler = Sampler(loaded.model, loaded.tokenizer, documents=loaded.documents)
+    request = Request(seed=3, prime="the ", config=SampleConfig(temperature=0.7), length=50)
+    (expected,) = sampler.write([request])
+    assert "".join(pieces) == expected.text
+    assert answer["done"]["nats_per_char"] == pytest.approx(expected.nats_per_char)
+
+
+def test_the_next_tokens_have_the_models_probabilities(ask: Ask) -> None:
+    _, answer = ask("next", text="the kin", settings={"top_k": 1}, count=5)
+    tokens = answer["done"]["tokens"]
+    assert [t["p"] for t in tokens] == sorted((t["p"] for t in tokens), reverse=True)
+    assert tokens[0]["q"] == pytest.approx(1.0)
+    assert all(t["q"] == 0 for t in tokens[1:])
+    _, everything = ask("next", text="the kin", settings={}, count=10_000)
+    assert sum(t["p"] for t in everything["done"]["tokens"]) == pytest.approx(1.0)
+    bits = -sum(t["p"] * math.log2(t["p"]) for t in everything["done"]["tokens"] if t["p"] > 0)
+    assert everything["done"]["entropy_bits"] == pytest.approx(bits)
+
+
+def test_surprise_adds_up_to_the_texts_likelihood(ask: Ask, trained: Path) -> None:
+    from engine.evaluation import score
+    from engine.load import open_run
+
+    text = "what sword xq " * 40  # longer than one chunk of reading
+    _, answer = ask("surprise", text=text)
+    rows = answer["done"]["tokens"]
+    assert "".join(row["text"] for row in rows) == text
+    loaded = open_run(str(trained), trained.parent)
+    measured = score(loaded.model, loaded.tokenizer, text, documents=loaded.documents)
+    assert answer["done"]["nats"] == pytest.approx(measured.nats_per_char * len(text), rel=1e-4)
+    assert all(len(row["rather"]) == 5 for row in rows)
+
+
+def test_faults_are_sentences(ask: Ask) -> None:
+    assert "there is no run" in ask("open", model="nosuch")[1]["error"]
+    assert (
+        "temperature" in ask("write", prompt="", seed=1, settings={"temperature": -1})[1]["error"]
+    )
+    assert ask("nonsense")[1]["error"]
+
+
+def test_the_loop_answers_in_order_and_stops_what_is_no_longer_wanted(trained: Path) -> None:
+    from rnnstudio.playground import serve
+
+    model = {"model": str(trained), "runs": str(trained.parent)}
+    told: list[dict[str, Any]] = []
+    stop = threading.Event()
+
+    class Out:
+        def write(self, line: str) -> None:
+            told.append(json.loads(line))
+            if "piece" in told[-1]:
+                stop.set()  # it has begun to write without end
+
+        def flush(self) -> None:
+            pass
+
+    def lines() -> Iterator[str]:
+        yield json.dumps({"id": 1, "op": "write", "prompt": "the", "seed": 1, "length": 0, **model})
+        yield "no request\n"
+        assert stop.wait(60)
+        yield json.dumps({"op": "stop", "id": 1})
+        yield json.dumps({"id": 2, "op": "open", **model})
+        while not any(t["id"] == 2 for t in told):
+            stop.wait(0.01)
+
+    serve(lines(), Out())  # type: ignore[arg-type]
+    assert next(t for t in told if t["id"] == 1 and "piece" not in t) == {"id": 1, "stopped": True}
+    assert told[-1]["done"]["step"] in (40, 80)
+
+
+@pytest.fixture
+def run(trained: Path, runs: Path) -> Path:
+    shutil.copytree(trained, runs / "tiny")
+    return runs / "tiny"
+
+
+async def test_a_prompt_is_continued_rerolled_and_taken_back(studio: Open, run: Path) -> None:
+    async with studio(size=(100, 30)) as pilot:
+        screen = Playground(run)
+        pilot.app.push_screen(screen)
+        await until(pilot, lambda: "how it draws" in screen_text(pilot.app))
+        screen.query_one(Sliders).set("length", 50)
+        await pilot.press(*"the ", "enter")
+        paper = screen.query_one("#paper", Page)
+        await until(pilot, lambda: "seed 1" in screen_text(pilot.app), "written")
+        first = paper.text
+        assert first.startswith("the ")
+        assert len(first) == 54
+        await until(pilot, lambda: "bits open" in screen_text(pilot.app), "what may come next")
+        await pilot.press("r")
+        await until(pilot, lambda: "seed 2" in screen_text(pilot.app))
+        assert paper.text != first
+        await pilot.press("u")
+        await until(pilot, lambda: paper.text == first)
+        await pilot.press("enter")
+        await until(pilot, lambda: paper.text.startswith(first) and len(paper.text) == 104)
+
+
+async def test_surprise_shows_what_it_would_rather_have_written_and_takes_it(
+    studio: Open, run: Path
+) -> None:
+    async with studio(size=(100, 30)) as pilot:
+        screen = Playground(run)
+        pilot.app.push_screen(screen)
+        await until(pilot, lambda: "how it draws" in screen_text(pilot.app))
+        screen.query_one("#prompt", Field).value = "the kingq"
+        await pilot.press("escape", "w")
+        await until(pilot, lambda: "rather" in screen_text(pilot.app))
+        await pilot.press(*["right"] * 8)
+        await until(pilot, lambda: "here: 'q'" in screen_text(pilot.app))
+        tokens = screen._tokens
+        assert tokens is not None
+        wanted = tokens[8]["rather"][0]["text"]
+        await pilot.press("1")
+        paper = screen.query_one("#paper", Page)
+        await until(pilot, lambda: paper.text.startswith("the king" + wanted))
+
+
+async def test_two_checkpoints_write_side_by_side(studio: Open, run: Path) -> None:
+    async with studio(size=(120, 30)) as pilot:
+        screen = Playground(run, 80)
+        pilot.app.push_screen(screen)
+        await until(pilot, lambda: "how it draws" in screen_text(pilot.app))
+        screen.query_one(Sliders).set("length", 50)
+        await pilot.press(*"my ", "enter")
+        await until(pilot, lambda: "seed 1" in screen_text(pilot.app))
+        await pilot.press("c", "enter")
+        await until(pilot, lambda: screen_text(pilot.app).count("seed 1") == 2, "both have written")
+        assert screen.query_one("#paper", Page).text != screen.query_one("#paper-2", Page).text
+
+
+async def test_a_run_without_checkpoints_says_so(studio: Open, runs: Path) -> None:
+    from tests.tui import recorded
+
+    path = recorded.make_run(runs, "plays", recorded.history(until=50))
+    async with studio(size=(100, 30)) as pilot:
+        pilot.app.push_screen(Playground(path))
+        await until(pilot, lambda: "no checkpoint yet" in screen_text(pilot.app))
+        await pilot.press("escape", "enter", "r", "u", "w", "c", "comma", "y")

@@ -1,0 +1,286 @@
+"""Music: the tunes that a run wrote, as notation, piano roll and report; heard, transposed and taken away.
+
+Sound and files are made by `rnnstudio tune --play` and `rnnstudio export`, each a process of its own, so that the
+studio never waits for them and loads neither numpy nor music21.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical
+from textual.widget import Widget
+
+from checkpoints.files import write_atomic
+from checkpoints.runs import safe_name
+from corpora.abc import Tune, perform, read_book
+from corpora.abc.judging import judge
+from corpora.abc.pianoroll import piano_roll
+from corpora.abc.reporting import sentences
+from corpora.abc.transposing import transposed
+from corpora.abc.tune import Tempo
+from corpora.abc.unfolding import Playing
+from corpora.abc.writer import write_abc
+from tui import launch
+from tui.colour import coloured
+from tui.literal import one_line
+from tui.screens.base import StudioScreen
+from tui.store import RunView
+from tui.widgets.ink import Span
+from tui.widgets.page import Page
+from tui.widgets.rows import Row, Rows
+
+GENRE = "abc_tunes"
+FORMATS = "mid,musicxml,abc,wav"
+MOST = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A tune and where it is from."""
+
+    tune: Tune
+    step: int
+    temperature: float
+
+
+def tunes_of(view: RunView) -> list[Written]:
+    """The tunes among a run's samples, the newest first; pieces without a note are left out."""
+    out: list[Written] = []
+    with view.lock:
+        groups = [(step, list(view.samples[step])) for step in sorted(view.samples, reverse=True)]
+    for step, group in groups:
+        for sample in sorted(group, key=lambda s: s.temperature):
+            book = read_book(sample.prime + sample.text)
+            out += [Written(tune, step, sample.temperature) for tune in book if not tune.empty]
+            if len(out) >= MOST:
+                return out
+    return out
+
+
+class Music(StudioScreen):
+    TITLE = "music"
+    ABOUT = """\
+The tunes that the run wrote, the newest first: as ABC, as a piano roll, and what is right and wrong about each.
+space plays a tune where this machine has a player; k and K move it by a semitone, + and - its tempo; x writes MIDI,
+MusicXML, ABC and WAV beside the run."""
+    CSS_PATH = "music.tcss"
+    BINDINGS = [
+        Binding("space", "play", "Play", id="music.play"),
+        Binding("left", "tune(-1)", "Tune before", key_display="←", show=False, id="music.before"),
+        Binding("right", "tune(1)", "Next tune", key_display="→", show=False, id="music.after"),
+        Binding("k", "transpose(1)", "Key up", id="music.up", priority=True),
+        Binding("K", "transpose(-1)", "Key down", show=False, id="music.down"),
+        Binding(
+            "plus,equals_sign",
+            "tempo(10)",
+            "Faster",
+            key_display="+",
+            show=False,
+            id="music.faster",
+        ),
+        Binding("minus", "tempo(-10)", "Slower", key_display="-", show=False, id="music.slower"),
+        Binding("x", "export", "Export", id="music.export"),
+        Binding("y", "copy", "Copy the ABC", id="music.copy"),
+    ]
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self._tunes: list[Written] = []
+        self._semitones = 0
+        self._quarters: float | None = None
+        self._player: asyncio.subprocess.Process | None = None
+
+    def body(self) -> Iterable[Widget]:
+        with Horizontal(id="music"):
+            yield Rows(id="tunes", empty="\n No tune yet: the run's\n samples hold no notes.")
+            with Vertical(id="sheet"):
+                yield Page(id="roll", classes="pane")
+                with Horizontal(id="lower"):
+                    yield Page(id="abc", classes="pane")
+                    yield Page(id="report", classes="pane")
+
+    def on_mount(self) -> None:
+        self.query_one("#tunes").add_class("pane")
+        self.entitle("#tunes", "tunes")
+        self.entitle("#abc", "ABC")
+        self.entitle("#report", "report")
+        run = self.studio.watcher.follow(self.path)
+        self._tunes = tunes_of(run.view)
+        self.query_one("#tunes", Rows).show(
+            [
+                Row(
+                    str(i),
+                    (
+                        (f" {one_line(w.tune.title or 'without a title', 20):<20}", ""),
+                        (f" {w.step:>7,} T{w.temperature:g}", "dim"),
+                    ),
+                )
+                for i, w in enumerate(self._tunes)
+            ]
+        )
+        self.query_one("#tunes", Rows).focus()
+        self._draw()
+
+    def on_unmount(self) -> None:
+        self._stop()
+        self.studio.watcher.leave(self.path)
+
+    # -- what is seen -------------------------------------------------------------------------------------------
+
+    @property
+    def _written(self) -> Written | None:
+        key = self.query_one("#tunes", Rows).key
+        return self._tunes[int(key)] if key else None
+
+    def _tune(self) -> Tune | None:
+        """The chosen tune, moved and at the tempo that was asked for."""
+        written = self._written
+        if written is None:
+            return None
+        tune = (
+            transposed(written.tune, self._semitones)
+            if self._semitones
+            else read_book_again(written.tune)
+        )
+        if self._quarters is not None:
+            tune.tempo = Tempo(self._quarters)
+        return tune
+
+    def _draw(self) -> None:
+        written, tune = self._written, self._tune()
+        self.head((f" {self.path.name} ", "title"), (f"{len(self._tunes)} tunes", "dim"))
+        if written is None or tune is None:
+            for selector in ("#roll", "#abc", "#report"):
+                self.query_one(selector, Page).show([("", "")])
+            return
+        playing = perform(tune)
+        width = max(12, self.query_one("#roll").size.width or self.size.width - 36)
+        roll: list[Span] = [(row + "\n", "line-0") for row in piano_roll(playing, width=width)]
+        moved = f"  {self._semitones:+d} semitones" if self._semitones else ""
+        self.entitle("#roll", f"{tune.title or 'without a title'}{moved}", f"♩={_tempo(playing):g}")
+        self.query_one("#roll", Page).show(roll)
+        self.query_one("#abc", Page).show(coloured(GENRE, write_abc(tune)))
+        spans: list[Span] = []
+        for name, text, good in sentences(written.tune, judge(written.tune)):
+            spans += [
+                ("✓ " if good else "! ", "good" if good else "warn"),
+                (f"{name:<8} ", "dim"),
+                (f"{text}\n", ""),
+            ]
+        for finding in written.tune.findings[:20]:
+            spans.append((f"· {finding}\n", "dim"))
+        self.query_one("#report", Page).show(spans)
+
+    def on_rows_moved(self) -> None:
+        self._semitones, self._quarters = 0, None
+        self._stop()
+        self._draw()
+
+    # -- actions ------------------------------------------------------------------------------------------------
+
+    def action_tune(self, by: int) -> None:
+        self.query_one("#tunes", Rows).action_move(by)
+
+    def action_transpose(self, by: int) -> None:
+        self._semitones = min(12, max(-12, self._semitones + by))
+        self._draw()
+
+    def action_tempo(self, by: int) -> None:
+        tune = self._tune()
+        if tune is not None:
+            self._quarters = min(300.0, max(30.0, _tempo(perform(tune)) + by))
+            self._draw()
+
+    def action_copy(self) -> None:
+        tune = self._tune()
+        if tune is not None:
+            self.app.copy_to_clipboard(write_abc(tune))
+            self.studio.say("copied the tune")
+
+    def _stop(self) -> None:
+        if self._player is not None:
+            with suppress(ProcessLookupError):
+                self._player.terminate()
+            self._player = None
+
+    def action_play(self) -> None:
+        """Play the tune as it stands, or stop."""
+        tune = self._tune()
+        if self._player is not None:
+            self._stop()
+        elif tune is not None:
+            self.run_worker(self._play(write_abc(tune)), exclusive=True, exit_on_error=False)
+
+    async def _play(self, abc: str) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "tune.abc"
+            file.write_text(abc, encoding="utf-8")
+            # `tune` prints and plays; it says on standard error why it cannot.
+            wrong = await self._run("tune", str(file), "--play")
+        if wrong:
+            self.studio.say(wrong, grave=True)
+
+    def action_export(self) -> None:
+        tune = self._tune()
+        if tune is None:
+            self.studio.say("there is no tune to export")
+            return
+        folder = self.path / "music"
+        name = safe_name(tune.title or "tune")
+        self.run_worker(self._export(write_abc(tune), folder, name), exit_on_error=False)
+
+    async def _export(self, abc: str, folder: Path, name: str) -> None:
+        file = folder / f"{name}.abc"
+
+        def write() -> None:
+            folder.mkdir(exist_ok=True)
+            write_atomic(file, abc)
+
+        if not self.studio.attempt(write):
+            return
+        wrong = await self._run(
+            "export", str(file), "--to", "mid,musicxml,wav", "--out", str(folder)
+        )
+        if wrong:
+            self.studio.say(wrong, grave=True)
+        else:
+            self.studio.say(f"MIDI, MusicXML, ABC and WAV are in {folder}")
+
+    async def _run(self, *words: str) -> str:
+        """Run a command of ours to its end; what it said if it failed, else nothing."""
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *launch.command(*words),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE,
+                env=self.studio.jobs.environment(),
+            )
+        except OSError as error:
+            return str(error)
+        if words[0] == "tune":
+            self._player = process
+        _, said = await process.communicate()
+        stopped = words[0] == "tune" and self._player is None
+        if self._player is process:
+            self._player = None
+        lines = said.decode("utf-8", "replace").strip().splitlines()
+        return "" if not process.returncode or stopped else "\n".join(lines[-2:])
+
+
+def read_book_again(tune: Tune) -> Tune:
+    """The same tune read anew, so that a change of it leaves the first as it was."""
+    return next(iter(read_book(tune.source)))
+
+
+def _tempo(playing: Playing) -> float:
+    """Quarters a minute at the beginning."""
+    return next(change.quarters for _, change in playing.changes if isinstance(change, Tempo))

@@ -1,0 +1,489 @@
+"""Playground: write with any checkpoint, see what it might write next, and where a text surprises it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical
+from textual.widget import Widget
+from textual.widgets import Input
+
+from checkpoints.runs import Checkpoint, RunFolder
+from tui import words
+from tui.child import Answer
+from tui.dialogs import Choose
+from tui.literal import one_line
+from tui.screens.base import StudioScreen
+from tui.widgets.field import Field
+from tui.widgets.ink import Span
+from tui.widgets.page import Page
+from tui.widgets.sliders import Slider, Sliders
+
+SLIDERS = (
+    Slider("temperature", "temperature", 0.0, 2.0, 0.05),
+    Slider("top_k", "top-k", 0, 100, 5, off=0),
+    Slider("top_p", "top-p", 0.05, 1.0, 0.05, off=1.0),
+    Slider("min_p", "min-p", 0.0, 0.5, 0.02, off=0.0),
+    Slider("repetition_penalty", "repetition", 1.0, 3.0, 0.1, off=1.0),
+    Slider("length", "length", 50, 4000, 50),
+    Slider("seed", "seed", 0, 999, 1),
+)
+START = {
+    "temperature": 0.8,
+    "top_k": 0.0,
+    "top_p": 1.0,
+    "min_p": 0.0,
+    "repetition_penalty": 1.0,
+    "length": 400.0,
+    "seed": 1.0,
+}
+BARS = 12
+HEAT = (1.0, 3.0, 5.0, 8.0)
+"""Bits from which a character is a little, quite, very and utterly unexpected."""
+MOST_UNDO = 100
+
+
+@dataclass(slots=True)
+class Paper:
+    """One text being written: what it goes on from, what was written, and by which request."""
+
+    base: str = ""
+    written: str = ""
+    request: int = 0
+    note: str = ""
+    past: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        return self.base + self.written
+
+
+class Playground(StudioScreen):
+    TITLE = "playground"
+    ABOUT = """\
+Type a prompt (\\n is a new line) and press enter: the model goes on. enter again, outside the prompt, goes on from
+what stands there; r writes it anew with another seed, R with the same; u takes back. At the right: what may come next.
+w shows the text by how unlikely each character was: ← → move, and 1 to 5 put one of the five likeliest there instead
+and go on from it. c writes with a second checkpoint beside the first, from the same seed."""
+    CSS_PATH = "playground.tcss"
+    BINDINGS = [
+        Binding("enter", "write", "Write on", id="play.write"),
+        Binding("p", "prompt", "Prompt", id="play.prompt"),
+        Binding("r", "again(1)", "Re-roll", id="play.reroll"),
+        Binding("R", "again(0)", "Same again", show=False, id="play.same"),
+        Binding("u", "undo", "Undo", id="play.undo"),
+        Binding("w", "surprise", "Surprise", id="play.surprise"),
+        Binding("t", "warmer(-0.05)", "Cooler", show=False, id="play.cooler"),
+        Binding("T", "warmer(0.05)", "Warmer", show=False, id="play.warmer"),
+        Binding(
+            "comma",
+            "checkpoint(-1)",
+            "Older checkpoint",
+            key_display=",",
+            show=False,
+            id="play.older",
+        ),
+        Binding(
+            "full_stop",
+            "checkpoint(1)",
+            "Newer checkpoint",
+            key_display=".",
+            show=False,
+            id="play.newer",
+        ),
+        Binding("c", "beside", "A second checkpoint", show=False, id="play.beside"),
+        Binding("y", "copy", "Copy the text", show=False, id="play.copy"),
+        Binding(
+            "left", "cursor(-1)", "Character before", show=False, priority=True, id="play.left"
+        ),
+        Binding("right", "cursor(1)", "Next character", show=False, priority=True, id="play.right"),
+        *(
+            Binding(
+                str(n),
+                f"instead({n})",
+                f"Put likeliest {n}",
+                show=False,
+                priority=True,
+                id=f"play.put-{n}",
+            )
+            for n in range(1, 6)
+        ),
+    ]
+
+    def __init__(self, path: Path, step: int | None = None) -> None:
+        super().__init__()
+        self.path = path
+        self._wanted = step
+        self._known: list[Checkpoint] = []
+        self._at = 0
+        self._beside: int | None = None
+        self._papers = (Paper(), Paper())
+        self._next = 0
+        self._bars: Sequence[Mapping[str, Any]] = ()
+        self._entropy = 0.0
+        self._asked_surprise = 0
+        self._tokens: list[dict[str, Any]] | None = None
+        self._cursor = 0
+
+    def body(self) -> Iterable[Widget]:
+        drafts = self.studio.remembered.drafts
+        values = {**START}
+        for name in values:
+            try:
+                values[name] = float(drafts.get(f"play.{name}", values[name]))
+            except ValueError:
+                continue
+        yield Field(
+            drafts.get("play.prompt", ""),
+            id="prompt",
+            placeholder="what the text goes on from, then enter",
+        )
+        with Horizontal(id="play"):
+            yield Page(id="paper", classes="pane", follow=True)
+            yield Page(id="paper-2", classes="pane", follow=True)
+            with Vertical(id="side"):
+                yield Sliders(SLIDERS, values, id="sliders")
+                yield Page(id="next", classes="pane")
+
+    def on_mount(self) -> None:
+        self._known = RunFolder(self.path).checkpoints()
+        steps = [c.step for c in self._known]
+        best = RunFolder(self.path).best()
+        wanted = self._wanted or (best.step if best is not None else None)
+        self._at = steps.index(wanted) if wanted in steps else max(0, len(steps) - 1)
+        self.query_one("#sliders").add_class("pane")
+        self.entitle("#sliders", "how it draws", "← → t T")
+        self.entitle("#next", "what may come next")
+        self.query_one("#prompt", Field).focus()
+        self._draw()
+        if not self._known:
+            self.studio.say(
+                "this run has no checkpoint yet",
+                hint="k on the live screen asks for one",
+                grave=True,
+            )
+        else:
+            self._ask_next()
+
+    def on_unmount(self) -> None:
+        for number in (self._next, self._asked_surprise, *(p.request for p in self._papers)):
+            self.studio.child.stop(number)
+        self.studio.remember()
+
+    # -- asking -------------------------------------------------------------------------------------------------
+
+    @property
+    def _values(self) -> dict[str, float]:
+        return self.query_one(Sliders).values
+
+    @property
+    def _settings(self) -> dict[str, float | int]:
+        values = self._values
+        names = ("temperature", "top_p", "min_p", "repetition_penalty")
+        return {**{n: values[n] for n in names}, "top_k": int(values["top_k"])}
+
+    def _model(self, index: int) -> str:
+        return f"{self.path}@{self._known[index].step}"
+
+    def _ask(self, op: str, index: int, **body: object) -> int:
+        number = 0
+
+        def ask() -> None:
+            nonlocal number
+            runs = str(self.studio.runs_dir)
+            number = self.studio.child.ask(op, model=self._model(index), runs=runs, **body)
+
+        self.studio.attempt(ask)
+        return number
+
+    def _ask_next(self) -> None:
+        if self._known:
+            self.studio.child.stop(self._next)
+            text = self._papers[0].text or self._prompt
+            self._next = self._ask("next", self._at, text=text, settings=self._settings, count=BARS)
+
+    @property
+    def _prompt(self) -> str:
+        return self.query_one("#prompt", Field).value.replace("\\n", "\n")
+
+    def _write(self) -> None:
+        """Begin to write on every paper from its base."""
+        if not self._known:
+            return
+        self._tokens = None
+        models = [self._at] if self._beside is None else [self._at, self._beside]
+        for paper, index in zip(self._papers, models, strict=False):
+            self.studio.child.stop(paper.request)
+            paper.written, paper.note = "", "writing"
+            paper.request = self._ask(
+                "write",
+                index,
+                prompt=paper.base,
+                seed=int(self._values["seed"]),
+                length=int(self._values["length"]),
+                settings=self._settings,
+            )
+        self._draw()
+
+    def answered(self, answer: Answer) -> None:
+        for paper in self._papers:
+            if answer.id == paper.request:
+                self._take_text(paper, answer)
+                return
+        if answer.id == self._next and answer.done is not None:
+            self._bars = answer.done["tokens"]
+            self._entropy = float(answer.done["entropy_bits"])
+            self._draw_side()
+        elif answer.id == self._asked_surprise and answer.last:
+            if answer.done is not None:
+                self._tokens = list(answer.done["tokens"])
+                self._cursor = min(self._cursor, max(0, len(self._tokens) - 1))
+            self._draw()
+        if answer.error and answer.id in (self._next, self._asked_surprise):
+            self.studio.say(answer.error, hint=answer.hint, grave=True)
+
+    def _take_text(self, paper: Paper, answer: Answer) -> None:
+        if isinstance(answer.piece, str):
+            paper.written += answer.piece
+        elif answer.done is not None:
+            nats = answer.done.get("nats_per_char")
+            loss = f" · {nats * words.BITS:.2f} bits/char" if isinstance(nats, float) else ""
+            paper.note = f"seed {answer.done['seed']}{loss}"
+            if answer.done["reason"] == "document end":
+                paper.note += " · it ended by itself"
+        elif answer.error:
+            paper.note = "failed"
+            self.studio.say(answer.error, hint=answer.hint, grave=True)
+        else:
+            paper.note = "stopped"
+        self._draw()
+        if answer.last and paper is self._papers[0]:
+            self._ask_next()
+
+    # -- what is seen -------------------------------------------------------------------------------------------
+
+    def _draw(self) -> None:
+        step = f"@ {self._known[self._at].step:,}" if self._known else "no checkpoint"
+        self.head((f" {self.path.name} ", "title"), (step, "accent"))
+        second = self.query_one("#paper-2", Page)
+        second.display = self._beside is not None
+        self._draw_paper(0, self._at)
+        if self._beside is not None:
+            self._draw_paper(1, self._beside)
+        self._draw_side()
+
+    def _draw_paper(self, which: int, index: int) -> None:
+        paper = self._papers[which]
+        selector = "#paper" if which == 0 else "#paper-2"
+        page = self.query_one(selector, Page)
+        step = f"@ {self._known[index].step:,}" if self._known else ""
+        if which == 0 and self._tokens is not None:
+            self.entitle(selector, f"surprise {step}", "← → character · 1-5 instead · w back")
+            page.follow = False
+            page.show(self._heat(self._tokens))
+            return
+        self.entitle(selector, step, paper.note)
+        spans: list[Span] = [(paper.base, "prime"), (paper.written, "")]
+        page.follow = True
+        if paper.note == "writing":
+            spans.append(("▌", "accent"))
+        if not paper.text:
+            spans = [("The text stands here. Type a prompt above and press enter.", "dim")]
+        page.show(spans)
+
+    def _heat(self, tokens: Sequence[Mapping[str, Any]]) -> list[Span]:
+        out: list[Span] = []
+        for i, token in enumerate(tokens):
+            bits = float(token["nats"]) * words.BITS
+            kind = f"heat-{sum(bits >= border for border in HEAT)}"
+            text = str(token["text"])
+            if i == self._cursor:
+                kind = "here"
+                text = text.replace("\n", "␤\n")
+            out.append((text, kind))
+        return out
+
+    def _draw_side(self) -> None:
+        page = self.query_one("#next", Page)
+        if self._tokens:
+            token = self._tokens[self._cursor]
+            bits = float(token["nats"]) * words.BITS
+            self.entitle("#next", "rather", f"{bits:.2f} bits")
+            spans: list[Span] = [
+                (f" here: {one_line(str(token['text']))!r}  ", "title"),
+                (f"{math.exp(-float(token['nats'])):.2%}\n", "accent"),
+            ]
+            for n, other in enumerate(token["rather"], start=1):
+                spans += [(f"{n} ", "key"), *_bar(str(other["text"]), float(other["p"]), None)]
+            page.show(spans)
+            return
+        self.entitle(
+            "#next", "what may come next", f"{self._entropy:.2f} bits open" if self._bars else ""
+        )
+        spans = []
+        for likely in self._bars:
+            spans += _bar(str(likely["text"]), float(likely["p"]), float(likely["q"]))
+        page.show(spans or [("…", "dim")])
+
+    # -- actions ------------------------------------------------------------------------------------------------
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        self.studio.remembered.drafts["play.prompt"] = event.value
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self._remember_past()
+        for paper in self._papers:
+            paper.base, paper.written = self._prompt, ""
+        self.query_one("#paper", Page).focus()
+        self._write()
+
+    def _remember_past(self) -> None:
+        for paper in self._papers:
+            paper.past.append((paper.base, paper.written))
+            del paper.past[:-MOST_UNDO]
+
+    def action_write(self) -> None:
+        """Accept what stands there and go on from it."""
+        self._remember_past()
+        for paper in self._papers:
+            paper.base, paper.written = paper.text or self._prompt, ""
+        self._write()
+
+    def action_prompt(self) -> None:
+        self.query_one("#prompt", Field).focus()
+
+    def action_again(self, by: int) -> None:
+        if by:
+            self._remember_past()
+            self.query_one(Sliders).set("seed", (self._values["seed"] + 1) % 1000)
+        if not self._papers[0].base:
+            for paper in self._papers:
+                paper.base = self._prompt
+        self._write()
+
+    def action_undo(self) -> None:
+        for paper in self._papers:
+            if paper.past:
+                self.studio.child.stop(paper.request)
+                paper.request = 0
+                paper.base, paper.written = paper.past.pop()
+                paper.note = "taken back"
+        self._tokens = None
+        self._draw()
+        self._ask_next()
+
+    def action_warmer(self, by: float) -> None:
+        self.query_one(Sliders).set("temperature", self._values["temperature"] + by)
+
+    def on_sliders_changed(self, event: Sliders.Changed) -> None:
+        self.studio.remembered.drafts[f"play.{event.name}"] = f"{event.value:g}"
+        if event.name not in ("seed", "length"):
+            self._ask_next()
+
+    def action_checkpoint(self, by: int) -> None:
+        if self._known:
+            self._at = min(len(self._known) - 1, max(0, self._at + by))
+            showing = self._tokens is not None
+            self._draw()
+            if showing:
+                self._ask_surprise()
+            else:
+                self._ask_next()
+
+    def action_beside(self) -> None:
+        if self._beside is not None:
+            self._beside = None
+            self._draw()
+            return
+        if len(self._known) < 2:
+            self.studio.say("there is only one checkpoint", hint="a second comes with time")
+            return
+
+        def take(step: str | None) -> None:
+            if step:
+                self._beside = [c.step for c in self._known].index(int(step))
+                self._papers[1].base = self._papers[0].base
+                self._draw()
+                if self._papers[0].base:
+                    self._write()
+
+        steps = [(str(c.step), f"@ {c.step:,}") for c in self._known]
+        self.app.push_screen(Choose("beside", "Write with a second checkpoint too:", steps), take)
+
+    def action_copy(self) -> None:
+        self.app.copy_to_clipboard(self._papers[0].text)
+        self.studio.say("copied the text")
+
+    def action_back(self) -> None:
+        writing = [p for p in self._papers if p.note == "writing"]
+        if writing:
+            for paper in writing:
+                self.studio.child.stop(paper.request)
+        elif self._tokens is not None:
+            self.action_surprise()
+        elif isinstance(self.focused, Field):
+            self.query_one("#paper", Page).focus()
+        else:
+            super().action_back()
+
+    # -- surprise -----------------------------------------------------------------------------------------------
+
+    def action_surprise(self) -> None:
+        if self._tokens is not None:
+            self._tokens = None
+            self._draw()
+            self._ask_next()
+            return
+        if not self._papers[0].text:
+            self._papers[0].base = self._prompt
+        if self._papers[0].text and self._known:
+            self._cursor = 0
+            self._ask_surprise()
+        else:
+            self.studio.say("there is no text to look at", hint="type one above")
+
+    def _ask_surprise(self) -> None:
+        self._asked_surprise = self._ask("surprise", self._at, text=self._papers[0].text)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The cursor and the digits act only while surprise is shown; else keys mean what they always do."""
+        del parameters
+        if action in ("cursor", "instead"):
+            return bool(self._tokens) and not isinstance(self.focused, Field | Sliders)
+        return True
+
+    def action_cursor(self, by: int) -> None:
+        if self._tokens:
+            self._cursor = min(len(self._tokens) - 1, max(0, self._cursor + by))
+            self._draw()
+
+    def action_instead(self, number: int) -> None:
+        """Put another token under the cursor and go on from there."""
+        if not self._tokens or number > len(self._tokens[self._cursor]["rather"]):
+            return
+        chosen = str(self._tokens[self._cursor]["rather"][number - 1]["text"])
+        before = "".join(str(t["text"]) for t in self._tokens[: self._cursor])
+        self._remember_past()
+        for paper in self._papers:
+            paper.base, paper.written = before + ("" if chosen == "<end>" else chosen), ""
+        self.call_later(partial(self._write))
+
+
+def _bar(text: str, p: float, q: float | None) -> list[Span]:
+    """A token, its probability as a bar, and where it differs the one that is drawn from."""
+    shown = one_line(text, 8).replace(" ", "·")
+    spans: list[Span] = [
+        (f"{shown:<8} ", ""),
+        (f"{'█' * round(p * 10):<10}", "line-0"),
+        (f" {p:6.1%}", "title"),
+    ]
+    if q is not None and round(q, 2) != round(p, 2):
+        spans.append((f" → {q:.0%}", "accent"))
+    return [*spans, ("\n", "")]

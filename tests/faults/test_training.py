@@ -198,27 +198,54 @@ def test_a_second_trainer_is_refused(make_run: Callable[..., RunFolder]) -> None
         trained(run)
 
 
-def test_the_process_really_runs_out_of_memory_and_says_so(tmp_path: Path) -> None:
-    (tmp_path / "v.txt").write_text(verse(), "utf-8")
-    limited = (
+def limited(folder: Path, *arguments: str, megabytes: int) -> subprocess.CompletedProcess[str]:
+    """The command in a process that may map only so much beyond what torch itself maps."""
+    code = (
         "import pathlib, resource, runpy, sys\n"
-        "import torch\n"  # its own mappings are large; what comes after them is limited
+        "import torch\n"
+        "torch.ones(64, 64) @ torch.ones(64, 64)\n"  # what its kernels map on first use
         "used = int(pathlib.Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()\n"
-        "resource.setrlimit(resource.RLIMIT_AS, (used + 400_000_000,) * 2)\n"
-        "sys.argv = ['rnnstudio', 'train', 'v.txt', '--steps', '5', '--hidden', '4096', '--threads', '1']\n"
+        f"resource.setrlimit(resource.RLIMIT_AS, (used + {megabytes * 1_000_000},) * 2)\n"
+        f"sys.argv = ['rnnstudio', *{list(arguments)!r}]\n"
         "runpy.run_module('rnnstudio', run_name='__main__')\n"
     )
-    done = subprocess.run(
-        [*command()[:2], "-c", limited],
-        cwd=tmp_path,
+    return subprocess.run(
+        [*command()[:2], "-c", code],
+        cwd=folder,
         env=environment(),
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [("--hidden", "4096"), ("--hidden", "512", "--lanes", "4000", "--bptt", "16")],
+    ids=["build", "step"],
+)
+def test_training_that_really_runs_out_of_memory_says_what_to_change(
+    tmp_path: Path, flags: tuple[str, ...]
+) -> None:
+    (tmp_path / "v.txt").write_text(verse(4000), "utf-8")
+    done = limited(
+        tmp_path, "train", "v.txt", "--steps", "5", "--threads", "1", *flags, megabytes=500
+    )
+    assert done.returncode == 2, done.stderr
+    assert "memory ran out" in done.stderr
+    assert "--lanes" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_sampler_that_really_runs_out_of_memory_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "v.txt").write_text(verse(), "utf-8")
+    rnnstudio(
+        "train", "v.txt", "--name", "r", "--steps", "1", "--hidden", "1200", "--layers", "1", "--optimizer", "sgd",
+        "--sample-length", "0", "--threads", "1", cwd=tmp_path,
+    )  # fmt: skip
+    done = limited(tmp_path, "sample", "r", "--length", "20", megabytes=60)
     assert done.returncode == 2, done.stderr
     assert "memory" in done.stderr
-    assert "--hidden" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -95,6 +95,7 @@ def written(
     keep: int,
     temperature: float,
     seed: int,
+    bars_exact: bool,
     fields: dict[str, str],
 ) -> Iterator[Tune]:
     """The best `keep` of `count` tunes that a run's model writes now, the best first.
@@ -119,6 +120,7 @@ def written(
         prime=loaded.tokenizer.familiar(prime)[0],
         config=SampleConfig(temperature=temperature),
         length=MAX_TUNE_CHARS,
+        bars_exact=bars_exact,
         stop="" if loaded.documents else "\n\n",
     )
     sampler = Sampler(loaded.model, loaded.tokenizer, documents=loaded.documents)

@@ -1,4 +1,4 @@
-"""Tune books for training: every tune in its own key, in one, or in all twelve; with or without titles and chords."""
+"""Tune books for training: each tune in its own key, in one, or in all twelve; with titles and chord symbols or not."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def book(
     titles: bool = True,
     symbols: bool = True,
 ) -> Iterator[str]:
-    """The tunes as ABC, one after the other, numbered from 1, an empty line after each; without notes, none.
+    """The tunes as ABC, numbered from 1, an empty line after each; those without notes are left out.
 
     `key` brings each tune to that tonic (one that has none stays as it is); `all_keys` gives each twelve times over.
     The header keeps X, T, C, R, M, L, Q, P and K. What was repaired stays repaired.

@@ -278,7 +278,7 @@ class BodyReader:
     def _length(self, token: Token) -> None:
         state = self.state
         if self.before in ("note", "rest", "chord_end"):
-            n, d = _fraction(token.text)
+            n, d = fraction(token.text)
             if not n:
                 self.note_down(
                     token.start, f"the length {token.text[:20]!r} is nothing; 1 is read", "repaired"
@@ -512,7 +512,7 @@ class BodyReader:
             self.note_down(token.start, f"{token.text[:20]!r} means nothing here", "dropped")
 
 
-def _fraction(text: str) -> tuple[int, int]:
+def fraction(text: str) -> tuple[int, int]:
     """A length's numerator and denominator: `3/2`, `/` (1/2), `//` (1/4), `/4`, `2`; of long numbers four digits."""
     head, slash, tail = text.partition("/")
     n = int(head[:4]) if head else 1

@@ -142,6 +142,14 @@ class Sampler:
         logits, state = self.model.step(tokens.to(self.model.device), state)
         own = torch.log_softmax(logits.cpu().double(), dim=-1)  # (B, V)
         allowed = own if self.documents else torch.log_softmax(own + self._allowed, dim=-1)
+        for row, stream in enumerate(streams):
+            if stream is not None and stream.guard is not None:
+                banned = stream.guard.forbidden()
+                if banned is not None:
+                    allowed = allowed.clone()
+                    allowed[row] = torch.log_softmax(
+                        allowed[row].masked_fill(banned, -math.inf), dim=-1
+                    )
         recent = None
         if config.repetition_penalty != 1:
             blank = [-1] * filters.REPETITION_WINDOW

@@ -11,6 +11,7 @@ import torch
 
 from checkpoints.errors import ConfigError
 from engine.config import SampleConfig
+from engine.sampling.bars import BarGuard
 from engine.sampling.filters import REPETITION_WINDOW
 from engine.tokenizers.base import Tokenizer
 
@@ -35,6 +36,8 @@ class Request:
     """Characters; 0 writes until the document ends, `stop` appears or the caller closes the stream."""
     stop: str = ""
     """Ends the text where this would appear, which is then not part of it; empty: nothing does."""
+    bars_exact: bool = False
+    """Of tunes, with the tokenizer `abc`: never go on with what would break a bar's length."""
     keep_text: bool = True
     """Whether the finished sample holds its text, or only the pieces did (so that endless texts take no memory)."""
 
@@ -86,6 +89,7 @@ class Stream:
         self.recent: deque[int] = deque([-1] * REPETITION_WINDOW, maxlen=REPETITION_WINDOW)
         self.sample: Sample | None = None
         """The finished sample, once there is one."""
+        self.guard = BarGuard(tokenizer, request.prime) if request.bars_exact else None
         self._document_end = tokenizer.document_end
         self._decoder = tokenizer.decoder()
         self._rng = torch.Generator().manual_seed(request.seed)
@@ -105,6 +109,8 @@ class Stream:
     def push(self, token: int, nats: float) -> str:
         """Take the next token and its surprise; gives the text that became certain, perhaps none."""
         self.recent.append(token)
+        if self.guard is not None:
+            self.guard.push(token)
         self._tokens += 1
         self._nats += nats
         text = self._decoder.push(token)

@@ -54,6 +54,9 @@ def export(
     rhythm: Annotated[
         str, typer.Option("--rhythm", help="Fresh tunes of this kind: jig", show_default=False)
     ] = "",
+    bars_exact: Annotated[
+        bool, typer.Option("--bars-exact", help="Fresh tunes: no bar that breaks the metre")
+    ] = False,
     transpose: Annotated[int, typer.Option(help="Semitones up, or down below 0")] = 0,
     repeats: Annotated[
         Literal["written", "once"], typer.Option(help="Play repeats, or each bar once")
@@ -93,12 +96,13 @@ def export(
     )  # fmt: skip
     if best_of:
         found = written(
-            where, runs_dir(runs), count=best_of, keep=keep, temperature=temperature, seed=seed,
+            where, runs_dir(runs), count=best_of, keep=keep, temperature=temperature, seed=seed, bars_exact=bars_exact,
             fields={"M": meter, "R": rhythm},
         )  # fmt: skip
-    elif meter or rhythm:
+    elif meter or rhythm or bars_exact:
         raise UserError(
-            "--meter and --rhythm prime fresh tunes", hint="add --best-of 20, for example"
+            "--meter, --rhythm and --bars-exact are for fresh tunes",
+            hint="add --best-of 20, for example",
         )
     else:
         found = tunes(source(where, runs_dir(runs)).text)

@@ -52,6 +52,7 @@ class AbcTunes(Genre):
     title = "folk tunes in ABC"
     sign = "header fields from X: to K:"
     documents = True
+    music = True
     figures = {  # noqa: RUF012
         "valid": VALID,
         "headers_whole": Figure(

@@ -108,6 +108,9 @@ class Genre(ABC):
     documents: ClassVar[bool] = False
     """Whether such a corpus is many short pieces, each read from a fresh state."""
 
+    music: ClassVar[bool] = False
+    """Whether its pieces are ABC tunes, which `corpora.abc` can play and export."""
+
     figures: ClassVar[dict[str, Figure]] = {"valid": VALID}
     """What the validator measures, by the names that it uses."""
 

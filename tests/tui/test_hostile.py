@@ -107,7 +107,7 @@ async def test_no_screen_obeys_a_hostile_run(studio: Open, hostile: Path) -> Non
             Compare([hostile, hostile]),
             Playground(hostile),
             NewRun(EVIL),
-            Music(hostile),
+            Music(hostile, "abc_tunes"),
         ):
             pilot.app.push_screen(screen)
             await pilot.pause(0.2)

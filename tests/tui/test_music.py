@@ -11,7 +11,7 @@ from checkpoints import events as ev
 from tests.tui import recorded
 from tests.tui.conftest import Open, screen_text, until
 from tui.screens.live import Live
-from tui.screens.music import GENRE, Music, tunes_of
+from tui.screens.music import Music, tunes_of
 from tui.store import RunView
 from tui.widgets.page import Page
 from tui.widgets.rows import Rows
@@ -21,7 +21,7 @@ BAD = "A Broken Reel\nM:C\nL:1/8\nK:G\nGABc d2|gf\x1b[31m[[[\n"
 
 
 def history() -> list[ev.Event]:
-    start = dataclasses.replace(recorded.started(genre=GENRE))
+    start = dataclasses.replace(recorded.started(genre="abc_tunes"))
     out: list[ev.Event] = [start]
     for i, text in enumerate((TUNE, BAD, "no notes at all")):
         out.append(
@@ -81,9 +81,9 @@ async def test_a_run_on_other_texts_offers_no_music(studio: Open, runs: Path) ->
 
 
 async def test_a_run_without_tunes_says_so(studio: Open, runs: Path) -> None:
-    path = recorded.make_run(runs, "tunes", [recorded.started(genre=GENRE)])
+    path = recorded.make_run(runs, "tunes", [recorded.started(genre="abc_tunes")])
     async with studio() as pilot:
-        pilot.app.push_screen(Music(path))
+        pilot.app.push_screen(Music(path, "abc_tunes"))
         await until(pilot, lambda: "No tune yet" in screen_text(pilot.app))
         await pilot.press("space", "x", "k", "plus", "y", "left")
         assert pilot.app.screen.query_one(Rows).key == ""

@@ -12,7 +12,7 @@ from textual.widget import Widget
 
 from checkpoints.errors import RnnStudioError, RunError
 from checkpoints.runs import RunFolder, remove, safe_name
-from corpora import catalogue
+from corpora import catalogue, genres
 from tui import words
 from tui.browse import Browse
 from tui.child import Answer
@@ -119,7 +119,8 @@ A run is a folder: it goes on without the studio, and whoever started it, it can
             if heading:
                 rows.append(Row("", ((f"  {heading}", "dim"),)))
             for entry in group:
-                note = "♪" if entry.genre == "abc_tunes" else ""
+                known_genre = entry.genre in genres.names()
+                note = "♪" if known_genre and genres.find(entry.genre).music else ""
                 rows.append(
                     Row(
                         entry.name,

@@ -447,11 +447,12 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
 
     def action_music(self) -> None:
         """The tunes of a run that learns tunes."""
-        from tui.screens.music import GENRE, Music
+        from corpora import genres
+        from tui.screens.music import Music
 
         genre = self.view.started.genre if self.view.started else ""
-        if genre == GENRE:
-            self.app.push_screen(Music(self.path))
+        if genre in genres.names() and genres.find(genre).music:
+            self.app.push_screen(Music(self.path, genre))
         else:
             self.studio.say("only a run on tunes writes music", hint="the corpus abc-tunes is one")
 

@@ -36,7 +36,6 @@ from tui.widgets.ink import Span
 from tui.widgets.page import Page
 from tui.widgets.rows import Row, Rows
 
-GENRE = "abc_tunes"
 FORMATS = "mid,musicxml,abc,wav"
 MOST = 300
 
@@ -90,9 +89,9 @@ MusicXML, ABC and WAV beside the run."""
         Binding("y", "copy", "Copy the ABC", id="music.copy"),
     ]
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, genre: str) -> None:
         super().__init__()
-        self.path = path
+        self.path, self._genre = path, genre
         self._tunes: list[Written] = []
         self._semitones = 0
         self._quarters: float | None = None
@@ -167,7 +166,7 @@ MusicXML, ABC and WAV beside the run."""
         moved = f"  {self._semitones:+d} semitones" if self._semitones else ""
         self.entitle("#roll", f"{tune.title or 'without a title'}{moved}", f"♩={_tempo(playing):g}")
         self.query_one("#roll", Page).show(roll)
-        self.query_one("#abc", Page).show(coloured(GENRE, write_abc(tune)))
+        self.query_one("#abc", Page).show(coloured(self._genre, write_abc(tune)))
         spans: list[Span] = []
         for name, text, good in sentences(written.tune, judge(written.tune)):
             spans += [

@@ -22,6 +22,9 @@ from corpora.abc.tune import Meter
 from engine.tokenizers._spelling import NIBBLES
 from engine.tokenizers.base import Tokenizer
 
+MAX_CHORD, MAX_GRACES = 4, 6
+"""Notes after which an open chord or grace is closed."""
+
 _TIMES = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}
 """In the time of how many notes a tuplet goes; the others in that of 2, or of 3 in compound metre."""
 
@@ -39,6 +42,9 @@ class _Kinds:
     bars: Tensor
     plain_bars: Tensor
     broken: Tensor
+    chords: Tensor
+    chord_ends: Tensor
+    grace_ends: Tensor
     ends: Tensor
 
     @classmethod
@@ -66,6 +72,9 @@ class _Kinds:
             bars=mask("bar"),
             plain_bars=torch.tensor([text == "|" for text in texts]),
             broken=mask("broken"),
+            chords=mask("chord"),
+            chord_ends=mask("chord_end"),
+            grace_ends=mask("grace_end"),
             ends=ends,
         )
 
@@ -99,6 +108,7 @@ class BarGuard:
         self._broken = Fraction(1)  # what waits for the next note
         self._aside = ""  # what is being read that takes no time: a field, quotes, a grace, a chord's later notes
         self._chord = 0  # notes of an open chord
+        self._graces = 0  # notes of an open grace
         self._lost = False
         self._field = ""
         for token in tokenizer.encode(prime).tolist():
@@ -118,8 +128,13 @@ class BarGuard:
         if self._lost or not self._body or not self._full:
             return None
         kinds = self._kinds
-        if self._aside == "grace" or self._chord > 1:
-            return kinds.bars | kinds.ends  # it must be closed first
+        if self._aside == "grace" or self._chord:
+            # What is open holds notes, a few at most, and is closed.
+            ends = kinds.grace_ends if self._aside else kinds.chord_ends
+            most = MAX_GRACES if self._aside else MAX_CHORD
+            held = self._graces if self._aside else self._chord - 1
+            allowed = ends if held >= most else ends | kinds.notes
+            return ~allowed if bool(ends.any()) else None
         if self._aside:
             return None
         total = self._done + self._last
@@ -128,7 +143,7 @@ class BarGuard:
         inside = self._tuplet_left > 0 or self._broken != 1
         # A note must fit: by itself inside a tuplet or a broken rhythm, else at least halved by the length behind it.
         if self._unit * self._factor() > (room if inside else 2 * room):
-            banned |= kinds.notes
+            banned |= kinds.notes | kinds.chords
         if room < 0:
             banned |= ~kinds.lengths
         if inside or not self._open:
@@ -136,7 +151,9 @@ class BarGuard:
         for token, text in kinds.length_texts:
             n, d = fraction(text)
             left = self._full - self._done - self._base * n // d
-            if left < 0 or 2 * left % self._unit:  # too long, or no note would fill what is left
+            if (
+                not n or left < 0 or 2 * left % self._unit
+            ):  # too long, or no note would fill what is left
                 banned[token] = True
         for token, time in kinds.tuplet_times:
             if inside or self._unit * time > room:
@@ -194,19 +211,18 @@ class BarGuard:
     def _music(self, piece: Token) -> None:
         kind, text, _ = piece
         if kind == "grace":
-            self._aside = "grace"
+            self._aside, self._graces = "grace", 0
         elif kind == "grace_end":
             self._aside = ""
         elif self._aside:
-            return
+            self._graces += kind == "note"
         elif kind == "chord":
             self._chord = 1
         elif kind == "chord_end":
             self._chord = 0
         elif kind in ("note", "rest"):
-            if self._chord > 1:
-                return
-            self._note(bar=text in "ZX")
+            if self._chord <= 1:
+                self._note(bar=text in "ZX")
             self._chord += bool(self._chord)
         elif kind == "length" and self._open and not self._chord:
             self._length = text

@@ -38,7 +38,7 @@ def test_a_bar_is_neither_left_nor_overfilled() -> None:
     assert "|" in banned(HEAD + "A|dfa g2")
     assert "A" not in banned(HEAD + "A|dfa g2")
     full = banned(HEAD + "A|dfa g2e")
-    assert {"A", "z", "2"} <= full
+    assert {"A", "z", "2", "["} <= full
     assert not {"|", ":|", "/"} & full
     longer = banned(HEAD + "A|dfa ge")
     assert {"3", "4"} <= longer
@@ -60,7 +60,14 @@ def test_titles_free_metre_and_graces_are_left_alone() -> None:
     assert not banned("X:1\nT:A b c d e f g")
     assert not banned("X:1\nM:none\nK:D\nabcdefgabcd")
     assert "A" not in banned(HEAD + "dfa gf{abcd}")
+
+
+def test_what_is_open_is_closed() -> None:
+    assert {"|", "2", " ", "["} <= banned(HEAD + "dfa [ce")
+    assert not {"]", "A"} & banned(HEAD + "dfa [ce")
+    assert "A" in banned(HEAD + "dfa [cega")
     assert "|" in banned(HEAD + "dfa gfe{ab")
+    assert not {"}", "A"} & banned(HEAD + "dfa gfe{ab")
 
 
 @pytest.mark.parametrize("seed", range(6))

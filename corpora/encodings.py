@@ -198,6 +198,10 @@ def _line_ends(text: str, after_return: bool) -> int:
     return ends - (1 if after_return and text.startswith("\n") else 0)
 
 
+# A stray zero byte or two in a tiny file is no sign of UTF-16.
+FEWEST_ZEROS = 8
+
+
 def _utf16(seen: Survey, file: Rereadable, name: str) -> Encoding:
     """UTF-16 without a mark: of a pair of bytes it is nearly always the same one that is zero (spaces, ASCII).
 
@@ -206,7 +210,8 @@ def _utf16(seen: Survey, file: Rereadable, name: str) -> Encoding:
     characters = seen.size // 2
     zeros = max(seen.zeros_even, seen.zeros_odd)
     other = min(seen.zeros_even, seen.zeros_odd)
-    if seen.size % 2 == 0 and zeros >= 0.05 * characters and other <= 0.25 * zeros:
+    enough = max(FEWEST_ZEROS, 0.05 * characters)
+    if seen.size % 2 == 0 and zeros >= enough and other <= 0.25 * zeros:
         encoding = "utf-16-le" if seen.zeros_odd > seen.zeros_even else "utf-16-be"
         decoder = codecs.getincrementaldecoder(encoding)()
         file.seek(0)

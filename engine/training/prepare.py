@@ -22,7 +22,7 @@ from corpora import catalogue, genres
 from corpora.genres.base import Genre
 from corpora.reading import read_corpus
 from corpora.snapshot import Corpus
-from engine import devices, optimizers, sizes, tokenizers
+from engine import cells, devices, optimizers, sizes, tokenizers
 from engine.config import DataConfig, ModelConfig, TrainConfig
 from engine.load import LoadedModel, open_model
 from engine.model import grow
@@ -223,6 +223,7 @@ def _configs(
     if chosen_budget:  # a budget of the user's replaces the recipe's
         training = replace(training, **{**budget, **chosen_budget})
     training = _with(training, request.given)
+    cells.check(model.cell)  # before the text is read: a misspelt cell should not cost a minute
     if not (training.steps or training.epochs or training.minutes):
         training = replace(training, minutes=DEFAULT_MINUTES)
     return data, model, training

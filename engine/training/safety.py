@@ -25,7 +25,7 @@ class Verdict(Enum):
 
 @dataclass(slots=True)
 class Watchdog:
-    """Looks at each step's loss and gradient norm. It holds no state that a resumed run would miss for long."""
+    """Looks at each step's loss and gradient norm; its counts are part of what a checkpoint keeps."""
 
     non_finite: int = 0
     spikes: int = 0

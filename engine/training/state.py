@@ -45,6 +45,9 @@ class TrainerState:
     rollbacks: int = 0
     loss_average: float = math.nan
     """Running mean of the training loss, which spikes are measured against."""
+    non_finite: int = 0
+    spikes: int = 0
+    """Bad steps in a row, as the watchdog counts them."""
     temperatures: list[float] = field(default_factory=list)
     prime: str = ""
     pending: Pending = field(default_factory=Pending)
@@ -71,6 +74,8 @@ class TrainerState:
                 last=_figures(body["last"]),
                 waited=_count(body["waited"]),
                 rollbacks=_count(body["rollbacks"]),
+                non_finite=_count(body["non_finite"]),
+                spikes=_count(body["spikes"]),
                 loss_average=_or(body["loss_average"], math.nan),
                 temperatures=[float(t) for t in body["temperatures"]],
                 prime=str(body["prime"]),

@@ -64,7 +64,7 @@ class Trainer:
             make_steering(self._budget, Stopwatch(state.seconds)) if make_steering else None
         )
         self._schedule = schedules.Schedule(training)
-        self._watchdog = Watchdog()
+        self._watchdog = Watchdog(non_finite=state.non_finite, spikes=state.spikes)
         # A checkpoint of a look is written at its end: a run that goes on from one has looked already.
         self._looked_at = state.step if state.last and state.last["step"] == state.step else -1
         self._saved_at = saved_at
@@ -119,6 +119,7 @@ class Trainer:
         verdict = self._watchdog.judge(
             loss=loss_value, grad_norm=norm_value, average=state.loss_average
         )
+        state.non_finite, state.spikes = self._watchdog.non_finite, self._watchdog.spikes
         if verdict is Verdict.ROLL_BACK:
             self._roll_back()
             return

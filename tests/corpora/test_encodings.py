@@ -172,3 +172,9 @@ def test_noise_is_refused_and_the_byte_tokenizer_is_offered(tmp_path: Path) -> N
     with pytest.raises(CorpusError, match="is not text") as caught:
         read(tmp_path, noise)
     assert "--tokenizer byte" in caught.value.hint
+
+
+def test_a_stray_zero_byte_in_a_tiny_file_is_no_sign_of_utf16(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="zero byte") as caught:
+        read(tmp_path, b"abc\0def\nghi\n")
+    assert "--tokenizer byte" in caught.value.hint

@@ -18,7 +18,7 @@ from tui import dialogs
 from tui.screens.compare import Compare
 from tui.screens.evolution import Evolution
 from tui.screens.live import Live
-from tui.screens.music import GENRE, Music
+from tui.screens.music import Music
 from tui.screens.newrun import NewRun
 from tui.screens.playground import Playground
 
@@ -53,7 +53,7 @@ def hostile_events(genre: str) -> list[ev.Event]:
 
 
 @pytest.fixture(
-    params=["stage", "plays", "latex", "c_source", "recipes", GENRE, EVIL],
+    params=["stage", "plays", "latex", "c_source", "recipes", "abc_tunes", EVIL],
     ids=lambda g: g[:9].strip("[/]"),
 )
 def hostile(request: pytest.FixtureRequest, runs: Path) -> Path:

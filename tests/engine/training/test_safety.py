@@ -50,3 +50,11 @@ def test_the_running_mean_starts_at_the_first_loss_and_ignores_what_is_no_number
     for _ in range(1000):
         mean = running_mean(mean, 2.0)
     assert mean == pytest.approx(2.0, abs=1e-3)
+
+
+def test_a_watchdog_that_is_told_its_counts_goes_on_where_another_stopped() -> None:
+    before = Watchdog()
+    before.judge(loss=math.nan, grad_norm=1.0, average=2.0)
+    before.judge(loss=math.nan, grad_norm=1.0, average=2.0)
+    after = Watchdog(non_finite=before.non_finite, spikes=before.spikes)
+    assert after.judge(loss=math.nan, grad_norm=1.0, average=2.0) is Verdict.ROLL_BACK

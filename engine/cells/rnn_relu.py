@@ -16,9 +16,9 @@ class IdentityRNN(Looped):
     """The state is (h,): h' = min(relu(W_xh x + W_hh h + b), 20), with W_hh half the identity and b = 0 at the start.
 
     The paper's tasks start each sequence at zero. Here the state is carried over a whole corpus, and the full identity,
-    which forgets nothing, led h beyond 10^9 or all units to saturate (tinyshakespeare, 2x96: 3.3 nats after 200
-    windows, the unigram's). Half of it, the paper's own remedy for short memory, reads 1.78 there with Muon
-    and 1.94 with AdamW. The ceiling is Deep Speech's (Hannun et al. 2014, arXiv 1412.5567) and keeps any later growth
+    which forgets nothing, led h beyond 10^9 as published, or all units to saturate under a ceiling (tinyshakespeare,
+    2x96: mostly 3.3 nats after 200 windows, the unigram's). Half of it reads 1.78 there with Muon and 1.94 with AdamW
+    (docs/experiments.md). The ceiling is Deep Speech's (Hannun et al. 2014, arXiv 1412.5567) and keeps any later growth
     finite; torch's fused kernel has none.
     """
 

@@ -126,13 +126,13 @@ class RunView:
     def latest_samples(self) -> list[Sample]:
         """The newest sample at each temperature, those being written first among equals, by temperature."""
         with self.lock:
-            newest: dict[float, Sample] = {}
-            for step in sorted(self.samples):
+            newest = {s.temperature: s for s in self.writing.values()}
+            wanted = set(self.temperatures())
+            for step in sorted(self.samples, reverse=True):
                 for sample in self.samples[step]:
-                    newest[sample.temperature] = sample
-            for sample in self.writing.values():
-                newest[sample.temperature] = sample
-            wanted = self.temperatures()
+                    newest.setdefault(sample.temperature, sample)
+                if wanted and wanted <= newest.keys():
+                    break
             chosen = {t: s for t, s in newest.items() if t in wanted} or newest
             return [chosen[t] for t in sorted(chosen)]
 

@@ -23,7 +23,7 @@ def write_log(path: Path, events: Iterable[ev.Event], *, begin: float = START) -
         for i, event in enumerate(events):
             body = json.loads(ev.encode(event))
             body["time"] = begin + i / 2
-            file.write(json.dumps(body, ensure_ascii=False) + "\n")
+            file.write(json.dumps(body) + "\n")
 
 
 def started(name: str = "plays", *, steps: int = 2000, genre: str = GENRE) -> ev.Started:

@@ -29,6 +29,7 @@ from tui.widgets.plot import Plot
 
 PANES = 3
 PLOT_S = 0.25
+LOG_SHOWN = 300
 MEASURES = ("loss", "speed", "learning rate", "gradient norm")
 LOG_KINDS = {
     "warning": ("!", "warn"),
@@ -314,7 +315,7 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
 
     def _draw_log(self) -> None:
         spans: list[Span] = []
-        for entry in self.view.log:
+        for entry in list(self.view.log)[-LOG_SHOWN:]:
             glyph, kind = LOG_KINDS[entry.kind]
             clock = time.strftime("%H:%M:%S", time.localtime(entry.time))
             spans += [(f"{clock} {entry.step:>8,} ", "dim"), (f"{glyph} ", kind)]

@@ -1,0 +1,89 @@
+"""How fast the studio is: first screen, key presses, and a run of 100,000 logged steps and 500 checkpoints.
+
+python benchmarks/studio.py
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from tests.tui import recorded  # noqa: E402
+from tests.tui.terminal import Terminal  # noqa: E402
+
+
+def first_screen(folder: Path) -> float:
+    """Seconds from the command to the first painted screen, in a pseudo-terminal."""
+    began = time.perf_counter()
+    with Terminal(["tui"], cwd=folder) as terminal:
+        terminal.until(b"runs")
+        return time.perf_counter() - began
+
+
+def long_run(runs: Path) -> Path:
+    path = recorded.make_run(runs, "long", [recorded.started(steps=100_000)])
+    from checkpoints import events as ev
+
+    step = json.loads(ev.encode(recorded.step_event(10, 100_000)))
+    with (path / "events.jsonl").open("a", encoding="utf-8") as log:
+        for i in range(1, 100_001):
+            log.write(json.dumps({**step, "step": i}, separators=(",", ":")) + "\n")
+            if i % 200 == 0:
+                for event in recorded.checkpoint(i):
+                    log.write(ev.encode(event) + "\n")
+    return path
+
+
+async def opening_and_keys(runs: Path, path: Path) -> tuple[float, list[float]]:
+    """Seconds until the long run is read whole, and milliseconds from a key press to its effect, idle."""
+    from tui.app import Studio
+
+    app = Studio(runs, settings_path=runs / "settings.json")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause(3.0)  # the list at home has been read
+        began = time.perf_counter()
+        app.open_live(path)
+        while True:
+            await asyncio.sleep(0.01)
+            run = app.watcher.follow(path)
+            if run.view.step == 100_000:
+                break
+        opened = time.perf_counter() - began
+        taken = []
+        for key in ("comma", "full_stop", "m", "o", "1", "left", "right", "i", "u") * 10:
+            start = time.perf_counter()
+            await pilot.press(key)
+            taken.append(1000 * (time.perf_counter() - start))
+        return opened, taken
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "runs").mkdir()
+        times = sorted(first_screen(folder) for _ in range(5))
+        print(f"first screen: {times[2]:.2f} s (of 5: {times[0]:.2f} to {times[-1]:.2f})")
+        size = long_run(folder / "runs")
+        megabytes = (size / "events.jsonl").stat().st_size / 1e6
+        opened, taken = asyncio.run(opening_and_keys(folder / "runs", size))
+        print(f"100,000 steps, 500 checkpoints ({megabytes:.0f} MB) read whole: {opened:.2f} s")
+        taken.sort()
+        worst = taken[int(len(taken) * 0.95)]
+        print(
+            f"key to effect: median {statistics.median(taken):.0f} ms, 95th percentile {worst:.0f} ms"
+        )
+    load = subprocess.run(["uptime"], capture_output=True, text=True, check=False).stdout.strip()
+    print(load)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""Pictures of the studio's screens for the documentation, from real runs: SVG, and PNG where cairosvg is installed.
+
+python scripts/screenshots.py runs/folk-tunes docs/screens
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+
+from textual.pilot import Pilot
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tui.app import Studio
+from tui.screens.evolution import Evolution
+from tui.screens.live import Live
+from tui.screens.music import Music
+from tui.screens.playground import Playground
+
+SIZE = (132, 40)
+
+
+async def picture(pilot: Pilot[None], name: str, out: Path) -> None:
+    await pilot.pause(1.0)
+    pilot.app.clear_notifications()
+    await pilot.pause(0.3)
+    svg = pilot.app.export_screenshot(title=f"rnnstudio - {name}")
+    # The picture must not ask the network for its font.
+    svg = "".join(_without_fonts(svg)).replace("Fira Code", "DejaVu Sans Mono, Menlo, Consolas")
+    (out / f"{name}.svg").write_text(svg, encoding="utf-8")
+    if len(sys.argv) > 3:
+        import cairosvg
+
+        target = Path(sys.argv[3]) / f"{name}.png"
+        cairosvg.svg2png(bytestring=svg.encode(), write_to=str(target), output_width=1400)
+
+
+def _without_fonts(svg: str) -> list[str]:
+    """The SVG without its @font-face rules."""
+    parts = svg.split("@font-face")
+    return [parts[0], *(part.split("}", 1)[1] for part in parts[1:])]
+
+
+async def main(run: Path, out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        app = Studio(run.parent, settings_path=Path(folder) / "settings.json")
+        async with app.run_test(size=SIZE) as pilot:
+            await pilot.pause(2.0)
+            await picture(pilot, "home", out)
+            app.push_screen(Live(run))
+            await pilot.pause(2.0)
+            await picture(pilot, "live", out)
+            app.push_screen(Evolution(run))
+            await pilot.pause(1.0)
+            await pilot.press("left", "left")
+            await picture(pilot, "evolution", out)
+            app.pop_screen()
+            app.push_screen(Music(run))
+            await picture(pilot, "music", out)
+            app.pop_screen()
+            app.open_new("docs")
+            await pilot.pause(12.0)
+            await picture(pilot, "new-run", out)
+            app.pop_screen()
+            app.push_screen(Playground(run))
+            await pilot.pause(2.0)
+            await pilot.press(*"X:1", "enter")
+            await pilot.pause(12.0)
+            await picture(pilot, "playground", out)
+            await pilot.press("w")
+            await pilot.pause(3.0)
+            await pilot.press(*["right"] * 9)
+            await picture(pilot, "surprise", out)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), Path(sys.argv[2])))

@@ -69,7 +69,8 @@ async def test_a_tune_is_shown_moved_and_exported(
         await until(pilot, lambda: "The Test Jig" in abc.text)
         if size == (80, 24):
             await pilot.press("x")
-            await until(pilot, lambda: any(path.glob("music/*.mid")), "exported")
+            await until(pilot, lambda: "MusicXML" in screen_text(pilot.app), "exported")
+            assert {p.suffix for p in path.glob("music/*")} == {".abc", ".mid", ".musicxml", ".wav"}
 
 
 async def test_a_run_on_other_texts_offers_no_music(studio: Open, runs: Path) -> None:

@@ -126,7 +126,7 @@ A run is a folder: it goes on without the studio, and whoever started it, it can
                         entry.name,
                         (
                             (f" {one_line(entry.name, 16):<16}", ""),
-                            (f"{words.size(entry.size) if entry.size else '':>7} ", "dim"),
+                            (f" {words.size(entry.size) if entry.size else '':>7} ", "dim"),
                             (f"{note:1}", "accent"),
                         ),
                     )

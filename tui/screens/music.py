@@ -267,7 +267,13 @@ MusicXML, ABC and WAV beside the run."""
             return str(error)
         if words[0] == "tune":
             self._player = process
-        _, said = await process.communicate()
+        try:
+            _, said = await process.communicate()
+        except asyncio.CancelledError:  # the screen is left: nobody waits for it any more
+            with suppress(ProcessLookupError):
+                process.terminate()
+            await process.wait()
+            raise
         stopped = words[0] == "tune" and self._player is None
         if self._player is process:
             self._player = None

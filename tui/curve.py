@@ -147,7 +147,9 @@ def draw(
     y_low = min((v for v in lows if math.isfinite(v)), default=0.0)
     y_high = max((v for v in highs if math.isfinite(v)), default=1.0)
     log_y = axes.log_y and y_low > TINY
-    margin = (_to(y_high, log_y) - _to(y_low, log_y)) * 0.04 or max(abs(y_low) * 0.05, 0.05)
+    spread = _to(y_high, log_y) - _to(y_low, log_y)
+    # A flat line gets a little room: a twentieth of its value, on a logarithmic axis a twentieth of a decade.
+    margin = spread * 0.04 or (0.05 if log_y else max(abs(y_low) * 0.05, 0.05))
     y_low, y_high = (
         _from(_to(y_low, log_y) - margin, log_y),
         _from(_to(y_high, log_y) + margin, log_y),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from textual import events
 from textual.app import ComposeResult
-from textual.geometry import Offset
 from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 
@@ -30,7 +29,6 @@ class Jump(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         for letter, widget in self._targets.items():
             bar = Bar([(f" {letter} ", "")])
-            bar.absolute_offset = Offset(widget.region.x, widget.region.y)
             bar.styles.offset = (widget.region.x, widget.region.y)
             yield bar
 

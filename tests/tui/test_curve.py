@@ -129,3 +129,10 @@ def test_nothing_to_draw_says_so() -> None:
     rows = text(draw([Line("a", [])], 40, 8, Axes(empty="no steps yet")))
     assert any("no steps yet" in row for row in rows)
     assert len(rows) == 8
+
+
+@given(st.floats(1e-6, 1e12), st.booleans(), st.booleans())
+def test_a_flat_line_of_any_height_is_drawn(value: float, log_x: bool, log_y: bool) -> None:
+    line = Line("speed", points([(x, value) for x in range(1, 50)]))
+    rows = text(draw([line], 60, 10, Axes(log_x=log_x, log_y=log_y)))
+    assert any("⠀" < c <= "⣿" for row in rows for c in row)

@@ -156,3 +156,20 @@ async def test_a_theme_is_remembered(studio: Open) -> None:
         assert after != before
     async with studio() as pilot:
         assert pilot.app.theme == after
+
+
+async def test_jump_mode_goes_to_the_pane_of_a_letter(studio: Open, runs: Path) -> None:
+    recorded.make_run(runs, "plays", recorded.finished())
+    async with studio() as pilot:
+        await until(pilot, lambda: "✓ plays" in screen_text(pilot.app))
+        home = pilot.app.screen
+        await pilot.press("ctrl+o")
+        await until(pilot, lambda: pilot.app.screen is not home)
+        await until(
+            pilot, lambda: " a " in screen_text(pilot.app) and " d " in screen_text(pilot.app)
+        )
+        await pilot.press("d")
+        await until(pilot, lambda: pilot.app.screen is home)
+        assert home.focused is home.query_one("#words")
+        await pilot.press("1")
+        assert home.focused is home.query_one("#corpora")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import torch
 from torch.nn import functional as F
@@ -46,6 +47,27 @@ def measure(
         tokens_per_s=max(1, steps) * shape[0] * shape[1] / passed,
         weights=working_weights(model, vocab_size),
     )
+
+
+def fastest(
+    model: ModelConfig,
+    training: TrainConfig,
+    *,
+    vocab_size: int,
+    device: torch.device,
+    threads: Sequence[int],
+) -> tuple[int, Measured]:
+    """Which of these numbers of CPU threads trains fastest here and now, and how fast; torch is left set to it.
+
+    Two threads on two quiet cores beat one; where anything else runs they wait for each other and lose by half.
+    """
+    found = []
+    for count in threads:
+        torch.set_num_threads(count)
+        found.append((count, measure(model, training, vocab_size=vocab_size, device=device)))
+    best = max(found, key=lambda pair: pair[1].tokens_per_s)
+    torch.set_num_threads(best[0])
+    return best
 
 
 def _wait(device: torch.device) -> None:

@@ -31,7 +31,7 @@ from engine.tokenizers.base import Tokenizer
 from engine.tokens import TokenFile, fits, keep_tokens, learn_tokenizer
 from engine.tokens import prepare as prepare_tokens
 from engine.training import plan, presets
-from engine.training.calibration import measure
+from engine.training.calibration import fastest
 from engine.training.memory import memory_told
 from engine.training.session import TOKENIZER_FOLDER
 from engine.training.settings import CorpusRecord, RunSettings, steps_per_event
@@ -126,8 +126,16 @@ def prepare(request: Request, *, note: Note = silent, progress: Progress | None 
         bptt=bptt,
         lr=training.lr or optimizers.default_lr(training.optimizer),
     )
-    model, training = _fit_to_budget(
-        request, model, training, tokenizer.vocab_size, tokens, device, parent is not None, say
+    model, training, threads = _fit_to_budget(
+        request,
+        model,
+        training,
+        tokenizer.vocab_size,
+        tokens,
+        device,
+        threads,
+        parent is not None,
+        say,
     )
     if odd := optimizers.warn_if_odd(training.lr, training.optimizer):
         say(odd)
@@ -288,17 +296,25 @@ def _fit_to_budget(
     vocab_size: int,
     tokens: TokenFile,
     device: torch.device,
+    threads: int,
     fixed: bool,
     note: Note,
-) -> tuple[ModelConfig, TrainConfig]:
-    """With a budget of minutes, measure the machine and let the model fit; a recipe or a parent stays as it is."""
+) -> tuple[ModelConfig, TrainConfig, int]:
+    """With a budget of minutes, measure the machine and let model and threads fit; a recipe stays as it is."""
     if not training.minutes or request.like:
-        return model, training
+        return model, training, threads
     given = dict(request.given)
     if fixed:
         given.update(hidden_size=model.hidden_size)
+    alone = device.type == "cpu" and threads > 1 and not request.threads
     with memory_told(model, training, vocab_size=vocab_size):
-        measured = measure(model, training, vocab_size=vocab_size, device=device)
+        threads, measured = fastest(
+            model,
+            training,
+            vocab_size=vocab_size,
+            device=device,
+            threads=(threads, 1) if alone else (threads,),
+        )
     chosen, training, why = plan.choose(
         model,
         training,
@@ -307,8 +323,11 @@ def _fit_to_budget(
         vocab_size=vocab_size,
         tokens=len(tokens.train.tokens),
     )
-    note(f"chosen: {why}")
-    return chosen, training
+    note(
+        f"chosen: {why}"
+        + (f"; {threads} thread{'s' if threads > 1 else ''}, the faster here" if alone else "")
+    )
+    return chosen, training, threads
 
 
 def _held_out(tokens: TokenFile, data: DataConfig) -> str:

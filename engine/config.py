@@ -262,10 +262,10 @@ class SampleConfig:
     """How text is drawn from the model; the fields apply in the order in which they stand here."""
 
     repetition_penalty: float = 1.0
-    """Divide the odds of tokens among the last 64 by this; 1 turns it off."""
+    """Divide the last 64 tokens' odds by this."""
 
     temperature: float = 0.8
-    """Below 1 safer and more repetitive, above 1 bolder and more broken; 1: the model as it is; 0: the likeliest."""
+    """Below 1 safer, above 1 bolder; 1: the model as it is; 0: the likeliest."""
 
     top_k: int = 0
     """Keep the k likeliest tokens; 0: all."""
@@ -277,7 +277,7 @@ class SampleConfig:
     """Drop tokens less likely than this share of the likeliest one's probability; 0: none."""
 
     typical_p: float = 1.0
-    """Keep the tokens whose surprise is nearest the expected one, up to this probability; 1: all."""
+    """Keep tokens whose surprise is nearest the mean, up to this probability; 1: all."""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.temperature) and self.temperature >= 0):

@@ -36,6 +36,7 @@ def as_json(loaded: LoadedModel, sample: Sample) -> dict[str, Any]:
     return {
         "text": sample.text,
         "prime": request.prime,
+        "bars_exact": request.bars_exact,
         "seed": request.seed,
         "temperature": request.config.temperature,
         "step": loaded.step,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
+from checkpoints.errors import ConfigError
 from corpora.genres.base import (
     VALID,
     Figure,
@@ -93,6 +94,22 @@ class AbcTunes(Genre):
         starts = [m.start() for m in HEAD.finditer(text)]
         return openings(text, starts, _to_title, "X:1\nT:")
 
+    def header(self, fields: Mapping[str, str]) -> str:
+        """X T R M L K, the order in which the catalogue's tunes have them, up to the last that is asked for.
+
+        A title must stand before the others, so the rhythm's name is one. The model writes what is left: the unit and
+        the key where only a metre is given, the notes where a key is.
+        """
+        rhythm, meter, key = (fields.get(name, "").strip() for name in ("rhythm", "meter", "key"))
+        lines = ["X:1", f"T:{rhythm.title() or 'Tune'}"]
+        if rhythm:
+            lines.append(f"R:{_rhythm(rhythm)}")
+        if meter:
+            lines.append(f"M:{_meter(meter)}")
+        if key:
+            lines += [f"L:{_unit(meter, key)}", f"K:{_key(key)}"]
+        return "\n".join(lines) + "\n"
+
     def validator(self, training: Iterable[str]) -> Validator:
         pieces = list(training)
 
@@ -155,6 +172,50 @@ def _to_title(following: str) -> int:
     """The number line and "T:", so that the model names its tune."""
     match = re.match(r"X:[^\n]*\n(?:T: ?)?", following)
     return match.end() if match else 0
+
+
+def _rhythm(text: str) -> str:
+    """A rhythm's name: a few words on one line, in which nothing is notation."""
+    if not re.fullmatch(r"[^\W\d_][\w' -]{0,39}", text):
+        raise ConfigError(
+            f"the rhythm {text!r} is none", hint="use a word such as jig, reel, hornpipe or waltz"
+        )
+    return text
+
+
+def _meter(text: str) -> str:
+    """The metre as it is written in ABC. Raises ConfigError if it is none."""
+    from corpora.abc.fields import meter_of
+
+    word = re.sub(r"[ ()]", "", text)
+    meter = meter_of(word)
+    if meter is None or str(meter) != word:  # the parser passes over what stands beside a metre
+        raise ConfigError(f"the metre {text!r} is none", hint="use one such as 6/8, 4/4, C or C|")
+    return word
+
+
+def _unit(meter: str, key: str) -> str:
+    """The unit note length (`L:`) that stands between a metre and a key: the metre's usual one."""
+    from corpora.abc.fields import default_unit, meter_of
+    from corpora.abc.tune import WHOLE
+
+    found = meter_of(_meter(meter)) if meter else None
+    if found is None:
+        raise ConfigError(
+            f"the key {key!r} comes without a metre, which stands before it in a tune's header",
+            hint="give a metre too, for example 6/8",
+        )
+    return f"1/{WHOLE // default_unit(found)}"
+
+
+def _key(text: str) -> str:
+    """The key with its tonic as a capital, else as given: tunes write `Ador` and `A Dorian`."""
+    from corpora.abc.fields import MODES
+
+    modes = "|".join(MODES)
+    if not re.fullmatch(rf"[A-Ga-g][#b]?(?: ?(?:m|(?i:{modes})[A-Za-z]*))?", text):
+        raise ConfigError(f"the key {text!r} is none", hint="use one such as D, Em, Ador or Gmix")
+    return text[0].upper() + text[1:]
 
 
 def _tunes(text: str) -> Iterator[tuple[int, str]]:

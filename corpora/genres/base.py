@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple
 
+from checkpoints.errors import CorpusError
+
 Style = Literal[
     "title", "name", "keyword", "number", "string", "comment", "markup", "note", "bar", "error"
 ]
@@ -130,6 +132,17 @@ class Genre(ABC):
     @abstractmethod
     def primes(self, text: str) -> list[str]:
         """Openings from which to let a model write, at most eight, taken from held-out text; never empty."""
+
+    def header(self, fields: Mapping[str, str]) -> str:
+        """The opening of a piece that has what is asked for, of `meter`, `key` and `rhythm`: a prime.
+
+        Raises CorpusError where such pieces have none of these, ConfigError for a value that means nothing.
+        """
+        del fields
+        raise CorpusError(
+            f"only tunes have a metre, a key and a rhythm, and this run writes {self.title}",
+            hint="use a run trained on tunes (abc-tunes has some), or open the text with --prime",
+        )
 
     @abstractmethod
     def validator(self, training: Iterable[str]) -> Validator:

@@ -19,6 +19,7 @@ from rnnstudio.common import Json, RunsDir, runs_dir
 from rnnstudio.options import with_settings
 
 if TYPE_CHECKING:
+    from corpora.genres import Genre
     from engine.load import LoadedModel
     from engine.sampling.stream import Piece, Request, Sample
     from engine.tokenizers.base import Tokenizer
@@ -43,6 +44,14 @@ def sample(
     prime_file: Annotated[
         str, typer.Option(metavar="FILE", help="The same from a file; - is stdin")
     ] = "",
+    meter: Annotated[
+        str, typer.Option(metavar="M", help="Of tunes: open with a header in this metre, 6/8")
+    ] = "",
+    key: Annotated[str, typer.Option(metavar="K", help="And in this key, Ador")] = "",
+    rhythm: Annotated[str, typer.Option(metavar="R", help="And of this kind, jig")] = "",
+    bars_exact: Annotated[
+        bool, typer.Option("--bars-exact", help="Of tunes: no bar that breaks the metre")
+    ] = False,
     stop: Annotated[str, typer.Option(metavar="TEXT", help="End before this would appear")] = "",
     until_document_end: Annotated[
         bool, typer.Option("--until-document-end", help="Let a tune or a recipe end by itself")
@@ -77,7 +86,7 @@ def sample(
     as_json: Json = False,
     settings: dict[str, Any],
 ) -> None:
-    """Write text with a trained model. Filters apply in the order in which they are listed."""
+    """Write text with a trained model. Filters apply in the order listed here."""
     config = _config(settings, greedy=greedy)
     if raw and as_json:
         raise UserError("--raw and --json exclude each other", hint="leave one of them out")
@@ -95,6 +104,17 @@ def sample(
             f"a search {beam} wide finds {beam} texts, not {count}", hint=f"use --beam {count}"
         )
     prime = _prime(prime, prime_file)
+    fields = {"meter": meter, "key": key, "rhythm": rhythm}
+    if prime and any(fields.values()):
+        raise UserError(
+            "--meter, --key and --rhythm open the text, and so does a prime",
+            hint="leave them out, or the prime",
+        )
+    if bars_exact and beam:
+        raise ConfigError(
+            "--bars-exact is for texts that are drawn, and --beam searches",
+            hint="leave one of them out",
+        )
 
     import torch
 
@@ -106,6 +126,10 @@ def sample(
     where, _ = devices.choose(device)
     torch.set_num_threads(max(1, threads))  # one text is a chain of products too small to share
     loaded = open_run(run, runs_dir(runs), note=say)
+    if bars_exact:
+        _check_music(loaded)
+    if any(fields.values()):
+        prime = _genre(loaded).header(fields)
     loaded.model.to(where)
     if length is None:
         length = 0 if until_document_end else LENGTH
@@ -117,10 +141,13 @@ def sample(
     if seed is None:
         seed = secrets.randbelow(2**31) if drawn else 0
     how = f"beam {beam}" if beam else f"temperature {config.temperature:g}" if drawn else "greedy"
+    how += " · exact bars" * bars_exact
     say(f"{loaded.run} at step {loaded.step:,} · {how}" + f" · --seed {seed}" * drawn)
+    if any(fields.values()):
+        say("the header is given: " + " ".join(prime.splitlines()))
     request = Request(
-        seed=seed, prime=prime, config=config, length=length, stop=stop, keep_text=as_json
-    )
+        seed=seed, prime=prime, config=config, length=length, stop=stop, bars_exact=bars_exact, keep_text=as_json,
+    )  # fmt: skip
     if best_of:
         _tell_best(loaded, request, count=count, best_of=best_of, as_json=as_json)
         return
@@ -186,6 +213,21 @@ def _config(settings: dict[str, Any], *, greedy: bool) -> SampleConfig:
             hint="leave one of them out",
         )
     return SampleConfig(**(settings | {"temperature": 0.0} if greedy else settings))
+
+
+def _genre(loaded: LoadedModel) -> Genre:
+    from corpora import genres
+
+    return genres.find(loaded.genre or genres.GENERAL)
+
+
+def _check_music(loaded: LoadedModel) -> None:
+    genre = _genre(loaded)
+    if not genre.music:
+        raise ConfigError(
+            f"--bars-exact is for tunes, and run {loaded.run} writes {genre.title}",
+            hint="leave it out, or use a run trained on tunes",
+        )
 
 
 def _check_end(

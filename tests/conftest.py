@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import hypothesis
@@ -15,6 +16,12 @@ os.environ.setdefault("MKL_NUM_THREADS", "1")
 # The same examples every time, and none that fails because the machine was busy.
 hypothesis.settings.register_profile("rnnstudio", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("rnnstudio")
+
+# A shell that runs the tests in the background, or nohup, ignores these, and every child would inherit that.
+for name in ("SIGINT", "SIGHUP", "SIGTERM"):
+    number = getattr(signal, name, None)
+    if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL)
 
 ROOT = Path(__file__).resolve().parents[1]
 

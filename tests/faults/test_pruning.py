@@ -24,7 +24,9 @@ def test_a_run_that_went_back_over_a_damaged_checkpoint_keeps_what_it_saves(
     (run.path / "step-0000200" / "a").write_bytes(b"damag")
     monkeypatch.setattr(snapshot, "take", lambda *_, **__: {"a": b"new"})
     session: Any = SimpleNamespace(
-        run=run, settings=SimpleNamespace(training=SimpleNamespace(keep=0))
+        run=run,
+        settings=SimpleNamespace(training=SimpleNamespace(keep=0)),
+        model=SimpleNamespace(weights=dict),
     )
     state: Any = SimpleNamespace(step=150, last=None)
     assert Keeper([].append).save(session, state, all_lanes=(), reason="time")

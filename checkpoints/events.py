@@ -96,7 +96,7 @@ class Validation(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointWritten(Event):
-    """A checkpoint became visible. `reason` is one of schedule, time, improvement, request, stop, end."""
+    """A checkpoint became visible. `reason` is one of start, schedule, time, improvement, request, stop, end."""
 
     type: ClassVar[str] = "checkpoint"
     path: str

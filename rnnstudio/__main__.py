@@ -25,6 +25,12 @@ def main() -> None:
         from rnnstudio.cli import app
 
         app()
+    except SystemExit as end:
+        if _trains_with_others() and isinstance(end.code, int | None):
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(end.code or 0)
+        raise
     except RnnStudioError as error:
         if debug:
             raise
@@ -49,6 +55,15 @@ def main() -> None:
             "run it again with --debug and send us what it prints",
         )
         _leave(1)
+
+
+def _trains_with_others() -> bool:
+    """Whether this is a process of torchrun's, which must not be taken down by the interpreter.
+
+    Gloo's threads may still wait for the interpreter's lock when it shuts down; Python then ends them inside C++, which
+    aborts the process that had done everything (seen once in 60 ends on a busy machine).
+    """
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1 and "torch" in sys.modules
 
 
 def _is_memory(error: Exception) -> bool:

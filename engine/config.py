@@ -87,10 +87,10 @@ class ModelConfig:
     """Units a layer."""
 
     embedding_size: int = 64
-    """Size of a token's vector; 0 feeds tokens as one-hot vectors; tied embeddings project the output to it."""
+    """Size of a token's vector; 0 feeds tokens as one-hot vectors."""
 
     dropout: float = 0.0
-    """Share of units silenced between layers, never across time; small corpora want 0.1 to 0.5."""
+    """Share of units silenced between layers; small corpora want 0.1 to 0.5."""
 
     residual: bool = False
     """Add each layer's input to its output (from the second layer on)."""

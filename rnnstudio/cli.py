@@ -23,11 +23,13 @@ from rnnstudio.commands import (
     watch,
 )
 from rnnstudio.commands import eval as evaluate
+from rnnstudio.pages import GroupPage, Page
 
 app = typer.Typer(
     name="rnnstudio",
+    cls=GroupPage,
     help="Train recurrent networks on your own text and watch the writing evolve.",
-    epilog="Alone, `rnnstudio` opens the studio.  Begin with:  rnnstudio train YOUR.txt",
+    epilog="Example:  rnnstudio train YOUR.txt    (`rnnstudio` alone opens the studio)",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -60,16 +62,16 @@ def rnnstudio(
         typer.echo(context.get_help())
 
 
-app.command("train", epilog=train.EXAMPLE)(train.train)
-app.command("resume", epilog=resume.EXAMPLE)(resume.resume)
-app.command("sample", epilog=sample.EXAMPLE)(sample.sample)
-app.command("samples", epilog=samples.EXAMPLE)(samples.samples)
-app.command("eval", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
+app.command("train", epilog=train.EXAMPLE, cls=Page)(train.train)
+app.command("resume", epilog=resume.EXAMPLE, cls=Page)(resume.resume)
+app.command("sample", epilog=sample.EXAMPLE, cls=Page)(sample.sample)
+app.command("samples", epilog=samples.EXAMPLE, cls=Page)(samples.samples)
+app.command("eval", epilog=evaluate.EXAMPLE, cls=Page)(evaluate.evaluate)
 app.add_typer(runs.app, name="runs")
 app.add_typer(corpora.app, name="corpora")
-app.command("export", epilog=export.EXAMPLE)(export.export)
-app.command("tune", epilog=tune.EXAMPLE)(tune.tune)
-app.command("watch", epilog=watch.EXAMPLE)(watch.watch)
-app.command("tui", epilog=tui.EXAMPLE)(tui.tui)
-app.command("serve", epilog=serve.EXAMPLE)(serve.serve)
-app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
+app.command("export", epilog=export.EXAMPLE, cls=Page)(export.export)
+app.command("tune", epilog=tune.EXAMPLE, cls=Page)(tune.tune)
+app.command("watch", epilog=watch.EXAMPLE, cls=Page)(watch.watch)
+app.command("tui", epilog=tui.EXAMPLE, cls=Page)(tui.tui)
+app.command("serve", epilog=serve.EXAMPLE, cls=Page)(serve.serve)
+app.command("doctor", epilog=doctor.EXAMPLE, cls=Page)(doctor.doctor)

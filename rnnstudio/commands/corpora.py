@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rnnstudio.common import Json
+from rnnstudio.pages import GroupPage, Page
 from tui.literal import literal
 
 if TYPE_CHECKING:
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
     from corpora.snapshot import Corpus
 
 app = typer.Typer(
-    help="Texts known by name; check a text, mend it.", rich_markup_mode=None, no_args_is_help=True
+    cls=GroupPage,
+    help="Texts known by name; check a text, mend it.",
+    epilog="Example:  rnnstudio corpora list",
+    rich_markup_mode=None,
+    no_args_is_help=True,
 )
 
 HOW = {
@@ -30,7 +35,7 @@ HOW = {
 }
 
 
-@app.command("list", epilog="Example:  rnnstudio corpora list --json")
+@app.command(cls=Page, name="list", epilog="Example:  rnnstudio corpora list --json")
 def list_(*, as_json: Json = False) -> None:
     """List the corpora that can be named wherever a path is taken."""
     from corpora import catalogue
@@ -51,7 +56,7 @@ def list_(*, as_json: Json = False) -> None:
         )
 
 
-@app.command("info", epilog="Example:  rnnstudio corpora info abc-tunes")
+@app.command(cls=Page, name="info", epilog="Example:  rnnstudio corpora info abc-tunes")
 def info(
     name: Annotated[str, typer.Argument(help="The corpus's name")], *, as_json: Json = False
 ) -> None:
@@ -75,7 +80,7 @@ def info(
     typer.echo(f"  {'train on it:':<13}rnnstudio train {literal(row['name'])}")
 
 
-@app.command("get", epilog="Example:  rnnstudio corpora get plays")
+@app.command(cls=Page, name="get", epilog="Example:  rnnstudio corpora get plays")
 def get(
     name: Annotated[str, typer.Argument(help="The corpus's name")], *, as_json: Json = False
 ) -> None:
@@ -89,7 +94,7 @@ def get(
         typer.echo(literal(str(path)))
 
 
-@app.command("add", epilog="Example:  rnnstudio corpora add letters/ --name letters")
+@app.command(cls=Page, name="add", epilog="Example:  rnnstudio corpora add letters/ --name letters")
 def add(
     path: Annotated[Path, typer.Argument(help="A text file or a folder; it stays where it is")],
     *,
@@ -112,7 +117,8 @@ def add(
 
 
 @app.command(
-    "check",
+    cls=Page,
+    name="check",
     epilog="Example:  rnnstudio corpora check recipes.mmf --fix utf8,doubles --out clean.txt",
 )
 def check(

@@ -38,49 +38,100 @@ def export(
             metavar="N",
             help="From a run: the best of N fresh tunes",
             show_default=False,
+            rich_help_panel="front fresh",
         ),
     ] = 0,
     keep: Annotated[
-        int, typer.Option("--keep", metavar="N", help="How many of --best-of to keep")
+        int,
+        typer.Option(
+            "--keep", metavar="N", help="How many of --best-of to keep", rich_help_panel="fresh"
+        ),
     ] = 5,
-    temperature: Annotated[float, typer.Option(help="Of the fresh tunes")] = 0.8,
-    seed: Annotated[int, typer.Option(help="Of the first fresh tune")] = 1,
+    temperature: Annotated[
+        float, typer.Option(help="Of the fresh tunes", rich_help_panel="fresh")
+    ] = 0.8,
+    seed: Annotated[int, typer.Option(help="Of the first fresh tune", rich_help_panel="fresh")] = 1,
     meter: Annotated[
-        str, typer.Option("--meter", help="Fresh tunes in this metre: 6/8", show_default=False)
+        str,
+        typer.Option(
+            "--meter",
+            help="Fresh tunes in this metre: 6/8",
+            show_default=False,
+            rich_help_panel="fresh",
+        ),
     ] = "",
     key: Annotated[
         str, typer.Option("--key", help="Bring every tune to this tonic: D", show_default=False)
     ] = "",
     rhythm: Annotated[
-        str, typer.Option("--rhythm", help="Fresh tunes of this kind: jig", show_default=False)
+        str,
+        typer.Option(
+            "--rhythm",
+            help="Fresh tunes of this kind: jig",
+            show_default=False,
+            rich_help_panel="fresh",
+        ),
     ] = "",
     bars_exact: Annotated[
-        bool, typer.Option("--bars-exact", help="Fresh tunes: no bar that breaks the metre")
+        bool,
+        typer.Option(
+            "--bars-exact",
+            help="Fresh tunes: no bar that breaks the metre",
+            rich_help_panel="fresh",
+        ),
     ] = False,
     transpose: Annotated[int, typer.Option(help="Semitones up, or down below 0")] = 0,
     repeats: Annotated[
-        Literal["written", "once"], typer.Option(help="Play repeats, or each bar once")
+        Literal["written", "once"],
+        typer.Option(help="Play repeats, or each bar once", rich_help_panel="playing"),
     ] = "written",
     book: Annotated[
         Path | None,
-        typer.Option("--book", metavar="FILE", help="One ABC file for training instead of many"),
+        typer.Option(
+            "--book",
+            metavar="FILE",
+            help="One ABC file for training instead of many",
+            rich_help_panel="front book",
+        ),
     ] = None,
     all_keys: Annotated[
-        bool, typer.Option("--all-keys", help="In the book: each tune in all twelve keys")
+        bool,
+        typer.Option(
+            "--all-keys", help="In the book: each tune in all twelve keys", rich_help_panel="book"
+        ),
     ] = False,
-    titles: Annotated[bool, typer.Option(help="In the book: keep titles")] = True,
-    symbols: Annotated[bool, typer.Option(help="In the book: keep chord symbols")] = True,
-    swing: Annotated[bool, typer.Option("--swing", help="Swing the eighths")] = False,
-    graces: Annotated[bool, typer.Option("--graces", help="Play the grace notes")] = False,
+    titles: Annotated[
+        bool, typer.Option(help="In the book: keep titles", rich_help_panel="book")
+    ] = True,
+    symbols: Annotated[
+        bool, typer.Option(help="In the book: keep chord symbols", rich_help_panel="book")
+    ] = True,
+    swing: Annotated[
+        bool, typer.Option("--swing", help="Swing the eighths", rich_help_panel="playing")
+    ] = False,
+    graces: Annotated[
+        bool, typer.Option("--graces", help="Play the grace notes", rich_help_panel="playing")
+    ] = False,
     chords: Annotated[
-        bool, typer.Option("--chords", help="Accompany with the chord symbols")
+        bool,
+        typer.Option(
+            "--chords", help="Accompany with the chord symbols", rich_help_panel="playing"
+        ),
     ] = False,
     tempo: Annotated[
         float,
-        typer.Option(metavar="QPM", help="Quarters a minute [the tune's]", show_default=False),
+        typer.Option(
+            metavar="QPM",
+            help="Quarters a minute [the tune's]",
+            show_default=False,
+            rich_help_panel="playing",
+        ),
     ] = 0.0,
     instrument: Annotated[
-        str, typer.Option(help="A name (fiddle, flute ...) or a MIDI program")
+        str,
+        typer.Option(
+            help="A name (fiddle, flute ...) or a MIDI program", rich_help_panel="playing"
+        ),
     ] = "fiddle",
     force: Annotated[bool, typer.Option("--force", help="Write over files that exist")] = False,
     runs: RunsDir = None,

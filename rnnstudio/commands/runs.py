@@ -14,14 +14,19 @@ from checkpoints.runs import RunFolder, find_run, list_runs, remove
 from rnnstudio.common import Json, RunsDir, runs_dir
 from rnnstudio.curve import ascii_curve
 from rnnstudio.narration import duration
+from rnnstudio.pages import GroupPage, Page
 from tui.literal import literal
 
 app = typer.Typer(
-    help="List runs, look at one, remove one.", rich_markup_mode=None, no_args_is_help=True
+    cls=GroupPage,
+    help="List runs, look at one, remove one.",
+    epilog="Example:  rnnstudio runs list",
+    rich_markup_mode=None,
+    no_args_is_help=True,
 )
 
 
-@app.command("list", epilog="Example:  rnnstudio runs list --json")
+@app.command(cls=Page, name="list", epilog="Example:  rnnstudio runs list --json")
 def list_(*, runs: RunsDir = None, as_json: Json = False) -> None:
     """List all runs, the newest first."""
     rows = [_row(run) for run in list_runs(runs_dir(runs))]
@@ -47,7 +52,7 @@ def list_(*, runs: RunsDir = None, as_json: Json = False) -> None:
         )
 
 
-@app.command("show", epilog="Example:  rnnstudio runs show plays")
+@app.command(cls=Page, name="show", epilog="Example:  rnnstudio runs show plays")
 def show(
     run: Annotated[str, typer.Argument(help="The run's name or folder [the newest run]")] = "",
     *,
@@ -104,7 +109,7 @@ def show(
         typer.echo(literal(sample.prime + sample.text))
 
 
-@app.command("rm", epilog="Example:  rnnstudio runs rm plays")
+@app.command(cls=Page, name="rm", epilog="Example:  rnnstudio runs rm plays")
 def rm(
     run: Annotated[str, typer.Argument(help="The run's name or folder")],
     *,

@@ -31,7 +31,7 @@ MAX_PRIME_BYTES = 64 << 20
 MOST_SAID = 8  # characters of a prime that are named
 
 
-@with_settings((SampleConfig,), shown=frozenset(SampleConfig.__dataclass_fields__))
+@with_settings({SampleConfig: "filters"}, front=("temperature",))
 def sample(
     run: Annotated[
         str, typer.Argument(metavar="RUN", help="Also RUN@best, RUN@last, RUN@STEP [the newest]")
@@ -45,12 +45,20 @@ def sample(
         str, typer.Option(metavar="FILE", help="The same from a file; - is stdin")
     ] = "",
     meter: Annotated[
-        str, typer.Option(metavar="M", help="Of tunes: open with a header in this metre, 6/8")
+        str,
+        typer.Option(
+            metavar="M", help="Open with a header in this metre, 6/8", rich_help_panel="tunes"
+        ),
     ] = "",
-    key: Annotated[str, typer.Option(metavar="K", help="And in this key, Ador")] = "",
-    rhythm: Annotated[str, typer.Option(metavar="R", help="And of this kind, jig")] = "",
+    key: Annotated[
+        str, typer.Option(metavar="K", help="And in this key, Ador", rich_help_panel="tunes")
+    ] = "",
+    rhythm: Annotated[
+        str, typer.Option(metavar="R", help="And of this kind, jig", rich_help_panel="tunes")
+    ] = "",
     bars_exact: Annotated[
-        bool, typer.Option("--bars-exact", help="Of tunes: no bar that breaks the metre")
+        bool,
+        typer.Option("--bars-exact", help="No bar that breaks the metre", rich_help_panel="tunes"),
     ] = False,
     stop: Annotated[str, typer.Option(metavar="TEXT", help="End before this would appear")] = "",
     until_document_end: Annotated[
@@ -62,9 +70,7 @@ def sample(
     seed: Annotated[
         int | None, typer.Option(metavar="N", help="Of the first text; the next has N + 1 [random]")
     ] = None,
-    greedy: Annotated[
-        bool, typer.Option("--greedy", help="The likeliest token each time (temperature 0)")
-    ] = False,
+    greedy: Annotated[bool, typer.Option("--greedy", help="The likeliest token each time")] = False,
     beam: Annotated[
         int,
         typer.Option(metavar="K", help="The likeliest text: search K wide", show_default=False),
@@ -77,16 +83,25 @@ def sample(
     ] = 0,
     raw: Annotated[bool, typer.Option("--raw", help="Unchanged, to a terminal too")] = False,
     device: Annotated[
-        str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps", show_default=False)
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="auto, cpu, cuda or mps",
+            show_default=False,
+            rich_help_panel="machine",
+        ),
     ] = "auto",
     threads: Annotated[
-        int, typer.Option(metavar="N", help="CPU threads [1]", show_default=False)
+        int,
+        typer.Option(
+            metavar="N", help="CPU threads [1]", show_default=False, rich_help_panel="machine"
+        ),
     ] = 1,
     runs: RunsDir = None,
     as_json: Json = False,
     settings: dict[str, Any],
 ) -> None:
-    """Write text with a trained model. Filters apply in the order listed here."""
+    """Write text with a trained model. Filters apply in `--help filters`' order."""
     config = _config(settings, greedy=greedy)
     if raw and as_json:
         raise UserError("--raw and --json exclude each other", hint="leave one of them out")

@@ -12,65 +12,83 @@ from rnnstudio.options import with_settings
 
 EXAMPLE = "Example:  rnnstudio train shakespeare.txt --minutes 10"
 
-SHOWN = frozenset(
-    {
-        "minutes",
-        "epochs",
-        "steps",
-        "tokenizer",
-        "cell",
-        "num_layers",
-        "hidden_size",
-        "lr",
-        "seed",
-        "prime",
-    }
+
+@with_settings(
+    {DataConfig: "text", ModelConfig: "model", TrainConfig: "learning"},
+    front=("minutes", "epochs", "steps", "tokenizer", "cell", "num_layers", "hidden_size"),
+    pages={
+        "schedule": (
+            "steps",
+            "epochs",
+            "minutes",
+            "patience",
+            "schedule",
+            "warmup",
+            "lr_final",
+            "lr_decay",
+            "lr_decay_after",
+            "lr_decay_every",
+        ),
+        "checkpoints": (
+            "checkpoint_every",
+            "checkpoint_seconds",
+            "keep",
+            "sample_length",
+            "temperatures",
+            "prime",
+        ),
+        "machine": ("precision",),
+    },
 )
-
-
-def _show_all(context: typer.Context, asked: bool) -> None:
-    if asked:
-        for parameter in context.command.params:
-            if hasattr(parameter, "hidden"):
-                parameter.hidden = False
-        typer.echo(context.get_help())
-        raise typer.Exit
-
-
-@with_settings((DataConfig, ModelConfig, TrainConfig), shown=SHOWN)
 def train(
     corpus: Annotated[
         list[str] | None,
-        typer.Argument(help="Files, folders, archives, - (stdin), or names of `corpora list`"),
+        typer.Argument(
+            metavar="TEXT", help="Files, folders, archives, -, or names of `corpora list`"
+        ),
     ] = None,
     *,
-    name: Annotated[str, typer.Option(help="The run's name [the corpus' name]")] = "",
+    name: Annotated[
+        str, typer.Option(metavar="NAME", help="The run's name [the corpus' name]")
+    ] = "",
     runs: RunsDir = None,
-    preset: Annotated[str, typer.Option(help="quick (2 minutes), standard (10), deep (60)")] = "",
+    preset: Annotated[
+        str, typer.Option(metavar="NAME", help="quick (2 minutes), standard (10), deep (60)")
+    ] = "",
     like: Annotated[
         str,
-        typer.Option(help="A peer's recipe: char-rnn, torch-rnn, folk-rnn, …"),
+        typer.Option(metavar="NAME", help="A peer's recipe: char-rnn, torch-rnn, folk-rnn, …"),
     ] = "",
     parent: Annotated[
         str, typer.Option("--from", metavar="RUN[@STEP]", help="Fork or fine-tune this run's model")
     ] = "",
-    genre: Annotated[str, typer.Option(help="The kind of text [detected]", hidden=True)] = "",
-    encoding: Annotated[str, typer.Option(help="The files' encoding [detected]", hidden=True)] = "",
+    genre: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="The kind of text [detected]", rich_help_panel="text"),
+    ] = "",
+    encoding: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="The files' encoding [detected]", rich_help_panel="text"),
+    ] = "",
     device: Annotated[
-        str, typer.Option(help="auto, cpu, cuda or mps", show_default=False)
-    ] = "auto",
-    threads: Annotated[int, typer.Option(help="CPU threads", show_default=False)] = 0,
-    as_json: Json = False,
-    help_all: Annotated[
-        bool,
+        str,
         typer.Option(
-            "--help-all", callback=_show_all, is_eager=True, help="Show all other settings too"
+            metavar="NAME",
+            help="auto, cpu, cuda or mps",
+            show_default=False,
+            rich_help_panel="machine",
         ),
-    ] = False,
+    ] = "auto",
+    threads: Annotated[
+        int,
+        typer.Option(
+            metavar="N", help="CPU threads [chosen]", show_default=False, rich_help_panel="machine"
+        ),
+    ] = 0,
+    as_json: Json = False,
     settings: dict[str, Any],
 ) -> None:
     """Train a network on text; samples appear as it learns."""
-    del help_all
     voice = listener(as_json)
     try:
         from engine.training.launch import launch

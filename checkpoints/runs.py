@@ -127,7 +127,8 @@ class RunFolder:
             ) from error
         except CheckpointError as error:
             raise RunError(
-                error.message, hint="the run's record is damaged; begin a new run with --from"
+                error.message,
+                hint=f"its checkpoints still write: rnnstudio sample {self.name}; to learn on, train a new run",
             ) from error
 
     def write_record(self, record: Mapping[str, Any], *, disk: FileSystem = DISK) -> None:

@@ -56,6 +56,10 @@ class Source:
     """Named by the user: being unreadable is an error; otherwise binary files are skipped, and that is said."""
 
 
+class DamagedError(CorpusError):
+    """An archive that was come across, not named, is damaged: whoever reads passes it over and says so."""
+
+
 class Skipped:
     """What was passed over, by reason, to be said in one line each."""
 
@@ -86,17 +90,20 @@ def is_archive(path: Path) -> bool:
 def open_archive(path: Path, *, named: bool, limits: Limits, skipped: Skipped) -> Iterator[Source]:
     """The texts in a compressed file or an archive, one after another.
 
-    Raises CorpusError where it is damaged, encrypted, or unpacks to more than `limits` allows.
+    Raises CorpusError where it is damaged, encrypted, or unpacks to more than `limits` allows. One that is not `named`
+    raises DamagedError where it is damaged (a member's stream, too), and its encrypted members are skipped.
     """
     name = path.name.lower()
-    with _said(path):
+    with _said(path, named=named):
         if name.endswith(".zip"):
-            yield from _zip_members(path, limits, skipped)
+            yield from _zip_members(path, limits, skipped, named=named)
             return
         with path.open("rb") as packed:
-            meter = Metered(_decompress(packed, name), packed.tell, path, limits)
+            meter = Metered(
+                _decompress(packed, name), packed.tell, path, limits=limits, named=named
+            )
             if ".tar" in name[-8:] or name.endswith((".tgz", ".tbz2", ".txz")):
-                yield from _tar_members(path, meter, limits, skipped)
+                yield from _tar_members(path, meter, limits, skipped, named=named)
             else:
                 yield Source(str(path), meter, named)
 
@@ -105,13 +112,20 @@ class Metered:
     """A stream of unpacked bytes that ends in a sentence when it outgrows the limits."""
 
     def __init__(
-        self, stream: Stream, packed: Callable[[], int], path: Path, limits: Limits
+        self,
+        stream: Stream,
+        packed: Callable[[], int],
+        path: Path,
+        *,
+        limits: Limits,
+        named: bool,
     ) -> None:
         self._stream, self._packed, self._path, self._limits = stream, packed, path, limits
+        self._named = named
         self.unpacked = 0
 
     def read(self, size: int = -1, /) -> bytes:
-        with _said(self._path):
+        with _said(self._path, named=self._named):
             data = self._stream.read(size if 0 <= size < 1 << 20 else 1 << 20)
         self.unpacked += len(data)
         if self.unpacked > self._limits.unpacked_bytes:
@@ -158,7 +172,9 @@ class _Member(tarfile.TarInfo):
             raise tarfile.ReadError(str(error)) from error
 
 
-def _tar_members(path: Path, meter: Metered, limits: Limits, skipped: Skipped) -> Iterator[Source]:
+def _tar_members(
+    path: Path, meter: Metered, limits: Limits, skipped: Skipped, *, named: bool
+) -> Iterator[Source]:
     stream = cast("IO[bytes]", meter)  # in this mode tarfile asks for nothing but read
     with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Member, bufsize=1 << 16) as tar:
         count = 0
@@ -179,10 +195,10 @@ def _tar_members(path: Path, meter: Metered, limits: Limits, skipped: Skipped) -
             else:
                 text = tar.extractfile(member)
                 assert text is not None  # it is a regular file
-                yield Source(label, _Said(text, path), named=False)
+                yield Source(label, _Said(text, path, named=named), named=False)
 
 
-def _zip_members(path: Path, limits: Limits, skipped: Skipped) -> Iterator[Source]:
+def _zip_members(path: Path, limits: Limits, skipped: Skipped, *, named: bool) -> Iterator[Source]:
     with zipfile.ZipFile(path) as archive:
         _count(path, len(archive.infolist()), limits)
         size = path.stat().st_size
@@ -195,6 +211,8 @@ def _zip_members(path: Path, limits: Limits, skipped: Skipped) -> Iterator[Sourc
                 skipped.add("links inside archives are not followed", label)
             elif reason := _refused(info.filename):
                 skipped.add(reason, label)
+            elif info.flag_bits & 1 and not named:
+                skipped.add("it is encrypted", label)
             elif info.flag_bits & 1:
                 raise CorpusError(
                     f"{label} is encrypted", hint="unpack it with its password and give the folder"
@@ -202,18 +220,18 @@ def _zip_members(path: Path, limits: Limits, skipped: Skipped) -> Iterator[Sourc
             else:
                 with archive.open(info) as stream:
                     if meter is None:
-                        meter = Metered(stream, lambda: size, path, limits)
+                        meter = Metered(stream, lambda: size, path, limits=limits, named=named)
                     yield Source(label, meter.continue_with(stream), named=False)
 
 
 class _Said:
     """A member's stream whose faults are sentences that name the archive."""
 
-    def __init__(self, stream: IO[bytes], path: Path) -> None:
-        self._stream, self._path = stream, path
+    def __init__(self, stream: IO[bytes], path: Path, *, named: bool) -> None:
+        self._stream, self._path, self._named = stream, path, named
 
     def read(self, size: int, /) -> bytes:
-        with _said(self._path):
+        with _said(self._path, named=self._named):
             return self._stream.read(size)
 
 
@@ -238,7 +256,7 @@ def _count(path: Path, count: int, limits: Limits) -> None:
 
 
 @contextlib.contextmanager
-def _said(path: Path) -> Iterator[None]:
+def _said(path: Path, *, named: bool) -> Iterator[None]:
     """Turn what a damaged archive raises into a sentence."""
     try:
         yield
@@ -251,7 +269,8 @@ def _said(path: Path) -> Iterator[None]:
         NotImplementedError,
         OSError,
     ) as error:
-        raise CorpusError(
+        kind = CorpusError if named else DamagedError
+        raise kind(
             f"{path} could not be unpacked: {error}",
             hint="it may be damaged or cut short; get it again",
         ) from error

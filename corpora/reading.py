@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from checkpoints.errors import CorpusError
-from corpora.archives import Limits, Skipped, Source
+from corpora.archives import DamagedError, Limits, Skipped, Source
 from corpora.encodings import BrokenTextError, Encoding, NotTextError, decode, detect, named, survey
 from corpora.snapshot import Corpus, SnapshotWriter, SourceFile, writing
-from corpora.sources import Found, find, open_sources
+from corpora.sources import DAMAGED, Found, find, open_sources
 
 BLOCK = 1 << 20
 # Smaller inputs are copied aside in memory, larger ones on disk.
@@ -137,10 +137,14 @@ def _read(
                 if progress is not None:
                     progress(done, total)
 
-            if binary:
-                _copy_bytes(source, writer, tell)
+            try:
+                if binary:
+                    _copy_bytes(source, writer, tell)
+                    continue
+                said = _read_text(source, writer, encoding, line_ends, cache, tell, skipped)
+            except DamagedError:
+                skipped.add(DAMAGED, source.name)
                 continue
-            said = _read_text(source, writer, encoding, line_ends, cache, tell, skipped)
             if said:
                 guessed.setdefault(said, []).append(printable(source.name))
         for said, names in guessed.items():
@@ -224,11 +228,13 @@ def printable(name: str) -> str:
 
 def _copy_bytes(source: Source, writer: SnapshotWriter, tell: Callable[[int], None]) -> None:
     start = writer.chars
-    while block := source.stream.read(BLOCK):
-        writer.write_bytes(block)
-        tell(len(block))
-    size = writer.chars - start
-    writer.sources.append(SourceFile(printable(source.name), size, size, "bytes", start))
+    try:
+        while block := source.stream.read(BLOCK):
+            writer.write_bytes(block)
+            tell(len(block))
+    finally:  # of a damaged one, what came before the damage
+        size = writer.chars - start
+        writer.sources.append(SourceFile(printable(source.name), size, size, "bytes", start))
 
 
 def _enough(writer: SnapshotWriter, found: Sequence[Found], skipped: Skipped) -> None:

@@ -132,7 +132,8 @@ def open_corpus(cache: Path, sha256: str) -> Corpus | None:
             binary=body["binary"],
             index=tuple((char, byte) for char, byte in body["index"]),
         )
-        whole = corpus.path.stat().st_size == corpus.size_bytes
+        with corpus.path.open("rb") as file:
+            whole = hashlib.file_digest(file, "sha256").hexdigest() == sha256
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return corpus if whole else None

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from checkpoints.errors import CorpusError
-from corpora.archives import Limits, Skipped, Source, is_archive, open_archive
+from corpora.archives import DamagedError, Limits, Skipped, Source, is_archive, open_archive
 
 STDIN = "-"
+DAMAGED = "it is damaged or cut short"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,10 @@ def open_sources(
                 note("reading what you type; Ctrl-D at the start of a line ends it")
             yield Source("standard input", Pipe(stdin, "standard input", limits), True)
         elif is_archive(file.path):
-            yield from open_archive(file.path, named=file.named, limits=limits, skipped=skipped)
+            try:
+                yield from open_archive(file.path, named=file.named, limits=limits, skipped=skipped)
+            except DamagedError:
+                skipped.add(DAMAGED, str(file.path))
         else:
             try:
                 stream = file.path.open("rb")

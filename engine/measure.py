@@ -9,6 +9,7 @@ from typing import Literal
 
 from checkpoints.errors import ConfigError, CorpusError
 from corpora import genres
+from corpora.encodings import BrokenTextError, NotTextError
 from corpora.reading import read_corpus
 from corpora.snapshot import Corpus
 from engine.config import DataConfig
@@ -68,8 +69,13 @@ def _read(
     """Text where it is text; for a model of bytes also what is none."""
     try:
         return read_corpus(paths, folder, note=note)
-    except CorpusError:
-        if loaded.tokenizer.name != "byte" or "-" in map(str, paths):
+    except (NotTextError, BrokenTextError) as error:
+        if loaded.tokenizer.name != "byte":  # to train with another tokenizer is no way out here
+            raise CorpusError(
+                error.message,
+                hint="mend it, or measure with a model of bytes, which reads any file",
+            ) from None
+        if "-" in map(str, paths):
             raise
     return read_corpus(paths, folder, binary=True, note=note)
 

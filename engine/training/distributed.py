@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from checkpoints.errors import ConfigError
 
@@ -74,6 +74,17 @@ class World:
             told.copy_(torch.frombuffer(bytearray(data), dtype=torch.uint8))
         dist.broadcast(told, src=0)
         return bytes(told.tolist()).decode()
+
+    def own_stream(self, shared: Generator) -> Generator:
+        """A stream of random numbers of this process's own, from one that all processes hold and move on alike.
+
+        A lone process draws from the shared one itself. Otherwise each would silence the same units in its own lanes,
+        and a checkpoint, which keeps the shared stream alone, serves any number of processes.
+        """
+        if self.size == 1:
+            return shared
+        drawn = torch.randint(2**62, (self.size,), generator=shared)
+        return Generator().manual_seed(int(drawn[self.rank]))
 
     def sum_gradients(self, parameters: Iterable[nn.Parameter], loss_sum: Tensor) -> Tensor:
         """Add up all processes' gradients in place; returns the sum of their `loss_sum` (a scalar tensor).

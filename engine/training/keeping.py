@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from checkpoints import events as ev
 from checkpoints import retention
-from checkpoints.checkpoint import remove_checkpoint, write_checkpoint
+from checkpoints.checkpoint import (
+    checkpoint_folders,
+    remove_checkpoint,
+    step_of,
+    write_checkpoint,
+)
 from checkpoints.errors import RnnStudioError, RunStopped
 from engine.state import State, pack
 from engine.training import snapshot
@@ -70,6 +76,12 @@ class Keeper:
             ) from error
         self._tell(ev.Warned(step=step, text=error.message, hint=error.hint))
 
+    def remove_later(self, session: Session, step: int) -> None:
+        """Remove all checkpoints after this step, to which the run goes back: the newest one is where it stands."""
+        for path in checkpoint_folders(session.run.path):
+            if (step_of(path) or 0) > step:
+                self._remove(path, step)
+
     def _prune(self, session: Session, step: int) -> None:
         kept = {checkpoint.step: checkpoint.path for checkpoint in session.run.checkpoints()}
         best = session.run.best()
@@ -81,7 +93,10 @@ class Keeper:
             protected=(step,),
         )
         for old in going:
-            try:
-                remove_checkpoint(kept[old])
-            except RnnStudioError as error:
-                self._tell(ev.Warned(step=step, text=error.message, hint=error.hint))
+            self._remove(kept[old], step)
+
+    def _remove(self, path: Path, step: int) -> None:
+        try:
+            remove_checkpoint(path)
+        except RnnStudioError as error:
+            self._tell(ev.Warned(step=step, text=error.message, hint=error.hint))

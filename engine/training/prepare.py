@@ -33,14 +33,13 @@ from engine.tokens import prepare as prepare_tokens
 from engine.training import plan, presets
 from engine.training.calibration import fastest
 from engine.training.memory import memory_told
-from engine.training.session import TOKENIZER_FOLDER
+from engine.training.session import CACHE, TOKENIZER_FOLDER
 from engine.training.settings import CorpusRecord, RunSettings, steps_per_event
 
 Note = Callable[[str], None]
 Progress = Callable[[int, int | None], None]
 C = TypeVar("C", DataConfig, ModelConfig, TrainConfig)
 
-CACHE = ".cache"
 DEFAULT_MINUTES = 10.0
 SMALL_CHARS = 100_000
 # How much of the text is looked at to tell its genre.
@@ -48,6 +47,10 @@ GENRE_CHARS = 100_000
 # How much of the held-out text an opening is looked for in, and how long one may be.
 PRIME_TOKENS = 20_000
 PRIME_CHARS = 200
+
+
+# A way out for whoever gave a budget that is none.
+BUDGETS = "give one, --minutes 10, --epochs 5 or --steps 2000; or leave it out, for ten minutes"
 
 
 def silent(text: str) -> None:
@@ -228,6 +231,9 @@ def _configs(
     budget = {"steps": 0, "epochs": 0.0, "minutes": 0.0}
     chosen_budget = {k: v for k, v in request.given.items() if k in budget}
     training = _with(training, recipe.training)
+    if chosen_budget and not any(chosen_budget.values()):
+        named = " and ".join(f"--{name} is 0" for name in chosen_budget)
+        raise ConfigError(f"{named}, which is no budget", hint=BUDGETS)
     if chosen_budget:  # a budget of the user's replaces the recipe's
         training = replace(training, **{**budget, **chosen_budget})
     training = _with(training, request.given)

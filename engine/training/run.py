@@ -128,7 +128,8 @@ def _at_its_place(
     notes: Iterable[str],
 ) -> tuple[Session, TrainerState, int]:
     """The session and its state: at the beginning, or where the newest whole checkpoint stands; and its step, or -1."""
-    session = open_session(run, settings, device=device)
+    mended: list[str] = []
+    session = open_session(run, settings, device=device, mended=mended.append)
     training = settings.training
     if not resuming or run.summary().started is None:  # killed before its first word
         tell(_started(session))
@@ -164,6 +165,8 @@ def _at_its_place(
         )
     told = run.summary().checkpoint
     tell(ev.Resumed(step=state.step, checkpoint=path.name, loss_nats=state.loss_average))
+    for text in mended:
+        tell(ev.Warned(step=state.step, text=text))
     if (
         told is None or told.step != state.step
     ):  # killed between the checkpoint and its line in the log
@@ -227,6 +230,11 @@ def _overruled(
                 hint="steps, epochs and minutes can; for all else: rnnstudio train --from RUN",
             )
         fresh = {**BUDGET, **budget}
+        if not any(fresh.values()):
+            raise ConfigError(
+                " and ".join(f"--{name} is 0" for name in budget) + ", which is no budget",
+                hint="leave it out to go on as before, or give a larger one",
+            )
         settings = replace(settings, training=replace(settings.training, **fresh))
     if device:
         chosen, _ = devices.choose(device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import torch
 
 from checkpoints.errors import RunError
 from checkpoints.runs import RunFolder
+from corpora import genres
+from corpora.snapshot import open_corpus
 from engine import tokenizers
 from engine.ema import EMA
 from engine.model import Model
@@ -17,11 +20,13 @@ from engine.optimizers import Optimizer, build
 from engine.randomness import Streams, streams
 from engine.state import State
 from engine.tokenizers.base import Tokenizer
-from engine.tokens import TokenFile, open_tokens
+from engine.tokens import TokenFile, open_tokens, prepare
 from engine.training.distributed import World
 from engine.training.lanes import ContinuousLanes, DocumentLanes, Lanes
 from engine.training.settings import RunSettings
 
+# In the folder of runs: snapshots of texts, and their tokens.
+CACHE = ".cache"
 TOKENIZER_FOLDER = "tokenizer"
 # Enough to know how often tokens occur; a bound, so that a large corpus starts as fast as a small one.
 COUNTED_TOKENS = 1_000_000
@@ -48,11 +53,19 @@ class Session:
         return self.settings.corpus.document_mode
 
 
-def open_session(run: RunFolder, settings: RunSettings, *, device: torch.device) -> Session:
-    """Build the run at its very beginning. Raises RunError or CorpusError where the folder lacks something."""
+def open_session(
+    run: RunFolder, settings: RunSettings, *, device: torch.device, mended: Callable[[str], object]
+) -> Session:
+    """Build the run at its very beginning. Raises RunError or CorpusError where the folder lacks something.
+
+    `mended` is told what was damaged and could be made anew.
+    """
     torch.set_num_threads(settings.threads)
     world = World.join(device)
     tokenizer = tokenizers.load(tokenizer_files(run.path))
+    if world.leads:
+        _mend_tokens(run, settings, tokenizer, mended)
+    world.agree([0.0])  # the others open what process 0 has mended
     tokens = open_tokens(run.tokens_path)
     rng = streams(settings.training.seed)
     model = Model(settings.model, settings.vocab_size, rng=rng.init)
@@ -75,6 +88,34 @@ def open_session(run: RunFolder, settings: RunSettings, *, device: torch.device)
         rng=rng,
         carried=model.initial_state(share.stop - share.start),
     )
+
+
+def _mend_tokens(
+    run: RunFolder, settings: RunSettings, tokenizer: Tokenizer, mended: Callable[[str], object]
+) -> None:
+    """Where the run's tokens are missing or damaged, encode the text anew from the snapshot that the cache keeps.
+
+    Raises RunError where the snapshot is gone too.
+    """
+    try:
+        open_tokens(run.tokens_path)
+        return
+    except RunError as error:
+        damage = error
+    cache = run.path.parent / CACHE
+    corpus = open_corpus(cache, settings.corpus.sha256)
+    if corpus is None:
+        raise damage
+    prepare(
+        corpus,
+        tokenizer,
+        settings.data,
+        cache=cache,
+        run_tokens=run.tokens_path,
+        starts=genres.find(settings.corpus.genre).document_starts,
+        document_mode=settings.corpus.document_mode,
+    )
+    mended(f"{damage.message}; it was encoded anew from the text that {cache} keeps")
 
 
 def _counts(tokens: TokenFile, vocab_size: int) -> torch.Tensor:

@@ -6,9 +6,10 @@ import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
-from checkpoints.errors import RunError
+from checkpoints.errors import ConfigError, RunError
 from engine.config import DataConfig, ModelConfig, TrainConfig, from_json, to_json
 
 FORMAT = 1
@@ -86,10 +87,12 @@ class RunSettings:
                 log_every=max(1, int(body["log_every"])),
                 parent=str(body.get("parent", "")),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, ConfigError) as error:
+            why = f"it has no {error}" if isinstance(error, KeyError) else str(error)
             raise RunError(
-                f"{where} is damaged ({type(error).__name__}: {error})",
-                hint="its checkpoints still open by path: rnnstudio sample RUN/step-…",
+                f"{where} is damaged: {why}",
+                hint=f"its checkpoints still write: rnnstudio sample {Path(where).parent.name}; "
+                "to learn on, train a new run",
             ) from None
 
 

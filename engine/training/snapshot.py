@@ -57,8 +57,8 @@ def take(session: Session, state: TrainerState, *, all_lanes: carried.State) -> 
 
 def restore(session: Session, files: Mapping[str, bytes]) -> TrainerState:
     """Bring the session to the moment that `take` wrote down. Raises CheckpointError if it is another run's."""
-    body = load_object(_file(files, "trainer.json"), what="trainer.json")
-    state = TrainerState.from_json(_object(body, "state"))
+    body = _trainer(files)
+    state = state_of(files)
     shapes = weight_shapes(session.settings.model, session.settings.vocab_size)
     weights = unpack(
         _file(files, "model.safetensors"), limits=Limits(shapes=shapes), what="model.safetensors"
@@ -83,6 +83,15 @@ def restore(session: Session, files: Mapping[str, bytes]) -> TrainerState:
     share = session.world.lanes(session.settings.training.lanes)
     session.carried = tuple(tuple(part[share].clone() for part in layer) for layer in whole)
     return state
+
+
+def state_of(files: Mapping[str, bytes]) -> TrainerState:
+    """Where the run stood when the checkpoint was taken. Raises CheckpointError where it does not say so."""
+    return TrainerState.from_json(_object(_trainer(files), "state"))
+
+
+def _trainer(files: Mapping[str, bytes]) -> dict[str, Any]:
+    return load_object(_file(files, "trainer.json"), what="trainer.json")
 
 
 def _prefixed(**groups: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -52,6 +52,12 @@ class TrainerState:
     prime: str = ""
     pending: Pending = field(default_factory=Pending)
 
+    @property
+    def calm(self) -> bool:
+        """Whether the run was well at this moment: not amid bad steps, or just measured better than ever."""
+        improved = self.best is not None and self.best.get("step") == self.step
+        return improved or not (self.non_finite or self.spikes)
+
     def to_json(self) -> dict[str, Any]:
         body = dataclasses.asdict(self)
         body["loss_average"] = _number_or_none(self.loss_average)

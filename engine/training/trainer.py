@@ -12,14 +12,15 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from checkpoints import events as ev
-from checkpoints.checkpoint import newest_valid, read_checkpoint
-from checkpoints.errors import RunStopped
+from checkpoints.checkpoint import checkpoint_folders, read_checkpoint
+from checkpoints.errors import CheckpointError, RunStopped
 from corpora import genres
 from corpora.judging import Judge
 from engine import schedules
@@ -155,8 +156,9 @@ class Trainer:
         fresh = window.fresh[self._share]
         if fresh.any():
             before = carried.reset(before, torch.from_numpy(fresh))
+        dropout = session.world.own_stream(session.rng.dropout)
         with self._autocast:
-            logits, after = session.model(inputs, before, rng=session.rng.dropout)
+            logits, after = session.model(inputs, before, rng=dropout)
         loss = F.cross_entropy(
             logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORE, reduction="sum"
         ) / max(1, window.count)
@@ -306,8 +308,18 @@ class Trainer:
         if session.world.agree([float(kept)])[0]:
             self._saved_at = state.step
 
+    def _calm_checkpoint(self) -> Path | None:
+        """The newest whole checkpoint of a moment when the run was well: one amid bad steps would bring them back."""
+        for path in reversed(checkpoint_folders(self.session.run.path)):
+            try:
+                if snapshot.state_of(read_checkpoint(path)).calm:
+                    return path
+            except CheckpointError:
+                continue
+        return None
+
     def _roll_back(self) -> None:
-        """Go back to the newest whole checkpoint with half the learning rate, or give up for good."""
+        """Go back to the newest good checkpoint with half the learning rate, or give up for good."""
         session, state = self.session, self.state
         at, rollbacks = state.step, state.rollbacks + 1
         if rollbacks > MAX_ROLLBACKS:
@@ -317,13 +329,15 @@ class Trainer:
             )
         factor = state.rate_factor * RATE_AFTER_ROLLBACK
         seconds, lr, prime, temperatures = state.seconds, state.lr, state.prime, state.temperatures
-        path = newest_valid(session.run.path)
+        path = self._calm_checkpoint()
         if path is None:
             raise RunStopped(
                 f"the loss exploded at step {at:,}, and no checkpoint is whole to go back to",
                 hint="start anew with a lower --lr",
             )
         self.state = restored = snapshot.restore(session, read_checkpoint(path))
+        if session.world.leads:
+            self._keeper.remove_later(session, restored.step)
         restored.rate_factor, restored.rollbacks = factor, rollbacks
         # What a person set, and the time that is gone, stay.
         restored.seconds, restored.lr = seconds, lr

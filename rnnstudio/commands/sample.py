@@ -16,7 +16,7 @@ import typer
 from checkpoints.errors import ConfigError, UserError
 from engine.config import SampleConfig
 from rnnstudio.common import Json, RunsDir, runs_dir
-from rnnstudio.options import with_settings
+from rnnstudio.options import flag, with_settings
 
 if TYPE_CHECKING:
     from corpora.genres import Genre
@@ -124,6 +124,12 @@ def sample(
         raise UserError(
             "--meter, --key and --rhythm open the text, and so does a prime",
             hint="leave them out, or the prime",
+        )
+    if beam and settings:
+        given = ", ".join(flag(name) for name in settings)
+        raise ConfigError(
+            f"{given} is for texts that are drawn, and --beam searches for the likeliest",
+            hint="leave one of them out",
         )
     if bars_exact and beam:
         raise ConfigError(

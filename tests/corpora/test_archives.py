@@ -187,3 +187,47 @@ def test_archives_in_a_folder_are_opened(tmp_path: Path) -> None:
     (folder / "a.txt.gz").write_bytes(gzip.compress(b"packed\n"))
     (folder / "b.txt").write_text("plain\n")
     assert read(folder)[0] == "packed\nplain\n"
+
+
+def test_a_damaged_archive_in_a_folder_is_passed_over_and_said(tmp_path: Path) -> None:
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    (folder / "a.txt.gz").write_bytes(gzip.compress(TEXT.encode())[:-20])
+    with zipfile.ZipFile(folder / "b.zip", "w") as archive:
+        archive.writestr("bad.txt", TEXT)
+        archive.writestr("good.txt", "good\n")
+    body = (folder / "b.zip").read_bytes()
+    (folder / "b.zip").write_bytes(body.replace(b"line 700", b"LINE 700"))
+    (folder / "c.zip").write_bytes(b"PK\3\4 nonsense")
+    make_tar(
+        folder / "d.tar",
+        [(member("whole.txt"), b"whole\n"), (member("cut.txt"), TEXT.encode())],
+        "w",
+    )
+    body = (folder / "d.tar").read_bytes()
+    (folder / "d.tar").write_bytes(body[: len(body) // 2])
+    (folder / "z.txt").write_text("plain\n")
+    text, notes = read(folder)
+    assert text == "good\nwhole\nplain\n"
+    (said,) = notes
+    assert said.endswith("it is damaged or cut short")
+    for name in ("a.txt.gz", "bad.txt", "c.zip"):
+        assert name in said
+    with pytest.raises(CorpusError, match="could not be unpacked"):
+        read(folder / "c.zip")
+
+
+def test_an_encrypted_member_of_an_archive_in_a_folder_is_passed_over_and_said(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    with zipfile.ZipFile(folder / "a.zip", "w") as archive:
+        archive.writestr("secret.txt", TEXT)
+    body = bytearray((folder / "a.zip").read_bytes())
+    body[body.find(b"PK\1\2") + 8] |= 1
+    (folder / "a.zip").write_bytes(body)
+    (folder / "b.txt").write_text("plain\n")
+    text, notes = read(folder)
+    assert text == "plain\n"
+    assert "a.zip: secret.txt: it is encrypted" in notes[0]

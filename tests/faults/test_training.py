@@ -20,7 +20,7 @@ from checkpoints.errors import ConfigError, RunError, RunStopped
 from checkpoints.lock import TrainerLock
 from checkpoints.runs import RunFolder
 from checkpoints.tensors import unpack
-from engine.training import keeping, trainer
+from engine.training import keeping, snapshot, trainer
 from engine.training.prepare import Request, prepare
 from engine.training.run import Outcome, train_run
 from engine.training.safety import MAX_ROLLBACKS
@@ -422,3 +422,92 @@ def test_a_run_that_was_killed_before_its_first_word_says_it_when_resumed(
     started = run.summary().started
     assert started is not None
     assert started.training["steps"] == 60
+
+
+def test_a_checkpoint_saved_amid_bad_steps_is_not_what_the_run_goes_back_to(
+    make_run: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spoil(model: torch.nn.Module, call: int) -> None:
+        if (
+            31 <= call <= 56
+        ):  # the checkpoint of step 40 falls among these; the 25th bad loss is step 56's
+            with torch.no_grad():
+                dict(model.named_parameters())["output_bias"][0] = 60.0
+
+    spoiled(monkeypatch, spoil)
+    outcome, heard = trained(make_run())
+    assert [e.step for e in heard if isinstance(e, ev.Resumed)] == [20]
+    saved = [e.step for e in heard if isinstance(e, ev.CheckpointWritten)]
+    assert saved == [
+        0,
+        20,
+        40,
+        40,
+        60,
+    ]  # the first of step 40 is gone, the second was made after the way back
+    assert outcome.end.reason == "done"
+    assert snapshot.state_of(read_checkpoint(outcome.run.path / "step-0000040")).calm
+
+
+def test_damaged_tokens_are_encoded_anew_and_the_run_goes_on_to_the_bit(
+    make_run: Callable[..., RunFolder],
+) -> None:
+    def finished(damage: Callable[[Path], object]) -> tuple[RunFolder, list[str]]:
+        run = make_run()
+        trained(run)
+        damage(run.tokens_path / "tokens.bin")
+        _, heard = trained(run, resuming=True, budget={"steps": 80})
+        return run, [e.text for e in heard if isinstance(e, ev.Warned)]
+
+    def flip(path: Path) -> None:  # in the cache too, whose file it is
+        body = bytearray(path.read_bytes())
+        body[7] ^= 1
+        with path.open("r+b") as file:
+            file.write(body)
+
+    expected, warned = finished(lambda path: path)
+    assert warned == []
+    weights = read_checkpoint(expected.path / "step-0000080")["model.safetensors"]
+    for damage in (flip, Path.unlink):
+        run, warned = finished(damage)
+        assert "encoded anew" in warned[0]
+        assert read_checkpoint(run.path / "step-0000080")["model.safetensors"] == weights
+
+
+def test_damaged_tokens_without_the_text_are_a_sentence_with_a_way_out(
+    make_run: Callable[..., RunFolder],
+) -> None:
+    run = make_run()
+    trained(run)
+    log = run.events_path.read_bytes()
+    (run.tokens_path / "tokens.bin").unlink()
+    for path in (run.path.parent / ".cache" / "text").glob("*.txt"):
+        path.write_bytes(path.read_bytes().swapcase())
+    with pytest.raises(RunError, match="missing or damaged") as caught:
+        trained(run, resuming=True, budget={"steps": 80})
+    assert "--from" in caught.value.hint
+    assert run.events_path.read_bytes() == log
+
+
+@pytest.mark.parametrize("name", ["steps", "epochs", "minutes"])
+def test_a_budget_of_nothing_is_a_sentence(make_run: Callable[..., RunFolder], name: str) -> None:
+    with pytest.raises(ConfigError, match=f"--{name} is 0, which is no budget"):
+        make_run(**{"steps": 0, name: 0})
+    run = make_run()
+    trained(run)
+    with pytest.raises(ConfigError, match="no budget"):
+        trained(run, resuming=True, budget={name: 0})
+
+
+@pytest.mark.parametrize("damage", ["{", '{"format": 1}', None])
+def test_a_damaged_record_says_what_still_works(
+    make_run: Callable[..., RunFolder], damage: str | None
+) -> None:
+    run = make_run()
+    record = (run.path / "run.json").read_text("utf-8")
+    (run.path / "run.json").write_text(
+        damage or record.replace('"lanes": 4', '"lanes": "x"'), "utf-8"
+    )
+    with pytest.raises(RunError, match=r"run\.json") as caught:
+        trained(run, resuming=True)
+    assert f"rnnstudio sample {run.name};" in caught.value.hint

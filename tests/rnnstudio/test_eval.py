@@ -124,8 +124,10 @@ def test_files_that_are_no_text_are_measured_by_a_model_of_bytes_only(
     checkpoint.write(tmp_path / "runs" / "bytes", 1, checkpoint.files(model, tokenizer))
     found = figures(tmp_path / "runs", "bytes", str(file))
     assert (found["chars"], found["tokens"]) == (768, 768)
-    with pytest.raises(CorpusError):
+    with pytest.raises(CorpusError) as caught:
         figures(trained, "plays", str(file))
+    assert "--tokenizer" not in caught.value.hint  # which eval has not
+    assert "model of bytes" in caught.value.hint
 
 
 def test_people_read_the_same_figures(trained: Path) -> None:

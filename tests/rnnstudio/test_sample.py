@@ -156,6 +156,8 @@ def test_a_prompt_with_unseen_characters_is_read_and_said(runs: Path) -> None:
         (["plays", "-n", "0"], ConfigError, "-n is 0"),
         (["plays", "--greedy", "--temperature", "0.5"], ConfigError, "temperature is 0.5"),
         (["plays", "--beam", "2", "-n", "3"], UserError, "2 wide"),
+        (["plays", "--beam", "2", "--temperature", "0.5"], UserError, "--temperature is for"),
+        (["plays", "--beam", "2", "--top-k", "5"], UserError, "--top-k is for"),
         (["plays", "--beam", "2", "--length", "0"], UserError, "how far"),
         (["plays", "--length", "0", "-n", "2"], UserError, "never ends"),
         (["plays", "--length", "0", "--json"], UserError, "never ends"),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from checkpoints.checkpoint import read_checkpoint
 from checkpoints.errors import ConfigError
@@ -41,6 +42,19 @@ def test_lanes_are_shared_out_evenly_or_not_at_all() -> None:
     with pytest.raises(ConfigError, match="shared out") as caught:
         World(size=4).lanes(10)
     assert "--lanes 8" in caught.value.hint
+
+
+def test_processes_silence_different_units_and_move_the_shared_stream_alike() -> None:
+    def drawn(world: World) -> tuple[list[float], list[float]]:
+        shared = torch.Generator().manual_seed(7)
+        own = world.own_stream(shared)
+        return torch.rand(8, generator=own).tolist(), torch.rand(8, generator=shared).tolist()
+
+    (first, after_first), (second, after_second) = (drawn(World(rank=r, size=2)) for r in range(2))
+    assert first != second
+    assert after_first == after_second
+    shared = torch.Generator()
+    assert World().own_stream(shared) is shared  # a lone process draws as it always did
 
 
 def losses(text: str) -> list[tuple[int, float]]:

@@ -37,19 +37,33 @@ class DataConfig:
     """How text is cut: char, byte, word, bpe, unigram or abc."""
 
     vocab_size: int = 0
-    """Most tokens that a word, bpe or unigram vocabulary may have; 0 chooses by the corpus."""
+    """Most tokens of word, bpe or unigram; 0: by the corpus."""
 
     split: Literal["tail", "nanogpt"] = "tail"
-    """What is held out: the tail, cut at a document or line (tail), or the last 10 % by characters (nanogpt)."""
+    """Held out: the tail, cut at a document or line, or the last 10 % by characters (nanogpt)."""
 
     valid_fraction: float = 0.05
-    """Share of the text held out for validation; 0 holds nothing out."""
+    """Share held out for validation; 0: none."""
 
     test_fraction: float = 0.05
-    """Share of the text, at the very end, that training never looks at; 0 for none."""
+    """Share at the end, never looked at; 0: none."""
 
     documents: Literal["auto", "on", "off"] = "auto"
-    """Whether the corpus is many short pieces, each read from a fresh state (tunes, recipes), or one long text."""
+    """Whether it is many short pieces, each read from a fresh state (tunes, recipes)."""
+
+    transpose: str = ""
+    """Tunes: in all keys (all) or in one (its tonic: D)."""
+
+    titles: bool = True
+    """Tunes: keep titles."""
+
+    chords: bool = True
+    """Tunes: keep chord symbols and other quotes."""
+
+    @property
+    def rewrites(self) -> bool:
+        """Whether pieces are changed before they are learned."""
+        return bool(self.transpose) or not (self.titles and self.chords)
 
     def __post_init__(self) -> None:
         _one_of("tokenizer", self.tokenizer, None)

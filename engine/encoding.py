@@ -27,7 +27,7 @@ Progress = Callable[[int, int], None]
 """Gets the characters that are done and their total."""
 
 
-class _Text:
+class CorpusText:
     """The corpus read on and on, up to one offset after the other."""
 
     def __init__(self, corpus: Corpus) -> None:
@@ -63,7 +63,7 @@ def encode(
 ) -> None:
     """Write the files of a token folder. `documents`: where they start, in document mode."""
     dtype = _smallest(tokenizer.vocab_size)
-    text = _Text(corpus)
+    text = CorpusText(corpus)
     ids_of = _encoder(corpus, tokenizer)
     parts: dict[str, dict[str, int]] = {}
     with _Output(folder / FILES[0]) as tokens, _Output(folder / FILES[1]) as starts:

@@ -38,6 +38,8 @@ class LoadedModel:
     documents: bool
     """Whether it was trained on documents, each from a fresh state, and ends them."""
     genre: str
+    titles: bool
+    """Whether the pieces that it was trained on had their titles."""
     averaged: bool
     """Whether the weights are the running average that training kept (`ema`)."""
 
@@ -84,6 +86,7 @@ def open_model(path: Path) -> LoadedModel:
         step=read_manifest(path).step,
         documents=body["document_mode"],
         genre=body["genre"],
+        titles=body.get("titles") is not False,
         averaged=name == AVERAGED,
     )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from corpora.snapshot import Corpus
@@ -10,6 +11,10 @@ from engine.config import DataConfig
 
 # How far from its exact place a cut is moved for the sake of a line's end.
 LINE_REACH = 1 << 16
+
+
+Starts = Callable[[Iterable[str]], Iterator[int]]
+"""Where documents start, in characters, ascending: `Genre.document_starts`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,19 @@ class Split:
     @property
     def parts(self) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
         return (0, self.valid), (self.valid, self.test), (self.test, self.end)
+
+
+def document_starts(corpus: Corpus, starts: Starts | None) -> Iterator[int]:
+    """Where documents start: 0, each file, and what the genre says; ascending, each once."""
+    genre: Iterator[int] = iter(())
+    if starts is not None and not corpus.binary:
+        genre = starts(corpus.pieces())
+    files = (source.start_char for source in corpus.sources)
+    last = -1
+    for start in heapq.merge((0,), files, genre):
+        if last < start < corpus.chars:
+            last = start
+            yield start
 
 
 def split(corpus: Corpus, config: DataConfig, starts: Iterable[int]) -> Split:

@@ -14,14 +14,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import heapq
 import json
 import os
 import secrets
 import shutil
 import time
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,7 @@ from checkpoints.files import DISK, reason, way_out
 from corpora.snapshot import ABANDONED_S, Corpus
 from engine.config import DataConfig
 from engine.encoding import FILES, FORMAT, PARTS, Progress, encode
-from engine.splits import Split, split
+from engine.splits import Split, Starts, document_starts, split
 from engine.tokenizers import find
 from engine.tokenizers.base import Tokenizer
 from engine.tokenizers.byte import ByteTokenizer
@@ -43,9 +42,6 @@ from engine.tokenizers.byte import ByteTokenizer
 CHECKED_BYTES = 64 << 20
 # The shortest window that is worth a step.
 SHORTEST_BPTT = 16
-
-Starts = Callable[[Iterable[str]], Iterator[int]]
-"""Where documents start, in characters, ascending: `Genre.document_starts`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,25 +93,27 @@ def prepare(
     run_tokens: Path | None = None,
     starts: Starts | None = None,
     document_mode: bool = False,
+    where: Split | None = None,
     progress: Progress | None = None,
 ) -> TokenFile:
     """The corpus as tokens: from the cache where a whole copy is, else encoded now.
 
-    `starts` says where documents start (each file does, too): there the split is cut, and in `document_mode` each
-    document is encoded by itself and followed by `document_end`. With `run_tokens`, a folder that need not exist,
-    the run gets hard links, or copies where the file system has none, and these are what is returned.
+    `starts` says where documents start (each file does, too): there the split is cut, unless `where` says how, and in
+    `document_mode` each document is encoded by itself and followed by `document_end`. With `run_tokens`, a folder that
+    need not exist, the run gets hard links, or copies where the file system has none, and these are what is returned.
 
     Raises RunError where cache or run cannot be written, CorpusError where the snapshot is gone.
     """
     digest = hashlib.sha256()
-    where = split(corpus, config, _digested(_starts(corpus, starts), digest))
+    found = split(corpus, config, _digested(document_starts(corpus, starts), digest))
+    where = where or found
     key = _key(corpus, tokenizer, where, digest.hexdigest() if document_mode else "")
     folder = cache / "tokens" / key
     with _writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         _sweep(folder.parent)
         if not _is_whole(folder, key):
-            documents = _starts(corpus, starts) if document_mode else None
+            documents = document_starts(corpus, starts) if document_mode else None
             with _built_beside(folder, key) as building:
                 encode(building, key, corpus, tokenizer, where, documents, progress)
     tokens = _open(folder)
@@ -177,19 +175,6 @@ def _key(corpus: Corpus, tokenizer: Tokenizer, where: Split, documents: str) -> 
     files = {name: hashlib.sha256(data).hexdigest() for name, data in tokenizer.to_files().items()}
     parts = [FORMAT, corpus.sha256, corpus.binary, files, where.parts, documents]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def _starts(corpus: Corpus, starts: Starts | None) -> Iterator[int]:
-    """Where documents start: 0, each file, and what the genre says; ascending, each once."""
-    genre: Iterator[int] = iter(())
-    if starts is not None and not corpus.binary:
-        genre = starts(corpus.pieces())
-    files = (source.start_char for source in corpus.sources)
-    last = -1
-    for start in heapq.merge((0,), files, genre):
-        if last < start < corpus.chars:
-            last = start
-            yield start
 
 
 def _digested(starts: Iterator[int], digest: hashlib._Hash) -> Iterator[int]:

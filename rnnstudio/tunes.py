@@ -100,10 +100,11 @@ def written(
 ) -> Iterator[Tune]:
     """The best `keep` of `count` tunes that a run's model writes now, the best first.
 
-    `fields` (by letter, empty ones left out) open each tune's header. Raises UserError.
+    `fields` (meter, rhythm; empty ones left out) open each tune's header. Raises UserError.
     """
     import torch
 
+    from corpora import genres
     from corpora.abc import read_tune
     from corpora.abc.judging import rank
     from engine.config import SampleConfig
@@ -113,8 +114,9 @@ def written(
 
     torch.set_num_threads(1)
     loaded = open_run(where, runs, note=lambda text: print(text, file=sys.stderr))
-    head = "".join(f"{letter}:{value}\n" for letter, value in fields.items() if value)
-    prime = f"X:1\n{head}" if head or not loaded.documents else ""
+    prime = "" if loaded.documents else "X:1\n"
+    if any(fields.values()):
+        prime = genres.find(loaded.genre or genres.GENERAL).header(fields, titles=loaded.titles)
     request = Request(
         seed=seed,
         prime=loaded.tokenizer.familiar(prime)[0],

@@ -1,6 +1,6 @@
 """A tune in another key: every note, key and chord symbol moved by the same interval, and spelled as the key spells.
 
-Used by `export --transpose` and `--key`, and to have a model learn tunes in all keys or in one.
+Used by `export --transpose` and `--key`; augmenting.py moves a tune's text by the same rules.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from dataclasses import replace
 from corpora.abc.fields import key_of, signature
 from corpora.abc.tune import LETTERS, SEMITONES, Change, Event, Item, Key, Pitch, Tune
 
-_ROOT = re.compile(r"([A-G])([#b♯♭]?)")
+_ROOT = re.compile(r"([A-G])(##|bb|[#b♯♭]?)")
+_ALTER = {"": 0, "#": 1, "♯": 1, "##": 2, "b": -1, "♭": -1, "bb": -2}
 _SIGNS = {-2: "bb", -1: "b", 0: "", 1: "#", 2: "##"}
 
 
@@ -20,19 +21,19 @@ def transposed(tune: Tune, semitones: int) -> Tune:
     """A new tune, `semitones` higher, in the key with the fewest signs; the old one is left as it was."""
     if not semitones:
         return tune
-    steps = _steps(tune.key, semitones)
+    steps = spellings(tune.key, semitones)[0]
     new = copy.copy(tune)
-    new.key = _key(tune.key, semitones, steps)
+    new.key = key_moved(tune.key, semitones, steps)
     new.voices = []
     for voice in tune.voices:
-        moved = copy.copy(voice)
-        moved.bars = []
+        other_voice = copy.copy(voice)
+        other_voice.bars = []
         for bar in voice.bars:
             other = copy.copy(bar)
             other.items = [_item(item, semitones, steps) for item in bar.items]
             other.overlays = [[_item(i, semitones, steps) for i in layer] for layer in bar.overlays]
-            moved.bars.append(other)
-        new.voices.append(moved)
+            other_voice.bars.append(other)
+        new.voices.append(other_voice)
     return new
 
 
@@ -45,64 +46,78 @@ def interval_to(tune: Tune, tonic: str) -> int | None:
     return (wanted.tonic_pitch - here + 5) % 12 - 5
 
 
-def _steps(key: Key, semitones: int) -> int:
-    """The letters that an interval spans, so that the new key has the fewest signs."""
-    best: tuple[int, int, int] | None = None
+def spellings(key: Key, semitones: int) -> list[int]:
+    """The letters that an interval may span, first those that give the new key the fewest signs."""
     near = round(semitones * 7 / 12)
-    for steps in (near, near - 1, near + 1):
-        moved = _key(key, semitones, steps)
-        signs = sum(map(abs, moved.accidentals))
-        double = any(abs(a) > 1 for a in moved.accidentals)
-        rank = (signs + 20 * double, abs(steps - near), steps)
-        best = min(best, rank) if best else rank
-    assert best is not None
-    return best[2]
+
+    def rank(steps: int) -> tuple[int, int, int]:
+        accidentals = key_moved(key, semitones, steps).accidentals
+        double = any(abs(a) > 1 for a in accidentals)
+        return sum(map(abs, accidentals)) + 20 * double, abs(steps - near), steps
+
+    return sorted((near - 1, near, near + 1), key=rank)
 
 
-def _key(key: Key, semitones: int, steps: int) -> Key:
+def key_moved(key: Key, semitones: int, steps: int) -> Key:
+    """The key with its tonic and each accidental moved; one without a tonic shows its accidentals."""
     accidentals = [0] * 7
     for letter, alter in enumerate(key.accidentals):
-        moved = _moved(letter, alter, semitones, steps)
-        accidentals[moved.position % 7] = moved.alter
+        new = moved(letter, alter, semitones, steps)
+        accidentals[new.position % 7] = new.alter
     shown = next((f for f in range(-7, 8) if signature(f) == tuple(accidentals)), 0)
-    tonic = _root(key.tonic, semitones, steps) if key.tonic else ""
-    return replace(key, tonic=tonic, accidentals=tuple(accidentals), fifths=shown)
+    tonic = root_moved(key.tonic, semitones, steps)
+    explicit = key.explicit or not tonic
+    return replace(
+        key, tonic=tonic, accidentals=tuple(accidentals), fifths=shown, explicit=explicit
+    )
 
 
-def _moved(position: int, alter: int, semitones: int, steps: int) -> Pitch:
+def nameable(key: Key) -> bool:
+    """Whether K: can say it: with one sharp or flat at its tonic, two at its notes."""
+    return len(key.tonic) <= 2 and all(abs(alter) <= 2 for alter in key.accidentals)
+
+
+def moved(position: int, alter: int, semitones: int, steps: int) -> Pitch:
+    """The pitch so many letters up, altered so that it is so many semitones up."""
     target = position + steps
     height = 12 * (position // 7) + SEMITONES[position % 7] + alter + semitones
     return Pitch(target, height - 12 * (target // 7) - SEMITONES[target % 7])
 
 
+def root_moved(text: str, semitones: int, steps: int) -> str:
+    """A chord symbol, or a tonic, with each root in it moved."""
+
+    def root(match: re.Match[str]) -> str:
+        letter = LETTERS.index(match[1])
+        new = _readable(letter, _ALTER[match[2]], semitones, steps)
+        return LETTERS[new.position % 7] + _SIGNS[new.alter]
+
+    return _ROOT.sub(root, text)
+
+
+def _readable(position: int, alter: int, semitones: int, steps: int) -> Pitch:
+    """The same; one that would need three signs (G double sharp up a third) by the letter next to it."""
+    new = moved(position, alter, semitones, steps)
+    if abs(new.alter) > 2:
+        new = moved(position, alter, semitones, steps + (1 if new.alter > 0 else -1))
+    return new
+
+
 def _pitch(pitch: Pitch, semitones: int, steps: int) -> Pitch:
-    moved = _moved(pitch.position, pitch.alter, semitones, steps)
-    if abs(moved.alter) > 2:  # G double sharp up a third: take the letter nearer by
-        moved = _moved(
-            pitch.position, pitch.alter, semitones, steps + (1 if moved.alter > 0 else -1)
-        )
-    return replace(pitch, position=moved.position, alter=moved.alter)
+    new = _readable(pitch.position, pitch.alter, semitones, steps)
+    return replace(pitch, position=new.position, alter=new.alter)
 
 
 def _item(item: Item, semitones: int, steps: int) -> Item:
     if isinstance(item, Change):
-        value = item.value
-        return (
-            replace(item, value=_key(value, semitones, steps)) if isinstance(value, Key) else item
-        )
+        if not isinstance(item.value, Key):
+            return item
+        key = key_moved(item.value, semitones, steps)
+        if not nameable(key):  # far from the tune's own: as it is spelled best by itself
+            key = key_moved(item.value, semitones, spellings(item.value, semitones)[0])
+        return replace(item, value=key)
     event: Event = copy.copy(item)
     event.pitches = tuple(_pitch(p, semitones, steps) for p in item.pitches)
     event.graces = tuple(_pitch(p, semitones, steps) for p in item.graces)
-    if item.symbol:
-        event.symbol = _ROOT.sub(lambda m: _root(m[0], semitones, steps), item.symbol)
+    event.symbol = root_moved(item.symbol, semitones, steps)
     return event
-
-
-def _root(name: str, semitones: int, steps: int) -> str:
-    alter = len(re.findall("[#♯]", name)) - len(re.findall("[b♭]", name))
-    moved = _moved(LETTERS.index(name[0]), alter, semitones, steps)
-    if abs(moved.alter) > 2:
-        moved = _moved(
-            LETTERS.index(name[0]), alter, semitones, steps + (1 if moved.alter > 0 else -1)
-        )
-    return LETTERS[moved.position % 7] + _SIGNS.get(moved.alter, "")

@@ -29,7 +29,7 @@ from corpora.abc.tune import (
 )
 
 BARS_A_LINE = 4
-_SIGNS = {2: "^^", 1: "^", 0: "=", -1: "_", -2: "__"}
+SIGNS = {2: "^^", 1: "^", 0: "=", -1: "_", -2: "__"}
 _SHORT = set(".~HLMOPSTuv")
 _MARKS = {"dacapo": "!D.C.!", "dalsegno": "!D.S.!", "fine": "!fine!", "tocoda": "!dacoda!"}
 _OPENING = {"segno": "!segno!", "coda": "!coda!"}
@@ -75,7 +75,7 @@ def key_text(key: Key) -> str:
     if not key.explicit:
         return f"{key.tonic}{mode}" if key.tonic else "none"
     signs = [
-        _SIGNS[a] + letter.lower() for a, letter in zip(key.accidentals, LETTERS, strict=True) if a
+        SIGNS[a] + letter.lower() for a, letter in zip(key.accidentals, LETTERS, strict=True) if a
     ]
     tonic = f"{key.tonic}{mode} exp " if key.tonic else ""
     return tonic + " ".join(signs) or "none"
@@ -251,7 +251,7 @@ class _Voice:
         expected = self.key.accidentals[letter] if known is None else known
         sign = ""
         if pitch.written or expected != pitch.alter:
-            sign = _SIGNS.get(pitch.alter, "")
+            sign = SIGNS.get(pitch.alter, "")
             if keep:
                 self.bar_accidentals[letter] = pitch.alter
         name = LETTERS[letter]

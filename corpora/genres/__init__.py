@@ -8,12 +8,13 @@ import pkgutil
 from functools import cache
 
 from checkpoints.errors import CorpusError
-from corpora.genres.base import Figure, Genre, Problem, Span, Validator, Verdict
+from corpora.genres.base import Figure, Genre, Problem, Rewriter, Span, Validator, Verdict
 
 __all__ = [
     "Figure",
     "Genre",
     "Problem",
+    "Rewriter",
     "Span",
     "Validator",
     "Verdict",

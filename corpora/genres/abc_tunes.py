@@ -14,6 +14,7 @@ from corpora.genres.base import (
     Figure,
     Genre,
     Problem,
+    Rewriter,
     Span,
     Validator,
     Verdict,
@@ -94,14 +95,14 @@ class AbcTunes(Genre):
         starts = [m.start() for m in HEAD.finditer(text)]
         return openings(text, starts, _to_title, "X:1\nT:")
 
-    def header(self, fields: Mapping[str, str]) -> str:
+    def header(self, fields: Mapping[str, str], *, titles: bool = True) -> str:
         """X T R M L K, the order in which the catalogue's tunes have them, up to the last that is asked for.
 
         A title must stand before the others, so the rhythm's name is one. The model writes what is left: the unit and
         the key where only a metre is given, the notes where a key is.
         """
         rhythm, meter, key = (fields.get(name, "").strip() for name in ("rhythm", "meter", "key"))
-        lines = ["X:1", f"T:{rhythm.title() or 'Tune'}"]
+        lines = ["X:1", f"T:{rhythm.title() or 'Tune'}"] if titles else ["X:1"]
         if rhythm:
             lines.append(f"R:{_rhythm(rhythm)}")
         if meter:
@@ -110,8 +111,16 @@ class AbcTunes(Genre):
             lines += [f"L:{_unit(meter, key)}", f"K:{_key(key)}"]
         return "\n".join(lines) + "\n"
 
+    def rewriter(self, *, transpose: str, titles: bool, chords: bool) -> Rewriter:
+        from corpora.abc.augmenting import Rewriting
+
+        return Rewriting(transpose=transpose, titles=titles, chords=chords)
+
     def validator(self, training: Iterable[str]) -> Validator:
         pieces = list(training)
+        # Who learned tunes without titles is not to blame for writing none.
+        untitled = any("X:" in p for p in pieces) and not any("\nT:" in p for p in pieces)
+        asked = {"T", "K"} - {"T" if untitled else ""}
 
         @cache
         def learnt() -> TuneIndex:
@@ -125,7 +134,7 @@ class AbcTunes(Genre):
             near: list[float] = []
             for start, tune in _tunes(text):
                 unfinished = start + len(tune) == len(text) and not text.endswith("\n\n")
-                problems, report = _read(tune, unfinished=unfinished)
+                problems, report = _read(tune, asked, unfinished=unfinished)
                 placed = [Problem(start + at, what) for at, what in problems]
                 judged_tunes.append((start, start + len(tune), placed))
                 read.append((not any(what in _HEADER for _, what in problems), unfinished, report))
@@ -227,8 +236,8 @@ def _tunes(text: str) -> Iterator[tuple[int, str]]:
             yield start, text[start:stop]
 
 
-def _read(tune: str, *, unfinished: bool) -> tuple[list[tuple[int, str]], Report]:
-    """What is wrong with a tune, (offset, sentence) each, and what was measured in it.
+def _read(tune: str, asked: set[str], *, unfinished: bool) -> tuple[list[tuple[int, str]], Report]:
+    """What is wrong with a tune, (offset, sentence) each, and what was measured in it; `asked` are fields it must have.
 
     One that the text's end cuts off is judged up to its last bar line, and may leave a repeat open.
     """
@@ -247,13 +256,13 @@ def _read(tune: str, *, unfinished: bool) -> tuple[list[tuple[int, str]], Report
         problems += [
             (0, what)
             for letter, what in zip("TK", _HEADER[1:], strict=True)
-            if letter not in letters
+            if letter in asked - letters
         ]
         if not report.notes and not (unfinished and body):
             problems.append((0, "no notes"))
     line_starts = [0, *(m.end() for m in re.finditer(r"\n", cut))]
     for finding in tune_read.findings:
-        if finding.action != "kept" and letters >= {"T", "K"}:
+        if finding.action != "kept" and letters >= asked:
             line = line_starts[min(finding.line, len(line_starts)) - 1]
             problems.append((min(line + finding.column - 1, len(tune)), finding.text))
     if report.notes and report.bars_full < LEAST_FULL:

@@ -64,6 +64,9 @@ class Verdict:
 Validator = Callable[[str], Verdict]
 """Judges a text; any text: it never raises, and its time grows linearly with the text's length."""
 
+Rewriter = Callable[[str, bool], Iterator[str]]
+"""What a piece of a corpus is learned as, given whether it is held out: itself changed, or several copies of it."""
+
 VALID = Figure("text without a fault", once="most of what it writes is well formed")
 
 
@@ -133,15 +136,27 @@ class Genre(ABC):
     def primes(self, text: str) -> list[str]:
         """Openings from which to let a model write, at most eight, taken from held-out text; never empty."""
 
-    def header(self, fields: Mapping[str, str]) -> str:
+    def header(self, fields: Mapping[str, str], *, titles: bool = True) -> str:
         """The opening of a piece that has what is asked for, of `meter`, `key` and `rhythm`: a prime.
 
+        `titles` says whether the model learned pieces with titles.
         Raises CorpusError where such pieces have none of these, ConfigError for a value that means nothing.
         """
-        del fields
+        del fields, titles
         raise CorpusError(
             f"only tunes have a metre, a key and a rhythm, and this run writes {self.title}",
             hint="use a run trained on tunes (abc-tunes has some), or open the text with --prime",
+        )
+
+    def rewriter(self, *, transpose: str, titles: bool, chords: bool) -> Rewriter:
+        """How pieces are changed before they are learned; the settings are those of `engine.config.DataConfig`.
+
+        Raises CorpusError where such pieces have no keys, titles or chord symbols, ConfigError for what is no key.
+        """
+        del transpose, titles, chords
+        raise CorpusError(
+            f"only tunes are transposed or lose their titles and chord symbols, and this text is {self.title}",
+            hint="leave out --transpose, --no-titles and --no-chords, or say that it is tunes: --genre abc_tunes",
         )
 
     @abstractmethod

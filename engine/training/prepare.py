@@ -27,6 +27,7 @@ from engine.config import DataConfig, ModelConfig, TrainConfig
 from engine.load import LoadedModel, open_model
 from engine.model import grow
 from engine.randomness import streams
+from engine.rewriting import rewritten
 from engine.tokenizers.base import Tokenizer
 from engine.tokens import TokenFile, fits, keep_tokens, learn_tokenizer
 from engine.tokens import prepare as prepare_tokens
@@ -109,14 +110,18 @@ def prepare(request: Request, *, note: Note = silent, progress: Progress | None 
     documents = data.documents == "on" or (data.documents == "auto" and genre.documents)
     if corpus.chars < SMALL_CHARS:
         say(f"advice: {corpus.chars:,} characters are few; 100 KB or more write better, 1 MB well")
-    tokenizer, old_ids = _tokenizer(corpus, data, parent)
+    text, cuts = corpus, None
+    if data.rewrites:
+        text, cuts = rewritten(corpus, data, genre, cache=cache, note=say, progress=progress)
+    tokenizer, old_ids = _tokenizer(text, data, parent)
     tokens = prepare_tokens(
-        corpus,
+        text,
         tokenizer,
         data,
         cache=cache,
         starts=genre.document_starts,
         document_mode=documents,
+        where=cuts,
         progress=progress,
     )
     say(_held_out(tokens, data))

@@ -33,6 +33,7 @@ def take(session: Session, state: TrainerState, *, all_lanes: carried.State) -> 
                 "vocab_size": session.settings.vocab_size,
                 "document_mode": session.documents,
                 "genre": session.settings.corpus.genre,
+                "titles": session.settings.data.titles,
                 "tokenizer": session.settings.data.tokenizer,
             }
         ),

@@ -14,9 +14,6 @@ from rnnstudio.tunes import source, tunes, written
 from tui.literal import literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from corpora.abc import Tune
     from corpora.abc.exporting import Exported
 
 EXAMPLE = "Example:  rnnstudio export tunes.abc --to mid,wav --out tunes"
@@ -85,27 +82,6 @@ def export(
         Literal["written", "once"],
         typer.Option(help="Play repeats, or each bar once", rich_help_panel="playing"),
     ] = "written",
-    book: Annotated[
-        Path | None,
-        typer.Option(
-            "--book",
-            metavar="FILE",
-            help="One ABC file for training instead of many",
-            rich_help_panel="front book",
-        ),
-    ] = None,
-    all_keys: Annotated[
-        bool,
-        typer.Option(
-            "--all-keys", help="In the book: each tune in all twelve keys", rich_help_panel="book"
-        ),
-    ] = False,
-    titles: Annotated[
-        bool, typer.Option(help="In the book: keep titles", rich_help_panel="book")
-    ] = True,
-    symbols: Annotated[
-        bool, typer.Option(help="In the book: keep chord symbols", rich_help_panel="book")
-    ] = True,
     swing: Annotated[
         bool, typer.Option("--swing", help="Swing the eighths", rich_help_panel="playing")
     ] = False,
@@ -148,7 +124,7 @@ def export(
     if best_of:
         found = written(
             where, runs_dir(runs), count=best_of, keep=keep, temperature=temperature, seed=seed, bars_exact=bars_exact,
-            fields={"M": meter, "R": rhythm},
+            fields={"meter": meter, "rhythm": rhythm},
         )  # fmt: skip
     elif meter or rhythm or bars_exact:
         raise UserError(
@@ -157,21 +133,6 @@ def export(
         )
     else:
         found = tunes(source(where, runs_dir(runs)).text)
-    if book is not None:
-        _write_book(
-            book,
-            found,
-            key=options.key,
-            all_keys=all_keys,
-            titles=titles,
-            symbols=symbols,
-            force=force,
-        )
-        return
-    if all_keys or not (titles and symbols):
-        raise UserError(
-            "--all-keys, --no-titles and --no-symbols make a book", hint="add --book FILE.abc"
-        )
     good = bad = refused = files = repaired = 0
     for done in write(found, out, options):
         bad += done.playing is None
@@ -194,37 +155,6 @@ def export(
     tune = "1 tune" if good == 1 else f"{good:,} tunes"
     typer.echo(
         f"{tune} exported{mended} to {literal(str(out))} ({files:,} files){spoiled}", err=True
-    )
-
-
-def _write_book(
-    path: Path,
-    found: Iterator[Tune],
-    *,
-    key: str,
-    all_keys: bool,
-    titles: bool,
-    symbols: bool,
-    force: bool,
-) -> None:
-    from checkpoints.files import reason, write_atomic
-    from corpora.abc.augmenting import book
-
-    if path.exists() and not force:
-        raise UserError(f"{path} exists already", hint="--force writes over it")
-    texts = list(book(found, key=key, all_keys=all_keys, titles=titles, symbols=symbols))
-    if not texts:
-        raise UserError(
-            "there is no tune to put into a book", hint="rnnstudio tune FILE shows what is there"
-        )
-    try:
-        write_atomic(path, "".join(texts))
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {reason(error)}") from None
-    typer.echo(literal(str(path)))
-    typer.echo(
-        f"{len(texts):,} tunes in one book; learn from it: rnnstudio train {literal(str(path))}",
-        err=True,
     )
 
 

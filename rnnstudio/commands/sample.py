@@ -150,7 +150,7 @@ def sample(
     if bars_exact:
         _check_music(loaded)
     if any(fields.values()):
-        prime = _genre(loaded).header(fields)
+        prime = _genre(loaded).header(fields, titles=loaded.titles)
     loaded.model.to(where)
     if length is None:
         length = 0 if until_document_end else LENGTH

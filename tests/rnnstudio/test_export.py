@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from checkpoints.errors import ConfigError, RunError, UserError
-from corpora.abc import perform, read_book
 from rnnstudio.cli import app
 from tests.corpora.abc.samples import DUET, JIG, WALTZ
 
@@ -86,33 +84,6 @@ def test_what_cannot_be_is_said(book: Path, arguments: list[str], error: type, s
     done = run.invoke(app, ["export", str(book), *arguments])
     assert isinstance(done.exception, error)
     assert says in str(done.exception) + done.exception.hint
-
-
-def test_a_book_for_training_in_all_keys(book: Path, tmp_path: Path) -> None:
-    path = tmp_path / "all.abc"
-    command = [
-        "export",
-        str(book),
-        "--book",
-        str(path),
-        "--all-keys",
-        "--no-titles",
-        "--no-symbols",
-    ]
-    assert run.invoke(app, command).exit_code == 0
-    tunes = list(read_book(path.read_text()))
-    assert len(tunes) == 3 * 12
-    assert len({tune.key.tonic_pitch for tune in tunes[:12]}) == 12
-    assert "T:" not in path.read_text()
-    assert '"' not in path.read_text().replace('name="', "").replace('er"', "")
-    first = [[n.pitch for n in perform(tune).parts[0].notes] for tune in tunes[:12]]
-    assert len({tuple(b - a for a, b in pairwise(pitches)) for pitches in first}) == 1
-    again = run.invoke(app, command)
-    assert isinstance(again.exception, UserError)
-    done = run.invoke(app, ["export", str(book), "--book", str(path), "--key", "C", "--force"])
-    assert done.exit_code == 0
-    assert {tune.key.tonic for tune in read_book(path.read_text())} == {"C"}
-    assert "T:The Test Bench" in path.read_text()
 
 
 def test_no_file_no_run_no_tune(tmp_path: Path) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 import rnnstudio
-from checkpoints.errors import ConfigError, RunError
+from checkpoints.errors import ConfigError, CorpusError, RunError
 from checkpoints.events import Ended, Event, Started
 from tests.cli import ROOT, verse
 
@@ -84,3 +85,30 @@ def test_a_fork_of_the_same_corpus_needs_no_corpus_named() -> None:
     run = rnnstudio.train(parent="verse@20", steps=5, threads=1, sample_length=0)
     assert run.name == "verse-2"
     assert rnnstudio.load(run).step == 5
+
+
+def test_tunes_are_learned_in_all_keys_and_a_resumed_run_never_knows_the_difference(
+    place: Path,
+) -> None:
+    tunes = [
+        f"X:{i}\nT:Tune {i}\nM:C\nL:1/8\nK:D\nDEF{'GAB'[i % 3]} A4|d8|]\n\n" for i in range(60)
+    ]
+    (place / "tunes.abc").write_text("".join(tunes))
+    asked = {"transpose": "all", "titles": False, "schedule": "constant", "threads": 1, **SMALL}
+    whole = rnnstudio.train("tunes.abc", steps=8, name="whole", **asked)
+    parted = rnnstudio.train("tunes.abc", steps=4, name="parted", **asked)
+    (place / "tunes.abc").unlink()  # the run has what it needs
+    rnnstudio.resume(parted, steps=8)
+    for name in ("model.safetensors", "optimizer.safetensors", "state.safetensors"):
+        one, two = ((run / "step-0000008" / name).read_bytes() for run in (whole, parted))
+        assert one == two
+    record = json.loads((whole / "run.json").read_text())
+    assert (record["data"]["transpose"], record["data"]["titles"]) == ("all", False)
+    (place / "tunes.abc").write_text("".join(tunes))
+    child = rnnstudio.train(
+        "tunes.abc", parent="whole", steps=2, name="child", threads=1, sample_length=0
+    )
+    assert json.loads((child / "run.json").read_text())["data"]["transpose"] == "all"
+    assert rnnstudio.load("whole").sample("X:1\n", length=20, seed=1)[0].text
+    with pytest.raises(CorpusError, match="only tunes are transposed"):
+        rnnstudio.train("verse.txt", steps=1, transpose="all", **SMALL)

@@ -49,8 +49,8 @@ class MUT1(Looped):
 
     def advance(self, inputs: tuple[Tensor, ...], h: Tensor) -> Tensor:
         z, r_x, h_x = inputs
-        r = (r_x + h @ self.w_hr.T).sigmoid()
-        return h + z * (((r * h) @ self.w_hh.T + h_x).tanh() - h)
+        r = torch.addmm(r_x, h, self.w_hr.T).sigmoid()
+        return h + z * (torch.addmm(h_x, r * h, self.w_hh.T).tanh() - h)
 
     def step(self, x: Tensor, state: LayerState) -> tuple[Tensor, LayerState]:
         (h,) = state

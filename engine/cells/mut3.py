@@ -45,9 +45,9 @@ class MUT3(Looped):
 
     def advance(self, inputs: tuple[Tensor, ...], h: Tensor) -> Tensor:
         z_x, r_x, h_x = inputs
-        z = (z_x + h.tanh() @ self.w_hz.T).sigmoid()
-        r = (r_x + h @ self.w_hr.T).sigmoid()
-        return h + z * (((r * h) @ self.w_hh.T + h_x).tanh() - h)
+        z = torch.addmm(z_x, h.tanh(), self.w_hz.T).sigmoid()
+        r = torch.addmm(r_x, h, self.w_hr.T).sigmoid()
+        return h + z * (torch.addmm(h_x, r * h, self.w_hh.T).tanh() - h)
 
     def step(self, x: Tensor, state: LayerState) -> tuple[Tensor, LayerState]:
         (h,) = state

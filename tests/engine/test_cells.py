@@ -79,7 +79,8 @@ def naive_rnn(w: Weights, x: Array, state: list[Array]) -> list[Array]:
 
 def naive_rnn_relu(w: Weights, x: Array, state: list[Array]) -> list[Array]:
     (h,) = state
-    return [np.minimum(np.maximum(w["w_xh"] @ x + w["w_hh"] @ h + w["b_h"], 0), 20)]
+    h = np.maximum(w["w_xh"] @ x + w["w_hh"] @ h + w["b_h"], 0)
+    return [h / max(1.0, float(np.sqrt((h**2).mean())))]
 
 
 def naive_mut1(w: Weights, x: Array, state: list[Array]) -> list[Array]:
@@ -233,24 +234,27 @@ def test_input_weights_start_at_the_scale_of_their_sizes(name: str) -> None:
             assert abs(float(p.detach().var()) * 144 / 2 - 1) < 0.1
 
 
-def test_relu_units_start_as_half_the_identity() -> None:
+def test_relu_units_start_as_the_identity_and_remember_to_the_bit() -> None:
     cell = cells.find("rnn_relu")(16, 64)
     cell.initialise(torch.Generator().manual_seed(8))
     h = torch.rand(2, 64)
-    _, (after,) = cell(torch.zeros(3, 2, 16), (h,))
-    torch.testing.assert_close(after, h / 8, rtol=0, atol=0)
+    _, (after,) = cell(torch.zeros(300, 2, 16), (h,))
+    torch.testing.assert_close(after, h, rtol=0, atol=0)
 
 
-def test_relu_units_never_grow_beyond_their_ceiling() -> None:
+def test_relu_units_never_grow_beyond_their_ceiling_and_keep_their_direction() -> None:
     """With a state carried over a whole corpus they otherwise overflow in the end."""
     cell = build("rnn_relu", 4, 6, jitter=2.0)
     x = torch.ones(200, 3, 4, dtype=torch.float64)
     with torch.no_grad():
         out, (h,) = cell(x, cell.initial_state(3, dtype=torch.float64))
-        _, (stepped,) = cell.step(x[0], (h,))
-    assert float(out.max()) == 20.0
-    assert float(stepped.max()) <= 20.0
+        stepped, _ = cell.step(x[0], (h,))
+        free = torch.relu(x[0] @ cell.w_xh.T + h @ cell.w_hh.T + cell.b_h)
+    rms = out.square().mean(dim=-1).sqrt()
+    assert float(rms.max()) == pytest.approx(1.0)
     assert float(out.min()) >= 0.0
+    assert float(free.square().mean(dim=-1).sqrt().min()) > 1.0
+    torch.testing.assert_close(torch.cosine_similarity(stepped, free), torch.ones(3).double())
 
 
 def test_lstm_starts_out_remembering() -> None:

@@ -23,7 +23,7 @@ from checkpoints.tensors import unpack
 from engine.training import keeping, snapshot, trainer
 from engine.training.prepare import Request, prepare
 from engine.training.run import Outcome, train_run
-from engine.training.safety import MAX_ROLLBACKS
+from engine.training.safety import MAX_ROLLBACKS, SPIKE_NATS
 from tests.cli import TINY, command, environment, rnnstudio, verse
 
 SETTINGS: dict[str, Any] = {
@@ -511,3 +511,19 @@ def test_a_damaged_record_says_what_still_works(
     with pytest.raises(RunError, match=r"run\.json") as caught:
         trained(run, resuming=True)
     assert f"rnnstudio sample {run.name};" in caught.value.hint
+
+
+def test_relu_units_that_start_as_the_identity_learn_500_steps_without_a_spike(
+    make_run: Callable[..., RunFolder],
+) -> None:
+    """The state is carried all the way: as published, with nothing to hold it, |h| had passed 10^9."""
+    outcome, heard = trained(make_run(cell="rnn_relu", steps=500, checkpoint_every=500))
+    assert outcome.end.reason == "done"
+    assert not [e for e in heard if isinstance(e, ev.Warned)]
+    steps = [e for e in outcome.run.events() if isinstance(e, ev.Step)]
+    assert sum(e.steps for e in steps) == 500
+    learned = [e for e in steps if e.step > 50]
+    assert max(e.loss_max for e in learned) < learned[0].loss_nats + SPIKE_NATS
+    assert steps[-1].loss_nats < steps[0].loss_nats / 2
+    carried = unpack(read_checkpoint(outcome.run.path / "step-0000500")["state.safetensors"])
+    assert 0 < float(carried["carried.0.0"].square().mean(dim=-1).sqrt().max()) <= 1.001

@@ -1,0 +1,85 @@
+"""Every cell's speed in training beside torch's fused LSTM: `python -m benchmarks.cells`.
+
+Forward and backward through a window of 64 tokens, two layers, one CPU thread. The cells take turns, so that a busy
+machine slows all alike; each keeps its least CPU time. The house rule: none takes 3 times as long as `lstm`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from engine import cells
+from engine.cells.base import Cell
+
+STEPS, LAYERS = 64, 2
+SIZES = ((64, 16), (128, 16), (192, 16), (256, 32))
+"""Units a layer, and lanes."""
+
+
+def compare(names: Sequence[str], *, hidden: int, lanes: int, rounds: int) -> list[dict[str, Any]]:
+    """For each cell its tokens per second and its time as a multiple of the LSTM's."""
+    rng = torch.Generator().manual_seed(0)
+    stacks = {name: [_made(name, hidden, rng) for _ in range(LAYERS)] for name in names}
+    x = torch.randn(STEPS, lanes, hidden, generator=rng, requires_grad=True)
+    least = dict.fromkeys(names, float("inf"))
+    for turn in range(rounds + 2):
+        for name, stack in stacks.items():
+            began = time.process_time()
+            _learn(stack, x)
+            if turn >= 2:  # the first ones lay out memory
+                least[name] = min(least[name], time.process_time() - began)
+    return [
+        {
+            "cell": name,
+            "hidden": hidden,
+            "lanes": lanes,
+            "tokens_per_s": round(STEPS * lanes / least[name]),
+            "times_lstm": round(least[name] / least["lstm"], 2),
+        }
+        for name in names
+    ]
+
+
+def _made(name: str, hidden: int, rng: torch.Generator) -> Cell:
+    cell = cells.find(name)(hidden, hidden)
+    cell.initialise(rng)
+    return cell
+
+
+def _learn(stack: Sequence[Cell], x: torch.Tensor) -> None:
+    out = x
+    for cell in stack:
+        out, _ = cell(out, cell.initial_state(x.shape[1]))
+    out.square().mean().backward()  # type: ignore[no-untyped-call]
+    for cell in stack:
+        cell.zero_grad()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    names = ["lstm", *(name for name in cells.names() if name != "lstm")]
+    for hidden, lanes in SIZES:
+        rows = compare(names, hidden=hidden, lanes=lanes, rounds=options.rounds)
+        if options.json:
+            for row in rows:
+                print(json.dumps(row), flush=True)
+            continue
+        print(f"\n{LAYERS} x {hidden}, {lanes} lanes x {STEPS}")
+        for row in rows:
+            print(
+                f"  {row['cell']:<10}{row['tokens_per_s']:>9,} tokens/s {row['times_lstm']:>6.2f} x"
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -91,6 +91,8 @@ class Validation(Event):
     protocol: str
     best: bool
     train_nats_per_token: float | None = None
+    dead_memory: float | None = None
+    """Share of units whose memory stands still while text is read (engine/gauges.py)."""
     seconds: float = 0.0
 
 

@@ -23,6 +23,8 @@ NATS_TO_BITS = 1.4426950408889634
 PLAIN_PROGRESS_S = 10.0
 # How often the line about reading rewrites itself.
 REWRITE_S = 0.1
+# From this share of dead memory on it is worth a word.
+MUCH_DEAD = 0.1
 
 
 class JsonLines:
@@ -142,12 +144,14 @@ class Narrator:
     def _show_validation(self, e: ev.Validation) -> None:
         self._validation = f"val {e.nats_per_char:.3f} nats/char ({e.bits_per_char:.2f} bits)"
         mark = "  best so far" if e.best else ""
+        dead = e.dead_memory or 0.0
         self._line(
             Text.assemble(
                 (f"step {e.step:,}", "bold"),
                 f"  held-out {e.nats_per_char:.4f} nats/char = {e.bits_per_char:.3f} bits/char",
                 (mark, "green"),
                 (f"  [{e.protocol}]", "dim"),
+                (f"  {dead:.0%} of the memory is dead" if dead >= MUCH_DEAD else "", "yellow"),
             )
         )
 

@@ -52,6 +52,10 @@ class Cell(nn.Module, ABC):
     def step(self, x: Tensor, state: LayerState) -> tuple[Tensor, LayerState]:
         """Inputs (B, I) to outputs (B, H) and the next state, by the equations."""
 
+    def memory(self, state: LayerState) -> Tensor:
+        """What the layer remembers (B, H), each unit within -1 to 1 or near it: h, or tanh c where there is a c."""
+        return state[0] if self.state_tensors == 1 else state[1].tanh()
+
     def initial_state(
         self,
         lanes: int,

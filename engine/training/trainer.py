@@ -26,6 +26,7 @@ from corpora.judging import Judge
 from engine import schedules
 from engine import state as carried
 from engine.devices import autocast
+from engine.gauges import dead_memory
 from engine.optimizers import clip
 from engine.training import looks, snapshot
 from engine.training.budget import Budget, Speedometer, Stopwatch
@@ -223,6 +224,7 @@ class Trainer:
             found = looks.validate(
                 session.model, session.tokenizer, session.tokens.valid, documents=session.documents
             )
+            dead = dead_memory(session.model, session.tokens.valid.tokens)
         if found is None:
             return None
         if not math.isfinite(found.nats_per_char):  # the next steps will take the run back
@@ -256,6 +258,7 @@ class Trainer:
                 protocol=found.protocol,
                 best=better,
                 train_nats_per_token=state.loss_average,
+                dead_memory=None if dead is None else round(dead, 4),
                 seconds=round(found.seconds, 3),
             )
         )

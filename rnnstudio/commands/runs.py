@@ -85,7 +85,12 @@ def show(
             "record": folder.record(),
             "checkpoints": checkpoints,
             "validation": [
-                {"step": e.step, "nats_per_char": e.nats_per_char, "protocol": e.protocol}
+                {
+                    "step": e.step,
+                    "nats_per_char": e.nats_per_char,
+                    "protocol": e.protocol,
+                    "dead_memory": e.dead_memory,
+                }
                 for e in validations
             ],
             "size_bytes": folder.size_bytes(),
@@ -98,9 +103,10 @@ def show(
         typer.echo("\ntraining loss, nats per token")
         typer.echo(ascii_curve(losses))
     if validations:
-        typer.echo("\nheld-out, nats per character")
+        typer.echo("\nheld-out, nats per character, and the share of units whose memory is dead")
         for e in validations:
-            typer.echo(f"  {e.step:>9,}  {e.nats_per_char:.4f}{'  best' if e.best else ''}")
+            dead = f"{e.dead_memory:>6.1%}" if e.dead_memory is not None else "     -"
+            typer.echo(f"  {e.step:>9,}  {e.nats_per_char:.4f}  {dead}{'  best' if e.best else ''}")
     typer.echo("\ncheckpoints: " + (", ".join(str(c["step"]) for c in checkpoints) or "none yet"))
     for sample in written:
         typer.echo(

@@ -58,6 +58,9 @@ def test_runs_list_and_show(place: Path) -> None:
     assert 120 in [c["step"] for c in shown["checkpoints"]]
     plain = rnnstudio("runs", "show", "small", cwd=place).out
     assert "training loss" in plain
+    looked = shown["validation"]
+    assert all(0 <= look["dead_memory"] <= 1 for look in looked)
+    assert f"{looked[-1]['dead_memory']:.1%}" in plain
     assert "\x1b" not in plain
 
 

@@ -107,3 +107,14 @@ def test_json_lines_are_the_log_itself() -> None:
 )
 def test_durations(seconds: float | None, said: str) -> None:
     assert duration(seconds) == said
+
+
+@pytest.mark.parametrize(("dead", "said"), [(0.5, True), (0.02, False), (None, False)])
+def test_much_dead_memory_is_worth_a_word(dead: float | None, said: bool) -> None:
+    look = ev.Validation(
+        step=9, nats_per_token=2.0, nats_per_char=2.0, bits_per_char=2.9, chars=100, tokens=100, protocol="carried",
+        best=True, dead_memory=dead,
+    )  # fmt: skip
+    _, err = told(look)
+    assert ("50% of the memory is dead" in err) is said
+    assert ("dead" in err) is said

@@ -1,4 +1,4 @@
-"""Our reading of music21's ABC tunes against abc2midi's: `python benchmarks/abc_oracle.py [--limit N] [--show K]`.
+"""Our reading of music21's ABC tunes against abc2midi's: `python -m benchmarks abc_oracle [--limit N] [--show K]`.
 
 abc2midi (Debian's `abcmidi`) reads each tune with its graces, ornaments, decorations, chord symbols and rhythm field
 taken out, since at its defaults it plays them; ours reads the tune as it stands. A tune agrees when both have as many
@@ -11,7 +11,6 @@ import argparse
 import itertools
 import re
 import subprocess
-import sys
 import tempfile
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -98,12 +97,13 @@ def difference(a: list[Sounding], b: list[Sounding]) -> str:
     return "" if len(a) == len(b) else f"{len(a)} notes, abc2midi {len(b)}"
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+def main(arguments: list[str]) -> int:
+    """Measure, print, and give the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks abc_oracle", description=__doc__)
     parser.add_argument("--limit", type=int, default=0, help="tunes at most")
     parser.add_argument("--only", default="", help="files whose path has this in it")
     parser.add_argument("--show", type=int, default=10, help="disagreements to print of each cause")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     causes: Counter[str] = Counter()
     shown: dict[str, list[str]] = defaultdict(list)
     total = agree = 0
@@ -233,7 +233,3 @@ def broken_unequal(tune: Tune) -> bool:
                 if long.duration != short.duration * ratio or b.broken:
                     return True
     return False
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""Every cell's speed in training beside torch's fused LSTM: `python -m benchmarks.cells`.
+"""Every cell's speed in training beside torch's fused LSTM: `python -m benchmarks cells`.
 
 Forward and backward through a window of 64 tokens, two layers, one CPU thread. The cells take turns, so that a busy
 machine slows all alike; each keeps its least CPU time. The house rule: none takes 3 times as long as `lstm`.
@@ -6,14 +6,13 @@ machine slows all alike; each keeps its least CPU time. The house rule: none tak
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 
+from benchmarks import report
 from engine import cells
 from engine.cells.base import Cell
 
@@ -61,25 +60,15 @@ def _learn(stack: Sequence[Cell], x: torch.Tensor) -> None:
         cell.zero_grad()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def main(arguments: list[str]) -> int:
+    """Measure every cell at every size; prints a table."""
+    parser = report.arguments(__doc__, "cells")
     parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    args = parser.parse_args(arguments)
     torch.set_num_threads(1)
     names = ["lstm", *(name for name in cells.names() if name != "lstm")]
+    rows: list[dict[str, Any]] = []
     for hidden, lanes in SIZES:
-        rows = compare(names, hidden=hidden, lanes=lanes, rounds=options.rounds)
-        if options.json:
-            for row in rows:
-                print(json.dumps(row), flush=True)
-            continue
-        print(f"\n{LAYERS} x {hidden}, {lanes} lanes x {STEPS}")
-        for row in rows:
-            print(
-                f"  {row['cell']:<10}{row['tokens_per_s']:>9,} tokens/s {row['times_lstm']:>6.2f} x"
-            )
-
-
-if __name__ == "__main__":
-    main()
+        rows += compare(names, hidden=hidden, lanes=lanes, rounds=args.rounds)
+    report.publish("cells", rows, args.json, layers=LAYERS, steps=STEPS)
+    return 0

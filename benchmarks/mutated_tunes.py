@@ -1,4 +1,4 @@
-"""A campaign of damaged tunes: `python benchmarks/mutated_tunes.py [--count 20000] [--seed 1]`.
+"""A campaign of damaged tunes: `python -m benchmarks mutated_tunes [--count 20000] [--seed 1]`.
 
 Tunes of music21 with characters deleted, changed, inserted or swapped, lines dropped or doubled, or cut anywhere are
 read, unfolded and written as MIDI and as ABC. Counted as failures: an exception, more than a second, a MIDI file that
@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import io
 import random
-import sys
 import time
 
 import mido
@@ -128,11 +127,12 @@ def spoiled_bars(texts: list[str], rng: random.Random) -> tuple[int, int, list[s
     return total, kept, lost
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+def main(arguments: list[str]) -> int:
+    """Measure, print, and give the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks mutated_tunes", description=__doc__)
     parser.add_argument("--count", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     rng = random.Random(args.seed)
     sources = [
         tune.source
@@ -156,7 +156,3 @@ def main() -> int:
     for text in lost[:5]:
         print(repr(text))
     return 1 if failures or kept < total else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

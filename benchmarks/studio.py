@@ -1,6 +1,6 @@
 """How fast the studio is: first screen, key presses, and a run of 100,000 logged steps and 500 checkpoints.
 
-python benchmarks/studio.py
+python -m benchmarks studio
 """
 
 from __future__ import annotations
@@ -9,16 +9,14 @@ import asyncio
 import json
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from tests.tui import recorded  # noqa: E402
-from tests.tui.terminal import Terminal  # noqa: E402
+from checkpoints import events as ev
+from tests.tui import recorded
+from tests.tui.terminal import Terminal
+from tui.app import Studio
 
 
 def first_screen(folder: Path) -> float:
@@ -31,8 +29,6 @@ def first_screen(folder: Path) -> float:
 
 def long_run(runs: Path) -> Path:
     path = recorded.make_run(runs, "long", [recorded.started(steps=100_000)])
-    from checkpoints import events as ev
-
     step = json.loads(ev.encode(recorded.step_event(10, 100_000)))
     with (path / "events.jsonl").open("a", encoding="utf-8") as log:
         for i in range(1, 100_001):
@@ -45,8 +41,6 @@ def long_run(runs: Path) -> Path:
 
 async def opening_and_keys(runs: Path, path: Path) -> tuple[float, list[float]]:
     """Seconds until the long run is read whole, and milliseconds from a key press to its effect, idle."""
-    from tui.app import Studio
-
     app = Studio(runs, settings_path=runs / "settings.json")
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.pause(3.0)  # the list at home has been read
@@ -66,7 +60,9 @@ async def opening_and_keys(runs: Path, path: Path) -> tuple[float, list[float]]:
         return opened, taken
 
 
-def main() -> None:
+def main(arguments: list[str]) -> int:
+    """Measure and print."""
+    del arguments
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "runs").mkdir()
@@ -83,7 +79,4 @@ def main() -> None:
         )
     load = subprocess.run(["uptime"], capture_output=True, text=True, check=False).stdout.strip()
     print(load)
-
-
-if __name__ == "__main__":
-    main()
+    return 0

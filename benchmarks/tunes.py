@@ -1,4 +1,4 @@
-"""Every ABC tune that music21 installs, exported to MIDI: `python benchmarks/tunes.py [--only PART]`.
+"""Every ABC tune that music21 installs, exported to MIDI: `python -m benchmarks tunes [--only PART]`.
 
 Prints tunes a second (reading, unfolding, writing MIDI to memory; one thread), failures, the longest tune and the
 process's peak memory. A failure is an exception, a tune without a note, or a MIDI file that mido cannot read back.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import io
 import resource
-import sys
 import time
 
 import mido
@@ -19,11 +18,12 @@ from corpora.abc.midi import write_midi
 from corpora.abc.tunebooks import installed_tunebooks
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+def main(arguments: list[str]) -> int:
+    """Measure, print, and give the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks tunes", description=__doc__)
     parser.add_argument("--only", default="", help="files whose path has this in it")
     parser.add_argument("--check", type=int, default=10, help="read back each n-th MIDI file")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     tunes = failures = 0
     seconds = longest = slowest = 0.0
     for path in installed_tunebooks():
@@ -59,7 +59,3 @@ def main() -> int:
         f"slowest {slowest * 1000:.0f} ms; longest tune {longest:.0f} s; peak memory {memory:.0f} MB"
     )
     return 1 if failures else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

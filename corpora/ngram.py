@@ -25,13 +25,15 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
-def nats_per_char(training: str, judged: str, *, order: int = ORDER) -> float:
+def nats_per_char(
+    training: str, judged: str, *, order: int = ORDER, judged_chars: int = JUDGED_CHARS
+) -> float:
     """The mean surprise of the judged text's characters under a model of the training text; nan of nothing.
 
-    The first `JUDGED_CHARS` characters are judged, each after as many of those before it as there are, by the counts
+    The first `judged_chars` characters are judged, each after as many of those before it as there are, by the counts
     of the training text's last `TRAINING_CHARS` characters.
     """
-    known, asked_for = _codes(training[-TRAINING_CHARS:]), _codes(judged[:JUDGED_CHARS])
+    known, asked_for = _codes(training[-TRAINING_CHARS:]), _codes(judged[:judged_chars])
     if not len(asked_for):
         return float("nan")
     alphabet, codes = np.unique(np.concatenate((known, asked_for)), return_inverse=True)

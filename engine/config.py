@@ -206,7 +206,7 @@ class TrainConfig:
     """Stop after this many validations without a better one; 0 never stops early."""
 
     precision: Literal["auto", "float32", "bf16"] = "auto"
-    """Arithmetic: auto takes bf16 on CUDA cards that have it, float32 elsewhere."""
+    """Arithmetic: auto takes bf16 where the GPU, or the CPU for lstm, has units for it, float32 elsewhere."""
 
     checkpoint_every: int = 0
     """Steps between checkpoints with validation and samples; 0: log-spaced (100, 300, 500, 700, 1200, 2000 ...)."""

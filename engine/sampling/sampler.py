@@ -6,21 +6,16 @@ What a seed writes depends on the model, the prime and the settings alone, never
 - the model always computes `lanes` rows at once, padded where fewer texts are left, because a row computed in a
   product of another shape may differ in its last bit, and one bit can become another word later.
 
-On the CPU `lanes` is 1: each text is then computed all by itself, and a single one, the common case, is fastest.
-Measured for the network alone on one core, tokens a second of all texts together (of one text alone):
-
-    lanes                1                4                8
-    lstm 2x192  11,400 (11,400)   24,000 (6,000)   36,000 (4,600)
-    lstm 3x512   1,400  (1,400)    1,600   (400)    2,700   (330)
+On the CPU `lanes` is 1: each text is then computed all by itself (`packed.py`), and a single one, the common case, is
+fastest. In products of more rows all texts together would be written faster, but one alone four to eight times slower.
 
 On an accelerator a step takes about the same time for 1 text and for 64, so `lanes` is 64 there.
 """
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -28,7 +23,7 @@ from torch import Tensor
 from checkpoints.errors import RnnStudioError
 from engine.config import SampleConfig
 from engine.model import Model
-from engine.sampling import filters
+from engine.sampling import filters, packed
 from engine.sampling.prime import prime_ids, read
 from engine.sampling.stream import Piece, Request, Sample, Stream
 from engine.state import State
@@ -52,11 +47,12 @@ class Sampler:
     def __init__(
         self, model: Model, tokenizer: Tokenizer, *, documents: bool, lanes: int = 0
     ) -> None:
+        self.model = model
         self.tokenizer = tokenizer
         self.documents = documents
         on_cpu = model.device.type == "cpu"
         self.lanes = lanes or (1 if on_cpu else ACCELERATOR_LANES)
-        self.model = _laid_out_for_steps(model) if on_cpu else model
+        self._packed = packed.pack(model) if on_cpu and self.lanes == 1 else None
         self._allowed = torch.zeros(model.vocab_size, dtype=torch.float64)
         if not documents:
             self._allowed[tokenizer.document_end] = -math.inf
@@ -107,14 +103,11 @@ class Sampler:
         config = streams[0].request.config
         begun = [self._begin(s.request.prime, primes) for s in streams]
         begun += begun[:1] * (self.lanes - len(begun))  # padding
-        state = tuple(
-            tuple(torch.cat(parts) for parts in zip(*layers, strict=True))
-            for layers in zip(*(state for state, _ in begun), strict=True)
-        )
+        network = self._network([state for state, _ in begun])
         tokens = torch.tensor([token for _, token in begun])
         rows: list[Stream | None] = [*streams, *[None] * (self.lanes - len(streams))]
         while any(rows):
-            tokens, nats, state = self._step(tokens, state, config, rows)
+            tokens, nats = self._draw(network(tokens), config, rows)
             items: Items = []
             for row, (stream, token) in enumerate(zip(rows, tokens.tolist(), strict=True)):
                 if stream is None:
@@ -134,12 +127,29 @@ class Sampler:
             primes[prime] = read(self.model, ids[:-1], self.model.initial_state(1)), int(ids[-1])
         return primes[prime]
 
+    def _network(self, states: list[State]) -> Callable[[Tensor], Tensor]:
+        """From the last token (B,) of each row to the logits (B, V) of its next one, going on from these states."""
+        if self._packed is not None:
+            text = self._packed.begin(states[0])
+            return lambda tokens: text.step(int(tokens))
+        state = tuple(
+            tuple(torch.cat(parts) for parts in zip(*layers, strict=True))
+            for layers in zip(*states, strict=True)
+        )
+
+        @torch.inference_mode()
+        def step(tokens: Tensor) -> Tensor:
+            nonlocal state
+            logits, state = self.model.step(tokens.to(self.model.device), state)
+            return logits
+
+        return step
+
     @torch.inference_mode()
-    def _step(
-        self, tokens: Tensor, state: State, config: SampleConfig, streams: list[Stream | None]
-    ) -> tuple[Tensor, list[float], State]:
-        """The next token (B,) of each row, its surprise under the unfiltered model, and the next state."""
-        logits, state = self.model.step(tokens.to(self.model.device), state)
+    def _draw(
+        self, logits: Tensor, config: SampleConfig, streams: list[Stream | None]
+    ) -> tuple[Tensor, list[float]]:
+        """The next token (B,) of each row and its surprise under the unfiltered model."""
         own = torch.log_softmax(logits.cpu().double(), dim=-1)  # (B, V)
         allowed = own if self.documents else torch.log_softmax(own + self._allowed, dim=-1)
         for row, stream in enumerate(streams):
@@ -162,16 +172,4 @@ class Sampler:
                 "the model's output is not a number: its weights are damaged or training diverged",
                 hint="use an earlier checkpoint: rnnstudio runs show RUN lists them",
             )
-        return tokens, nats, state
-
-
-def _laid_out_for_steps(model: Model) -> Model:
-    """A copy whose matrices lie in memory column by column, as a product with one row wants to read them.
-
-    A step of lstm 3x512 takes 0.7 ms instead of 1.6, of lstm 2x192 0.09 instead of 0.1.
-    """
-    fast = copy.deepcopy(model).requires_grad_(False)
-    for weight in fast.parameters():
-        if weight.dim() == 2:
-            weight.data = weight.data.t().contiguous().t()
-    return fast
+        return tokens, nats

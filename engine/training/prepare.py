@@ -6,6 +6,7 @@ Every choice that was left open is made here, once, and told; `run.json` then ho
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -38,6 +39,7 @@ from engine.training.session import CACHE, TOKENIZER_FOLDER
 from engine.training.settings import CorpusRecord, RunSettings, steps_per_event
 
 Note = Callable[[str], None]
+Clock = Callable[[], float]
 Progress = Callable[[int, int | None], None]
 C = TypeVar("C", DataConfig, ModelConfig, TrainConfig)
 
@@ -86,8 +88,16 @@ class Prepared:
     weights: dict[str, Tensor] | None = None
 
 
-def prepare(request: Request, *, note: Note = silent, progress: Progress | None = None) -> Prepared:
+def prepare(
+    request: Request,
+    *,
+    note: Note = silent,
+    progress: Progress | None = None,
+    clock: Clock = time.perf_counter,
+) -> Prepared:
     """Make the run. `note` hears each finding and choice as it is made; they come back as `notes` too.
+
+    `clock` (seconds) is the one that minutes are counted by, to know what fits into them.
 
     Raises CorpusError for text that cannot be read or is too small, ConfigError for settings that cannot be, RunError
     where the folder cannot be made.
@@ -144,6 +154,7 @@ def prepare(request: Request, *, note: Note = silent, progress: Progress | None 
         threads,
         parent is not None,
         say,
+        clock,
     )
     if odd := optimizers.warn_if_odd(training.lr, training.optimizer):
         say(odd)
@@ -310,6 +321,7 @@ def _fit_to_budget(
     threads: int,
     fixed: bool,
     note: Note,
+    clock: Clock,
 ) -> tuple[ModelConfig, TrainConfig, int]:
     """With a budget of minutes, measure the machine and let model and threads fit; a recipe stays as it is."""
     if not training.minutes or request.like:
@@ -325,6 +337,7 @@ def _fit_to_budget(
             vocab_size=vocab_size,
             device=device,
             threads=(threads, 1) if alone else (threads,),
+            clock=clock,
         )
     chosen, training, why = plan.choose(
         model,

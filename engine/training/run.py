@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -66,13 +67,16 @@ def train_run(
     threads: int = 0,
     notes: Iterable[str] = (),
     weights: Mapping[str, torch.Tensor] | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Outcome:
     """Train until the budget is spent or someone asks to stop; every event goes to the log and to `hear`.
 
     `budget` (steps, epochs, minutes) replaces the run's own from here on. `weights` replace the new run's first ones
-    (a fork). Raises RunError if another process trains the run or it is finished: then nothing was begun, and the log
-    stays as it is. Raises RunStopped if it gave up, ConfigError if memory ran out; then the log has an end event and
-    the newest checkpoint is whole.
+    (a fork). `clock` (seconds) counts the budget's minutes.
+
+    Raises RunError if another process trains the run or it is finished: then nothing was begun, and the log stays as it
+    is. Raises RunStopped if it gave up, ConfigError if memory ran out; then the log has an end event and the newest
+    checkpoint is whole.
     """
     settings = RunSettings.from_json(run.record(), where=str(run.path / "run.json"))
     settings = _overruled(settings, budget or {}, device=device, threads=threads)
@@ -105,7 +109,7 @@ def train_run(
                     session,
                     state,
                     tell=voice.tell,
-                    make_steering=_steering(session, interrupts, voice.tell)
+                    make_steering=_steering(session, interrupts, voice.tell, clock)
                     if world.leads
                     else None,
                     saved_at=saved_at,
@@ -202,7 +206,10 @@ def _started(session: Session) -> ev.Started:
 
 
 def _steering(
-    session: Session, interrupts: Interrupts, tell: Callable[[ev.Event], None]
+    session: Session,
+    interrupts: Interrupts,
+    tell: Callable[[ev.Event], None],
+    clock: Callable[[], float],
 ) -> Callable[[Budget, Stopwatch], Steering]:
     training = session.settings.training
 
@@ -215,6 +222,7 @@ def _steering(
             interrupts=interrupts,
             safety_seconds=training.checkpoint_seconds,
             tell=tell,
+            clock=clock,
         )
 
     return make

@@ -74,7 +74,8 @@ class Trainer:
         self._judge: Judge | None = None
         self._speed = Speedometer()
         self._share = session.world.lanes(training.lanes)
-        self._autocast = autocast(session.world.device, training.precision)
+        cell = session.settings.model.cell
+        self._autocast = autocast(session.world.device, training.precision, cell)
         train = session.tokens.train
         self._chars_per_token = train.chars / max(1, len(train.tokens))
 

@@ -97,19 +97,25 @@ def test_usable_cores_are_some_of_the_machines() -> None:
     assert 1 <= devices.usable_cores() <= (os.cpu_count() or 1)
 
 
-def test_bf16_only_where_asked_for_on_the_cpu() -> None:
-    def product_type(precision: str) -> torch.dtype:
-        with devices.autocast(torch.device("cpu"), precision):
+@pytest.mark.parametrize("units", [True, False])
+def test_bf16_on_a_cpu_with_units_for_it_is_for_the_lstm(
+    units: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devices, "_cpu_has_bf16", lambda: units)
+
+    def product_type(precision: str, cell: str) -> torch.dtype:
+        with devices.autocast(torch.device("cpu"), precision, cell):
             return (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
 
-    assert product_type("auto") == torch.float32
-    assert product_type("float32") == torch.float32
-    assert product_type("bf16") == torch.bfloat16
+    assert product_type("auto", "lstm") == (torch.bfloat16 if units else torch.float32)
+    assert product_type("auto", "gru") == torch.float32
+    assert product_type("float32", "lstm") == torch.float32
+    assert product_type("bf16", "gru") == torch.bfloat16
 
 
 def test_the_context_can_be_entered_again_and_again() -> None:
     for precision in ("auto", "bf16"):
-        context = devices.autocast(torch.device("cpu"), precision)
+        context = devices.autocast(torch.device("cpu"), precision, "lstm")
         for _ in range(2):
             with context:
                 pass

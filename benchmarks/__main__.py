@@ -1,0 +1,42 @@
+"""`python -m benchmarks NAME [options]`: runs one benchmark; without a name it lists them."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Mapping
+
+# Name and what it answers; the module of that name has `main(arguments) -> exit code`.
+BENCHMARKS: Mapping[str, str] = {
+    "throughput": "training against the loop everyone writes, and against the machine's matrix product",
+    "sampler": "writing against a loop that calls nn.LSTM for each character",
+    "cells": "every cell's training speed against torch's fused LSTM",
+    "quality": "nats/char after so many minutes, against other people's recipes",
+    "generality": "the same defaults on several kinds of text, against n-grams",
+    "startup": "how soon there is something to see, and how much memory it takes",
+    "visualizing": "the cross-entropies of 'Visualizing and Understanding Recurrent Networks'",
+    "studio": "first screen, key presses, a log of 100,000 steps",
+    "tunes": "every installed ABC tune to MIDI",
+    "mutated_tunes": "a campaign of damaged tunes",
+    "abc_oracle": "our reading of tunes against abc2midi's",
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Run the benchmark that the first argument names with the others; the exit code."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(__doc__, "\n")
+        for name, about in BENCHMARKS.items():
+            print(f"  {name:14} {about}")
+        return 0
+    name, *rest = arguments
+    if name not in BENCHMARKS:
+        print(
+            f"there is no benchmark {name!r}: use one of {', '.join(BENCHMARKS)}", file=sys.stderr
+        )
+        return 2
+    return int(importlib.import_module(f"benchmarks.{name}").main(rest))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

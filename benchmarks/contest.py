@@ -1,0 +1,218 @@
+"""The same text, the same minutes, the same judge: ours and an opponent, each trained for a budget and then read.
+
+Time is counted while training alone: neither tokenizing nor the final reading is, but what ours does along the way
+(log, validations, checkpoints) is. By `cpu` it is this process's own CPU time, on one thread: that can be compared on a
+machine that others use too.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from benchmarks.opponents.base import Opponent
+from checkpoints import events as ev
+from engine.config import DataConfig, ModelConfig, TrainConfig
+from engine.load import open_model
+from engine.training.prepare import Request, prepare
+from engine.training.run import train_run
+
+CLOCKS: Mapping[str, Callable[[], float]] = {"wall": time.monotonic, "cpu": time.process_time}
+HELD_OUT = 0.1
+WINDOW = 256
+
+
+class Reader(Protocol):
+    """What can be judged: ours and the opponents alike."""
+
+    def initial_state(self, lanes: int) -> Any: ...
+
+    def __call__(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A corpus, its last tenth held out, as nanoGPT does. The path holds all of it and nothing else."""
+
+    path: Path
+    whole: str
+
+    @property
+    def train(self) -> str:
+        return self.whole[: self._border]
+
+    @property
+    def valid(self) -> str:
+        return self.whole[self._border :]
+
+    @property
+    def _border(self) -> int:
+        return int(len(self.whole) * (1 - HELD_OUT))
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How an entrant did. The losses are nats per character of the held-out text."""
+
+    name: str
+    carried: float | None
+    """One pass with the state carried all the way; None for what has no state."""
+    windows: float
+    """Windows of 256 (or the longest it can read) without earlier context."""
+    training_loss: float
+    epochs: float
+    steps: int
+    chars_per_s: float
+    parameters: int
+    about: str
+
+    def row(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+def read_text(path: Path, folder: Path, *, part: str = "whole", most_chars: int = 0) -> Text:
+    """The corpus at `path`. `part` "tuning" leaves its last tenth away, so that what is tuned never saw it."""
+    whole = path.read_text(encoding="utf-8").replace("\r\n", "\n")
+    whole = whole[:most_chars] if most_chars else whole
+    if part == "tuning":
+        whole = whole[: int(len(whole) * (1 - HELD_OUT))]
+    own = folder / path.name
+    own.write_text(whole, encoding="utf-8")
+    return Text(own, whole)
+
+
+def ours(
+    text: Text,
+    *,
+    minutes: float,
+    clock: str = "wall",
+    threads: int = 1,
+    seed: int = 1,
+    name: str = "rnnstudio",
+    given: Mapping[str, Any] | None = None,
+    like: str = "",
+) -> Score:
+    """The program as a person runs it: `rnnstudio train TEXT --minutes N --split nanogpt`, with everything on."""
+    tick = CLOCKS[clock]
+    with tempfile.TemporaryDirectory() as scratch:
+        request = Request(
+            corpus=(str(text.path),),
+            runs=Path(scratch),
+            name="run",
+            given={"minutes": minutes, "split": "nanogpt", "seed": seed, **(given or {})},
+            like=like,
+            threads=threads,
+            device="cpu",
+        )
+        ready = prepare(request, clock=tick)
+        outcome = train_run(ready.run, clock=tick, notes=ready.notes)
+        # Whoever trains keeps the best checkpoint; by the held-out text, so what is compared here is the last one.
+        loaded = open_model(ready.run.checkpoint("last"))
+        record = ready.run.record()
+        steps = [e for e in ready.run.events() if isinstance(e, ev.Step)]
+    settings = record["model"]
+    training = record["training"]
+    ids = torch.from_numpy(loaded.tokenizer.encode(text.valid).astype("int64"))
+    carried, windows = judge(loaded.model, ids, chars=len(text.valid), window=WINDOW)
+    tokens = steps[-1].tokens if steps else 0
+    return Score(
+        name=name,
+        carried=carried,
+        windows=windows,
+        training_loss=steps[-1].loss_nats if steps else math.nan,
+        epochs=steps[-1].epoch if steps else 0.0,
+        steps=outcome.end.step,
+        chars_per_s=tokens / max(outcome.end.seconds, 1e-9),
+        parameters=loaded.model.parameter_count,
+        about=(
+            f"{settings['num_layers']}x{settings['hidden_size']} {settings['cell']}, {training['optimizer']} "
+            f"{training['lr']:g}, {training['lanes']}x{training['bptt']}, dropout {settings['dropout']:g}"
+        ),
+    )
+
+
+def theirs(
+    opponent: type[Opponent],
+    text: Text,
+    *,
+    minutes: float,
+    clock: str = "wall",
+    threads: int = 1,
+    seed: int = 1,
+) -> Score:
+    """An opponent by its own recipe."""
+    torch.set_num_threads(threads)
+    torch.manual_seed(seed)
+    alphabet = {c: i for i, c in enumerate(sorted(set(text.whole)))}
+    train, valid = (torch.tensor([alphabet[c] for c in part]) for part in (text.train, text.valid))
+    model = opponent(train, valid, len(alphabet))
+    tick, budget = CLOCKS[clock], minutes * 60
+    began, steps, average, spent = tick(), 0, math.nan, 0.0
+    while spent < budget:
+        loss = model.step(spent / budget)
+        average = loss if math.isnan(average) else 0.99 * average + 0.01 * loss
+        steps += 1
+        spent = tick() - began
+    carried, windows = judge(
+        model.eval(), valid, chars=len(valid), window=min(WINDOW, model.window)
+    )
+    return Score(
+        name=model.name,
+        carried=carried if model.carries else None,
+        windows=windows,
+        training_loss=average,
+        epochs=model.epoch,
+        steps=steps,
+        chars_per_s=model.tokens_read / spent,
+        parameters=sum(p.numel() for p in model.parameters()),
+        about=model.about
+        + (f"; read in windows of {model.window}" if model.window < WINDOW else ""),
+    )
+
+
+@torch.inference_mode()
+def judge(model: Reader, tokens: Tensor, *, chars: int, window: int) -> tuple[float, float]:
+    """Nats per character of `tokens` (N,) after the first: carried in one lane, and by windows from a state of zero."""
+    inputs, targets = tokens[:-1], tokens[1:]
+    carried, state = 0.0, model.initial_state(1)
+    # A transformer has no state: for it this is a reading by windows once more, and nobody shows it.
+    for start in range(0, len(inputs), window):
+        logits, state = model(inputs[start : start + window, None], state)
+        carried += _nats(logits, targets[start : start + window, None])
+    whole = len(inputs) // window * window
+    columns = [x[:whole].view(-1, window).t() for x in (inputs, targets)]
+    windows = 0.0
+    for lane in range(0, whole // window, 64):
+        x, y = (column[:, lane : lane + 64] for column in columns)
+        logits, _ = model(x, model.initial_state(x.shape[1]))
+        windows += _nats(logits, y)
+    share = chars / len(tokens)
+    return carried / len(inputs) / share, windows / max(whole, 1) / share
+
+
+def _nats(logits: Tensor, targets: Tensor) -> float:
+    return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum").double().item()
+
+
+def setting(text: str) -> tuple[str, Any]:
+    """`NAME=VALUE` as a field of the configurations and a value of its type. Raises ValueError."""
+    name, _, value = text.partition("=")
+    kinds: dict[str, Any] = {
+        f.name: type(f.default)
+        for config in (DataConfig, ModelConfig, TrainConfig)
+        for f in dataclasses.fields(config)
+    }
+    if name not in kinds:
+        raise ValueError(f"there is no setting {name!r}")
+    read: Callable[[str], Any] = (lambda v: v == "True") if kinds[name] is bool else kinds[name]
+    return name, read(value)

@@ -1,0 +1,121 @@
+"""minGRU and minLSTM (Feng et al. 2024, "Were RNNs all we needed?", arXiv 2410.01201), in log space.
+
+Their gates see the input alone, so that h_t = a_t h_(t-1) + b_t is a scan over the window. As in the paper's language
+model each block is norm, causal convolution over 4 characters, the cell, and two layers of four times the width. A
+state is not handed on: their model reads windows.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from benchmarks.opponents.base import Opponent, State, random_windows
+
+
+def scan(log_a: Tensor, log_b: Tensor) -> Tensor:
+    """h (B, T, H) of h_t = a_t h_(t-1) + b_t from h = 0, by sums of logarithms (their appendix B)."""
+    decayed = log_a.cumsum(dim=1)
+    return (decayed + (log_b - decayed).logcumsumexp(dim=1)).exp()
+
+
+def log_g(x: Tensor) -> Tensor:
+    """The logarithm of g(x) = x + 0.5 where x >= 0, else sigmoid(x): their positive candidate."""
+    return torch.where(x >= 0, (F.relu(x) + 0.5).log(), -F.softplus(-x))
+
+
+class MinCell(nn.Module):
+    """`gates` 1: minGRU, its gate z and 1 - z. `gates` 2: minLSTM, f and i divided by their sum."""
+
+    def __init__(self, width: int, gates: int) -> None:
+        super().__init__()
+        self.gates = gates
+        self.inputs = nn.Linear(width, width * (gates + 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        *gates, candidate = self.inputs(x).chunk(self.gates + 1, dim=-1)
+        if self.gates == 1:
+            log_a, log_z = -F.softplus(gates[0]), -F.softplus(-gates[0])
+        else:
+            difference = F.softplus(-gates[0]) - F.softplus(-gates[1])
+            log_a, log_z = -F.softplus(difference), -F.softplus(-difference)
+        return scan(log_a, log_z + log_g(candidate))
+
+
+class Block(nn.Module):
+    """One residual block of the language model."""
+
+    def __init__(self, width: int, gates: int, dropout: float) -> None:
+        super().__init__()
+        self.norm, self.norm_mlp = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.conv = nn.Conv1d(width, width, 4, groups=width)
+        self.cell = MinCell(width, gates)
+        self.mlp = nn.Sequential(
+            nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
+        )
+        self.drop = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, T, C)
+        y = self.norm(x).transpose(1, 2)
+        y = self.conv(F.pad(y, (3, 0))).transpose(1, 2)
+        x = x + self.drop(self.cell(y))
+        out: Tensor = x + self.drop(self.mlp(self.norm_mlp(x)))
+        return out
+
+
+class MinRNN(Opponent):
+    carries = False
+    gates: ClassVar[int]
+    width: ClassVar[int] = 384
+    lanes: ClassVar[int] = 64
+    dropout: ClassVar[float] = 0.2
+
+    def __init__(self, train: Tensor, valid: Tensor, vocab_size: int) -> None:
+        super().__init__(train, valid, vocab_size)
+        self.embedding = nn.Embedding(vocab_size, self.width)
+        self.blocks = nn.ModuleList(Block(self.width, self.gates, self.dropout) for _ in range(3))
+        self.norm = nn.LayerNorm(self.width)
+        self.output = nn.Linear(self.width, vocab_size)
+        self.optimizer = torch.optim.AdamW(self.parameters(), lr=1e-3, fused=True)
+
+    def forward(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        x = self.embedding(tokens.t())
+        for block in self.blocks:
+            x = block(x)
+        return self.output(self.norm(x)).transpose(0, 1), state
+
+    def step(self, progress: float) -> float:
+        del progress  # the paper names no schedule
+        self.train()
+        inputs, targets = random_windows(self.train_tokens, lanes=self.lanes, length=self.window)
+        logits, _ = self(inputs, ())
+        loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.parameters(), 1.0)
+        self.optimizer.step()
+        self.tokens_read += inputs.numel()
+        return loss.item()
+
+
+class MinGRU(MinRNN):
+    name = "mingru"
+    about = "3 blocks of 384, windows of 256, batch 64, dropout 0.2, AdamW 1e-3"
+    gates = 1
+
+
+class MinLSTM(MinRNN):
+    name = "minlstm"
+    about = "3 blocks of 384, windows of 256, batch 64, dropout 0.2, AdamW 1e-3"
+    gates = 2
+
+
+class MinGRUSmall(MinRNN):
+    name = "mingru-small"
+    about = (
+        "ours of theirs for a CPU: 3 blocks of 128, windows of 64, batch 12, no dropout, AdamW 1e-3"
+    )
+    gates, width, window, lanes, dropout = 1, 128, 64, 12, 0.0

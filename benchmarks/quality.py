@@ -1,0 +1,70 @@
+"""Nats per character after so many minutes on one text: our defaults against other people's recipes.
+
+    python -m benchmarks quality tinyshakespeare.txt --minutes 3 --clock cpu
+    python -m benchmarks quality tinyshakespeare.txt --only ours,char-rnn --part tuning --set hidden_size=256
+
+The last tenth of the text is held out (nanoGPT's split). `--part tuning` leaves that tenth away altogether and holds
+out the tenth before it: defaults are chosen there.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from benchmarks import contest, report
+from benchmarks.opponents import OPPONENTS
+
+OURS = "ours"
+
+
+def main(arguments: list[str]) -> int:
+    """Train and judge each entrant; prints a table."""
+    parser = report.arguments(__doc__, "quality")
+    parser.add_argument("text", type=Path, help="a corpus, UTF-8")
+    parser.add_argument("--minutes", type=float, default=3.0, help="for each entrant")
+    parser.add_argument(
+        "--only",
+        default="",
+        help=f"some of {OURS},{','.join(OPPONENTS)}; a leading ! leaves them out",
+    )
+    parser.add_argument("--clock", choices=[*contest.CLOCKS], default="wall")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads of each entrant")
+    parser.add_argument("--part", choices=["whole", "tuning"], default="whole")
+    parser.add_argument("--chars", type=int, default=0, help="only so many characters of the text")
+    parser.add_argument("--seeds", type=int, default=1, help="how often each is trained")
+    parser.add_argument(
+        "--set",
+        type=contest.setting,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting of ours, by its name in run.json",
+    )
+    args = parser.parse_args(arguments)
+    every = [OURS, *OPPONENTS]
+    named = args.only.lstrip("!").split(",") if args.only else []
+    if unknown := [name for name in named if name not in every]:
+        parser.error(f"there is no {', '.join(unknown)}")
+    chosen = [n for n in every if n not in named] if args.only.startswith("!") else named or every
+    rows = []
+    with tempfile.TemporaryDirectory() as scratch:
+        text = contest.read_text(args.text, Path(scratch), part=args.part, most_chars=args.chars)
+        for name in chosen:
+            for seed in range(1, args.seeds + 1):
+                options = {
+                    "minutes": args.minutes,
+                    "clock": args.clock,
+                    "threads": args.threads,
+                    "seed": seed,
+                }
+                score = (
+                    contest.ours(text, given=dict(args.set), **options)
+                    if name == OURS
+                    else contest.theirs(OPPONENTS[name], text, **options)
+                )
+                rows.append(score.row())
+                print(report.table(rows[-1:]).split("\n")[-1], flush=True)
+    settings = {k: str(v) for k, v in vars(args).items() if k != "json"}
+    report.publish("quality", rows, args.json, **settings)
+    return 0

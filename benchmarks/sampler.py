@@ -1,0 +1,94 @@
+"""Writing on the CPU: our sampler against a loop that calls nn.LSTM for each character.
+
+Both draw at temperature 0.8; ours also reports each text's surprise. The bound of one text is reading all weights that
+a character passes once, at the speed at which this machine reads as many bytes again and again (cache or memory).
+
+    python -m benchmarks sampler --clock cpu
+"""
+
+from __future__ import annotations
+
+import torch
+
+from benchmarks import machine, report
+from benchmarks.contest import CLOCKS
+from benchmarks.opponents import bare
+from engine.config import ModelConfig, SampleConfig
+from engine.model import Model
+from engine.sampling.sampler import Sampler
+from engine.sampling.stream import Request
+from engine.tokenizers.char import CharTokenizer
+from engine.training.plan import working_weights
+
+SHAPES = ("2x128", "2x256", "2x512", "3x512")
+STREAMS = (1, 8, 64, 512)
+FLOAT_BYTES = 4
+
+
+def main(arguments: list[str]) -> int:
+    """Measure every shape with every number of texts; prints a table."""
+    parser = report.arguments(__doc__, "sampler")
+    parser.add_argument("--shapes", default=",".join(SHAPES))
+    parser.add_argument("--cell", default="lstm", choices=[*bare.KERNELS])
+    parser.add_argument("--streams", default=",".join(map(str, STREAMS)))
+    parser.add_argument(
+        "--chars", type=int, default=400, help="of one text; fewer where there are many"
+    )
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--clock", choices=[*CLOCKS], default="wall")
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args(arguments)
+    torch.set_num_threads(args.threads)
+    rows = []
+    for shape in args.shapes.split(","):
+        layers, hidden = (int(part) for part in shape.split("x"))
+        config = ModelConfig(cell=args.cell, num_layers=layers, hidden_size=hidden)
+        for streams in (int(n) for n in args.streams.split(",")):
+            row = beside(
+                config, streams, chars=args.chars, rounds=args.rounds, clock=CLOCKS[args.clock]
+            )
+            rows.append(row)
+            print(report.table(rows[-1:]).split("\n")[-1], flush=True)
+    report.publish("sampler", rows, args.json, clock=args.clock, chars=args.chars)
+    return 0
+
+
+def beside(
+    config: ModelConfig, streams: int, *, chars: int, rounds: int, clock: machine.Clock
+) -> dict[str, object]:
+    """Characters per second of all texts together, ours and the loop's in turn."""
+    tokenizer = CharTokenizer("".join(map(chr, range(33, 97))))
+    model = Model(config, tokenizer.vocab_size, rng=torch.Generator().manual_seed(1))
+    sampler = Sampler(model, tokenizer, documents=False)
+    # Long enough for one text; many together are measured by fewer characters each, and the slow loop by fewer still.
+    length = max(8, chars // streams)
+    slow = max(4, min(length, 40_000_000 // (streams * model.parameter_count)))
+    request = Request(seed=1, length=length, config=SampleConfig(temperature=0.8))
+    peer = bare.Bare(
+        tokenizer.vocab_size,
+        cell=config.cell,
+        layers=config.num_layers,
+        hidden=config.hidden_size,
+    )
+    seconds = machine.interleaved(
+        {
+            "ours": lambda: sampler.write(request.copies(streams)),
+            "loop": lambda: bare.write(peer, slow, temperature=0.8, streams=streams),
+        },
+        rounds=rounds,
+        clock=clock,
+    )
+    ours, loop = streams * length / seconds["ours"], streams * slow / seconds["loop"]
+    size = working_weights(config, tokenizer.vocab_size) * FLOAT_BYTES
+    row: dict[str, object] = {
+        "network": f"{config.num_layers}x{config.hidden_size} {config.cell}",
+        "texts": streams,
+        "loop chars/s": loop,
+        "ours chars/s": ours,
+        "ratio": ours / loop,
+        "weights MB": size / 1e6,
+    }
+    if streams == 1:
+        bound = machine.reading_gbytes(size / 1e6, clock=clock) * 1e9 / size
+        row |= {"bound chars/s": bound, "share of bound": ours / bound}
+    return row

@@ -1,0 +1,97 @@
+"""The table of Karpathy, Johnson & Fei-Fei 2015 ("Visualizing and Understanding Recurrent Networks", arXiv 1506.02078).
+
+    python -m benchmarks visualizing warpeace.txt --minutes 10 --cells lstm --layers 1,2 --sizes 64,128
+
+Their recipe (uniform ±0.08, RMSProp 2e-3 with decay 0.95, 100 lanes of 100, the rate x0.95 an epoch from the 10th, clip
+±5 an element) for each network, stopped after so many minutes or 50 epochs. Theirs are 50 epochs; the last tenth is
+held out here, half of it in their test. The rnn and gru of a row have about as many weights as its lstm.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from benchmarks import contest, report
+from engine import sizes
+
+RECIPE = {
+    "optimizer": "rmsprop",
+    "lr": 2e-3,
+    "rms_decay": 0.95,
+    "schedule": "step",
+    "lr_decay": 0.95,
+    "lr_decay_after": 10.0,
+    "lr_decay_every": 1.0,
+    "lanes": 100,
+    "bptt": 100,
+    "clip": 5.0,
+    "clip_by": "value",
+    "epochs": 50.0,
+    "weight_decay": 0.0,
+    "patience": 0,
+    "embedding_size": 0,
+    "init": "uniform",
+    "dropout": 0.0,
+    "documents": "off",
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Train every network of the table that was asked for; prints it."""
+    parser = report.arguments(__doc__, "visualizing")
+    parser.add_argument("text", type=Path)
+    parser.add_argument("--minutes", type=float, default=10.0, help="for each network")
+    parser.add_argument("--cells", default="lstm,rnn,gru")
+    parser.add_argument("--layers", default="1,2,3")
+    parser.add_argument("--sizes", default="64,128,256,512")
+    parser.add_argument("--clock", choices=[*contest.CLOCKS], default="wall")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--chars", type=int, default=0, help="only so many characters of the text")
+    args = parser.parse_args(arguments)
+    rows = []
+    with tempfile.TemporaryDirectory() as scratch:
+        text = contest.read_text(args.text, Path(scratch), most_chars=args.chars)
+        vocab_size = len(set(text.whole))
+        for size in (int(n) for n in args.sizes.split(",")):
+            for layers in (int(n) for n in args.layers.split(",")):
+                for cell in args.cells.split(","):
+                    hidden = equal_hidden(cell, layers, size, vocab_size)
+                    score = contest.ours(
+                        text,
+                        minutes=args.minutes,
+                        clock=args.clock,
+                        threads=args.threads,
+                        given={
+                            **RECIPE,
+                            "cell": cell,
+                            "num_layers": layers,
+                            "hidden_size": hidden,
+                        },
+                    )
+                    rows.append(
+                        {
+                            "size": size,
+                            "layers": layers,
+                            "cell": cell,
+                            "hidden": hidden,
+                            "nats/char": score.carried,
+                            "training": score.training_loss,
+                            "epochs": score.epochs,
+                            "weights": score.parameters,
+                        }
+                    )
+                    print(report.table(rows[-1:]).split("\n")[-1], flush=True)
+    report.publish("visualizing", rows, args.json, minutes=args.minutes, clock=args.clock)
+    return 0
+
+
+def equal_hidden(cell: str, layers: int, size: int, vocab_size: int) -> int:
+    """Units a layer with which the cell has about as many weights as an lstm of `size` units."""
+
+    def weights(name: str, hidden: int) -> int:
+        inputs = [vocab_size] + [hidden] * (layers - 1)
+        return sum(sizes.layer_parameters(name, i, hidden) for i in inputs)
+
+    wanted = weights("lstm", size)
+    return min(range(1, 4 * size + 1), key=lambda h: abs(weights(cell, h) - wanted))

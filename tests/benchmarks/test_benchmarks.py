@@ -1,0 +1,169 @@
+"""Each benchmark runs in a tiny form, prints its table and writes its figures."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from benchmarks import __main__ as front
+from benchmarks import contest, machine, report, startup, visualizing
+from benchmarks.opponents import OPPONENTS
+from benchmarks.opponents.min_rnn import MinCell
+
+TEXT = "".join(f"{i} and {i * i} are numbers of a kind.\n" for i in range(400))
+
+
+@pytest.fixture(autouse=True)
+def _threads_as_before() -> Any:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def figures(tmp_path: Path, *arguments: str) -> list[dict[str, Any]]:
+    path = tmp_path / "figures.json"
+    assert front.main([*arguments, "--json", str(path)]) == 0
+    found = json.loads(path.read_text(encoding="utf-8"))
+    assert found["benchmark"] == arguments[0]
+    assert found["machine"]["cores"] >= 1
+    rows: list[dict[str, Any]] = found["rows"]
+    return rows
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    path = tmp_path / "numbers.txt"
+    path.write_text(TEXT, encoding="utf-8")
+    return path
+
+
+def test_throughput_sets_the_trainer_beside_the_bare_loop(tmp_path: Path) -> None:
+    rows = figures(
+        tmp_path, "throughput", "--shapes", "1x8", "--cells", "gru", "--optimizers", "adam",
+        "--rounds", "1", "--lanes", "2", "--bptt", "4",
+    )  # fmt: skip
+    assert len(rows) == 1
+    assert rows[0]["ratio"] == pytest.approx(rows[0]["ours tokens/s"] / rows[0]["bare tokens/s"])
+
+
+def test_sampler_sets_ours_beside_the_loop(tmp_path: Path) -> None:
+    rows = figures(
+        tmp_path, "sampler", "--shapes", "1x8", "--streams", "1,2", "--rounds", "1", "--chars", "16"
+    )
+    assert [row["texts"] for row in rows] == [1, 2]
+    assert rows[0]["bound chars/s"] > 0
+
+
+def test_quality_judges_ours_and_an_opponent(tmp_path: Path, text: Path) -> None:
+    rows = figures(
+        tmp_path, "quality", str(text), "--only", "ours,nanogpt-cpu", "--minutes", "0.002",
+        "--part", "tuning", "--set", "hidden_size=8", "--set", "sample_length=0",
+    )  # fmt: skip
+    assert [row["name"] for row in rows] == ["rnnstudio", "nanogpt-cpu"]
+    assert rows[1]["carried"] is None
+    assert all(0 < row["windows"] < 6 for row in rows)
+
+
+def test_generality_sets_ours_beside_ngrams(tmp_path: Path, text: Path) -> None:
+    rows = figures(tmp_path, "generality", str(text), "--minutes", "0.001", "--orders", "2,3")
+    assert rows[0]["ours - best"] == rows[0]["ours"] - min(rows[0]["2-gram"], rows[0]["3-gram"])
+
+
+def test_visualizing_trains_each_network_of_the_table(tmp_path: Path, text: Path) -> None:
+    rows = figures(
+        tmp_path, "visualizing", str(text), "--minutes", "0.001", "--cells", "rnn", "--layers", "1",
+        "--sizes", "4",
+    )  # fmt: skip
+    assert rows[0]["hidden"] == visualizing.equal_hidden("rnn", 1, 4, len(set(TEXT)))
+    assert rows[0]["nats/char"] > 0
+
+
+def test_cells_are_compared_at_equal_numbers_of_weights() -> None:
+    assert visualizing.equal_hidden("lstm", 2, 64, 65) == 64
+    assert (
+        visualizing.equal_hidden("rnn", 2, 64, 65) > visualizing.equal_hidden("gru", 2, 64, 65) > 64
+    )
+
+
+def test_startup_waits_for_a_line_and_weighs_a_process(tmp_path: Path) -> None:
+    program = [sys.executable, "-c"]
+    startup._until([*program, "print('a step'); input()"], "step", tmp_path)
+    with pytest.raises(SystemExit, match="ended without step"):
+        startup._until([*program, "print('nothing')"], "step", tmp_path)
+    little = startup._peak_mb([*program, "pass"], tmp_path)
+    assert startup._peak_mb([*program, "bytearray(b'1') * 50_000_000"], tmp_path) > little + 40
+    assert startup._corpus(tmp_path, 1).stat().st_size > 1_000_000
+    assert [row["ours"] > 0 for row in startup._tokenizing("some text " * 1000)] == [True, True]
+
+
+# The published widths of the others take seconds a step; their classes are these ones'.
+@pytest.mark.parametrize(
+    "name", ["char-rnn", "torch-rnn", "word_language_model", "nanogpt-cpu", "mingru-small"]
+)
+def test_every_opponent_learns(name: str) -> None:
+    torch.manual_seed(1)
+    tokens = torch.arange(600) % 7
+    opponent = OPPONENTS[name](tokens, tokens[:300], 7)
+    losses = [opponent.step(i / 5) for i in range(5)]
+    assert losses[-1] < losses[0]
+    assert opponent.tokens_read > 0
+
+
+@pytest.mark.parametrize("gates", [1, 2])
+def test_the_scan_in_log_space_is_the_papers_recurrence(gates: int) -> None:
+    torch.manual_seed(1)
+    cell = MinCell(5, gates)
+    x = torch.randn(2, 9, 5)
+    parts = cell.inputs(x).chunk(gates + 1, dim=-1)
+    candidate = torch.where(parts[-1] >= 0, parts[-1] + 0.5, parts[-1].sigmoid())
+    if gates == 1:
+        keep, take = 1 - parts[0].sigmoid(), parts[0].sigmoid()
+    else:
+        f, i = parts[0].sigmoid(), parts[1].sigmoid()
+        keep, take = f / (f + i), i / (f + i)
+    h, expected = torch.zeros(2, 5), []
+    for t in range(9):
+        h = keep[:, t] * h + take[:, t] * candidate[:, t]
+        expected.append(h)
+    torch.testing.assert_close(cell(x), torch.stack(expected, dim=1), rtol=1e-4, atol=1e-5)
+
+
+def test_the_judge_reads_every_character_once() -> None:
+    class Even(torch.nn.Module):
+        def initial_state(self, _lanes: int) -> tuple[()]:
+            return ()
+
+        def forward(self, tokens: torch.Tensor, state: Any) -> tuple[torch.Tensor, Any]:
+            return torch.zeros(*tokens.shape, 5), state
+
+    carried, windows = contest.judge(Even(), torch.arange(21) % 5, chars=21, window=4)
+    assert carried == pytest.approx(windows) == pytest.approx(torch.tensor(5.0).log().item())
+
+
+def test_entrants_are_measured_in_turn() -> None:
+    order: list[str] = []
+    now = iter(range(100))
+    entrants = {"a": lambda: order.append("a"), "b": lambda: order.append("b")}
+    found = machine.interleaved(entrants, rounds=2, clock=lambda: float(next(now)))
+    assert order == ["a", "b"] * 3
+    assert found == {"a": 1.0, "b": 1.0}
+
+
+def test_a_table_lines_its_columns_up() -> None:
+    assert report.table([{"name": "x", "n": 1234}, {"name": "long", "n": None}]).split("\n") == [
+        "name      n",
+        "x     1,234",
+        "long      -",
+    ]
+
+
+def test_unknown_names_are_the_users_fault(capsys: pytest.CaptureFixture[str]) -> None:
+    assert front.main(["throughputs"]) == 2
+    assert "throughput" in capsys.readouterr().err
+    assert front.main([]) == 0
+    assert "sampler" in capsys.readouterr().out

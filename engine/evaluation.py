@@ -56,6 +56,23 @@ class Evaluation:
     protocol: str
     seconds: float
 
+    @classmethod
+    def of(
+        cls, nats: float, *, chars: int, tokens: int, words: int, protocol: str, seconds: float
+    ) -> Evaluation:
+        """All figures, from the summed surprise of `tokens` tokens that stand for `chars` characters."""
+        return cls(
+            nats_per_token=nats / tokens,
+            nats_per_char=nats / chars,
+            bits_per_char=nats / chars / math.log(2),
+            perplexity_per_token=_exp(nats / tokens),
+            perplexity_per_word=_exp(nats / words) if words else None,
+            chars=chars,
+            tokens=tokens,
+            protocol=protocol,
+            seconds=seconds,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class _Row:
@@ -105,14 +122,11 @@ def evaluate(
             state = read(model, np.asarray(before[:-1], np.int64), state)
         nats = _nats(model, tokens, rows, state)
         name = "carried" if lanes == 1 else f"carried, {lanes} lanes"
-    return Evaluation(
-        nats_per_token=nats / n,
-        nats_per_char=nats / chars,
-        bits_per_char=nats / chars / math.log(2),
-        perplexity_per_token=_exp(nats / n),
-        perplexity_per_word=_exp(nats / words) if words else None,
+    return Evaluation.of(
+        nats,
         chars=chars,
         tokens=n,
+        words=words,
         protocol=name,
         seconds=time.perf_counter() - began,
     )

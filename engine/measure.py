@@ -13,6 +13,7 @@ from corpora.encodings import BrokenTextError, NotTextError
 from corpora.reading import read_corpus
 from corpora.snapshot import Corpus
 from engine.config import DataConfig
+from engine.dynamic import evaluate_dynamic
 from engine.evaluation import Evaluation, Protocol, chars_and_words, evaluate
 from engine.load import LoadedModel
 from engine.sampling.prime import prime_ids
@@ -22,19 +23,25 @@ PartName = Literal["train", "valid", "test"]
 
 
 def measure_part(
-    loaded: LoadedModel, name: PartName, *, protocol: Protocol | None = None, lanes: int = 1
+    loaded: LoadedModel,
+    name: PartName,
+    *,
+    protocol: Protocol | None = None,
+    lanes: int = 1,
+    dynamic: bool = False,
 ) -> Evaluation:
     """The figures for a part of the text that the model's run was trained on.
 
-    `protocol` None takes `documents` for a model of documents, else `carried`. Raises RunError if the run's tokens are
-    gone, CorpusError if nothing was held out.
+    `protocol` None takes `documents` for a model of documents, else `carried`. With `dynamic` a copy of the model
+    learns from the text as it reads on (`engine.dynamic`). Raises RunError if the run's tokens are gone, CorpusError if
+    nothing was held out.
     """
     part: Part = getattr(open_tokens(loaded.path.parent / "tokens"), name)
     if not part.chars:
         raise CorpusError(
             f"run {loaded.run} has no text for {name}", hint="give a file: rnnstudio eval RUN FILE"
         )
-    return _measure(loaded, part, protocol=protocol, lanes=lanes)
+    return _measure(loaded, part, protocol=protocol, lanes=lanes, dynamic=dynamic)
 
 
 def measure_files(
@@ -43,6 +50,7 @@ def measure_files(
     *,
     protocol: Protocol | None = None,
     lanes: int = 1,
+    dynamic: bool = False,
     note: Callable[[str], None],
 ) -> Evaluation:
     """The figures for all the text in files, folders or archives, cut into documents as the model's genre is.
@@ -60,7 +68,7 @@ def measure_files(
             starts=genres.find(loaded.genre).document_starts,
             document_mode=loaded.documents,
         )
-        return _measure(loaded, tokens.train, protocol=protocol, lanes=lanes)
+        return _measure(loaded, tokens.train, protocol=protocol, lanes=lanes, dynamic=dynamic)
 
 
 def _read(
@@ -81,20 +89,36 @@ def _read(
 
 
 def _measure(
-    loaded: LoadedModel, part: Part, *, protocol: Protocol | None, lanes: int
+    loaded: LoadedModel, part: Part, *, protocol: Protocol | None, lanes: int, dynamic: bool
 ) -> Evaluation:
     if protocol == "documents" and not loaded.documents:
         raise ConfigError(
             "the model was trained on one long text, which has no documents",
             hint="use --protocol carried or windows",
         )
+    protocol = protocol or ("documents" if loaded.documents else "carried")
+    if dynamic and (protocol == "windows" or lanes > 1):
+        raise ConfigError(
+            "--dynamic reads a text once from its beginning to its end",
+            hint="leave out --lanes, and use --protocol carried or documents",
+        )
     _, words = chars_and_words(loaded.tokenizer, part.tokens)
+    before = prime_ids(loaded.tokenizer, "", documents=loaded.documents)
+    if dynamic:
+        return evaluate_dynamic(
+            loaded.model,
+            part.tokens,
+            chars=part.chars,
+            words=words,
+            before=before,
+            documents=protocol == "documents",
+        )
     return evaluate(
         loaded.model,
         part.tokens,
         chars=part.chars,
         words=words,
-        before=prime_ids(loaded.tokenizer, "", documents=loaded.documents),
-        protocol=protocol or ("documents" if loaded.documents else "carried"),
+        before=before,
+        protocol=protocol,
         lanes=lanes,
     )

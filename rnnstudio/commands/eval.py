@@ -47,6 +47,10 @@ def evaluate(
             metavar="N", help="Parts read side by side: faster, less exact [1]", show_default=False
         ),
     ] = 1,
+    dynamic: Annotated[
+        bool,
+        typer.Option("--dynamic", help="Go on learning from the text while it is read"),
+    ] = False,
     device: Annotated[
         str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps", show_default=False)
     ] = "auto",
@@ -73,10 +77,10 @@ def evaluate(
     loaded.model.to(where)
     if files:
         name = ", ".join(files)
-        found = measure_files(loaded, files, protocol=how, lanes=lanes, note=say)
+        found = measure_files(loaded, files, protocol=how, lanes=lanes, dynamic=dynamic, note=say)
     else:
         name = f"its own text for {chosen}"
-        found = measure_part(loaded, chosen, protocol=how, lanes=lanes)
+        found = measure_part(loaded, chosen, protocol=how, lanes=lanes, dynamic=dynamic)
     if as_json:
         body = {
             **{k: _finite(v) for k, v in dataclasses.asdict(found).items()},
@@ -84,6 +88,7 @@ def evaluate(
             "step": loaded.step,
             "checkpoint": loaded.path.name,
             "text": files or chosen,
+            "dynamic": dynamic,
         }
         typer.echo(json.dumps(body, allow_nan=False))
         return

@@ -12,7 +12,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from checkpoints.errors import CorpusError, RnnStudioError, RunError
+from checkpoints.errors import ConfigError, CorpusError, RnnStudioError, RunError
 from corpora.reading import read_corpus
 from engine.config import DataConfig
 from engine.evaluation import evaluate, score
@@ -164,3 +164,19 @@ def test_mistakes_are_told_in_a_sentence(
 def test_a_run_whose_tokens_are_gone_says_so(runs: Path) -> None:
     with pytest.raises(RunError, match="missing or damaged"):
         figures(runs, "plays")
+
+
+def test_dynamic_evaluation_is_labelled_wherever_it_is_told(trained: Path) -> None:
+    still = figures(trained, "plays")
+    found = figures(trained, "plays", "--dynamic")
+    assert (still["dynamic"], found["dynamic"]) == (False, True)
+    assert found["protocol"] == "carried, dynamic: learns at 0.1 every 32 tokens"
+    assert found["nats_per_char"] != still["nats_per_char"]
+    assert figures(trained, "plays") == {
+        **still,
+        "seconds": pytest.approx(still["seconds"], abs=1e9),
+    }
+    assert "read carried, dynamic: learns" in run(trained, "plays", "--dynamic").stdout
+    for flags in (["--protocol", "windows"], ["--lanes", "4"]):
+        with pytest.raises(ConfigError, match="--dynamic"):
+            figures(trained, "plays", "--dynamic", *flags)

@@ -47,7 +47,8 @@ def evaluate_dynamic(
     began = time.perf_counter()
     if not len(tokens) or not chars:
         raise CorpusError("there is no text to evaluate", hint="give a file that holds some")
-    learner = copy.deepcopy(model).requires_grad_(True)
+    # `to` lays the copy's weights out in one block again, as cuDNN wants them.
+    learner = copy.deepcopy(model).to(model.device).requires_grad_(True)
     fresh = learner.initial_state(1)
     last = int(before[-1])
     state = fresh if documents else _plain(read(learner, np.asarray(before[:-1], np.int64), fresh))

@@ -30,7 +30,10 @@ class World:
 
     @classmethod
     def join(cls, device: torch.device) -> World:
-        """The world that torchrun describes in the environment (NCCL on CUDA, Gloo elsewhere)."""
+        """The world that torchrun describes in the environment (NCCL for tensors on CUDA, Gloo for all else).
+
+        What process 0 decides before each step travels between CPUs, so that no step waits for the GPU because of it.
+        """
         size = int(os.environ.get("WORLD_SIZE", "1"))
         if size <= 1:
             return cls(device=device)
@@ -38,7 +41,7 @@ class World:
             device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
             torch.cuda.set_device(device)
         if not dist.is_initialized():
-            dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+            dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
         return cls(rank=dist.get_rank(), size=size, device=device)
 
     @property
@@ -59,7 +62,7 @@ class World:
         """Process 0's numbers, in every process."""
         if self.size == 1:
             return list(numbers)
-        told = torch.tensor(list(numbers), dtype=torch.float64, device=self.device)
+        told = torch.tensor(list(numbers), dtype=torch.float64)
         dist.broadcast(told, src=0)
         return [float(n) for n in told.tolist()]
 
@@ -69,7 +72,7 @@ class World:
             return text
         data = text.encode()
         (length,) = self.agree([len(data)])
-        told = torch.zeros(int(length), dtype=torch.uint8, device=self.device)
+        told = torch.zeros(int(length), dtype=torch.uint8)
         if self.leads:
             told.copy_(torch.frombuffer(bytearray(data), dtype=torch.uint8))
         dist.broadcast(told, src=0)

@@ -527,3 +527,23 @@ def test_relu_units_that_start_as_the_identity_learn_500_steps_without_a_spike(
     assert steps[-1].loss_nats < steps[0].loss_nats / 2
     carried = unpack(read_checkpoint(outcome.run.path / "step-0000500")["state.safetensors"])
     assert 0 < float(carried["carried.0.0"].square().mean(dim=-1).sqrt().max()) <= 1.001
+
+
+@pytest.mark.parametrize("cell", ["lstm", "mut1"])
+def test_a_run_in_bf16_goes_on_to_the_bit(make_run: Callable[..., RunFolder], cell: str) -> None:
+    """The path that a GPU takes: arithmetic in bf16, weights and their checkpoints in float32."""
+    how = {"cell": cell, "precision": "bf16", "schedule": "constant", "dropout": 0.2, "steps": 20}
+    whole = make_run(**how)
+    trained(whole)
+    parts = make_run(**{**how, "steps": 10})
+    trained(parts)
+    trained(parts, resuming=True, budget={"steps": 20})
+    last = [read_checkpoint(run.path / "step-0000020") for run in (whole, parts)]
+    for name in ("model.safetensors", "optimizer.safetensors"):
+        assert last[0][name] == last[1][name]
+    weights = unpack(last[0]["model.safetensors"])
+    assert {w.dtype for w in weights.values()} == {torch.float32}
+    plain = make_run(**{**how, "precision": "float32"})
+    trained(plain)
+    exact = unpack(read_checkpoint(plain.path / "step-0000020")["model.safetensors"])
+    assert any(not torch.equal(exact[name], weights[name]) for name in weights)

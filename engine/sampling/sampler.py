@@ -52,7 +52,8 @@ class Sampler:
         self.documents = documents
         on_cpu = model.device.type == "cpu"
         self.lanes = lanes or (1 if on_cpu else ACCELERATOR_LANES)
-        self._packed = packed.pack(model) if on_cpu and self.lanes == 1 else None
+        self._one_by_one = on_cpu and self.lanes == 1
+        self._packed: dict[packed.Arithmetic, packed.Packed] = {}
         self._allowed = torch.zeros(model.vocab_size, dtype=torch.float64)
         if not documents:
             self._allowed[tokenizer.document_end] = -math.inf
@@ -103,7 +104,7 @@ class Sampler:
         config = streams[0].request.config
         begun = [self._begin(s.request.prime, primes) for s in streams]
         begun += begun[:1] * (self.lanes - len(begun))  # padding
-        network = self._network([state for state, _ in begun])
+        network = self._network([state for state, _ in begun], config)
         tokens = torch.tensor([token for _, token in begun])
         rows: list[Stream | None] = [*streams, *[None] * (self.lanes - len(streams))]
         while any(rows):
@@ -127,10 +128,13 @@ class Sampler:
             primes[prime] = read(self.model, ids[:-1], self.model.initial_state(1)), int(ids[-1])
         return primes[prime]
 
-    def _network(self, states: list[State]) -> Callable[[Tensor], Tensor]:
+    def _network(self, states: list[State], config: SampleConfig) -> Callable[[Tensor], Tensor]:
         """From the last token (B,) of each row to the logits (B, V) of its next one, going on from these states."""
-        if self._packed is not None:
-            text = self._packed.begin(states[0])
+        if self._one_by_one:
+            how = packed.arithmetic(self.model, config.weights)
+            if how not in self._packed:
+                self._packed[how] = packed.pack(self.model, how)
+            text = self._packed[how].begin(states[0])
             return lambda tokens: text.step(int(tokens))
         state = tuple(
             tuple(torch.cat(parts) for parts in zip(*layers, strict=True))

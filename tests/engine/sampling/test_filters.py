@@ -193,6 +193,7 @@ def test_filters_run_in_the_stated_order(rows: list[Row], config: SampleConfig) 
     assert torch.equal(filters.apply(logp, config, recent), expected)
     names = list(SampleConfig.__dataclass_fields__)
     assert names == [
+        "weights",  # what the network computes in: before any filter
         "repetition_penalty",
         "temperature",
         "top_k",

@@ -81,3 +81,31 @@ def test_texts_beside_each_other_do_not_mix(cell: str) -> None:
         for x, y in zip(state, noise(network), strict=True)
         for a, b in zip(x, y, strict=True)
     )
+
+
+@pytest.mark.skipif(not packed.has_int8(), reason="this torch has no int8 products for this machine")
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@torch.inference_mode()
+def test_int8_stays_near(cell: str) -> None:
+    network = model(cell=cell, hidden_size=48)
+    state = noise(network)
+    text = packed.pack(network, "int8").begin(state)
+    far = 0.0
+    for token in TOKENS:
+        expected, state = network.step(torch.tensor([token]), state)
+        found = text.step(token)
+        torch.testing.assert_close(found, expected, rtol=0, atol=0.05)
+        far = max(far, float((found - expected).abs().max()))
+    assert far > 1e-6  # it was int8
+
+
+def test_int8_is_for_large_networks_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packed, "has_int8", lambda: True)
+    network = model()
+    assert packed.arithmetic(network, "auto") == "float32"
+    assert packed.arithmetic(network, "int8") == "int8"
+    monkeypatch.setattr(packed, "MOST_IN_FLOAT32", 100)
+    assert packed.arithmetic(network, "auto") == "int8"
+    assert packed.arithmetic(network, "float32") == "float32"
+    monkeypatch.setattr(packed, "has_int8", lambda: False)
+    assert packed.arithmetic(network, "int8") == "float32"

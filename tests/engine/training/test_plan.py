@@ -39,10 +39,11 @@ def chosen(
 
 
 def test_the_trials_winners_are_chosen_at_their_budgets() -> None:
-    # docs/experiments.md: 2x192 won at three minutes on two cores, 2x256 with dropout 0.1 at ten.
-    assert chosen(minutes=3)[0].hidden_size == 192
+    # docs/experiments.md: 2x256 won at three minutes, and at ten the next width was as good with some dropout.
+    three, _ = chosen(minutes=3)
+    assert (three.hidden_size, three.dropout) == (256, 0.0)
     ten, _ = chosen(minutes=10)
-    assert (ten.hidden_size, ten.dropout) == (256, 0.1)
+    assert (ten.hidden_size, ten.dropout) == (320, 0.1)
 
 
 @given(minutes=st.floats(0.05, 600), more=st.floats(1, 50), tokens=st.integers(1000, 10**8))

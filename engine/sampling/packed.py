@@ -4,7 +4,7 @@ A character passes every weight once, so the weights' way from memory is the tim
 reads them faster than torch's (77 GB/s against 57 on one Zen 4 core; 2x192: 0.03 ms a step against 0.09), and a step is
 a dozen calls instead of sixty. What the first layer makes of each token is looked up, where the vocabulary is small.
 
-Weights that no near cache holds are read from memory, at a quarter of that speed or less: in int8 (a scale for each row;
+Weights that no near cache holds are read from memory, at a quarter of that speed or less: in int8 (a scale a row;
 the inputs are rounded to 8 bits too) they take a quarter of the room. Three products of 2048 x 1024 beside other work:
 0.21 ms instead of 1.35.
 """
@@ -48,7 +48,9 @@ class Text(Protocol):
 def arithmetic(model: Model, wanted: str) -> Arithmetic:
     """What `SampleConfig.weights` (auto, float32, int8) means for this model on this machine."""
     large = sum(p.numel() for cell in model.layers for p in cell.parameters()) > MOST_IN_FLOAT32
-    return "int8" if has_int8() and (wanted == "int8" or (wanted == "auto" and large)) else "float32"
+    return (
+        "int8" if has_int8() and (wanted == "int8" or (wanted == "auto" and large)) else "float32"
+    )
 
 
 def has_int8() -> bool:
@@ -114,7 +116,9 @@ class _Int8(_Product):
     def __init__(self, weight: Floats) -> None:
         scales = np.maximum(np.abs(weight).max(axis=1), 1e-9).astype(np.float64) / 127
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch's, that quantized tensors will move to another package
+            warnings.simplefilter(
+                "ignore"
+            )  # torch's, that quantized tensors will move to another package
             rows = torch.quantize_per_channel(
                 torch.from_numpy(np.ascontiguousarray(weight)),
                 torch.from_numpy(scales),

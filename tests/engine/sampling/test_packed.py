@@ -83,7 +83,9 @@ def test_texts_beside_each_other_do_not_mix(cell: str) -> None:
     )
 
 
-@pytest.mark.skipif(not packed.has_int8(), reason="this torch has no int8 products for this machine")
+@pytest.mark.skipif(
+    not packed.has_int8(), reason="this torch has no int8 products for this machine"
+)
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 @torch.inference_mode()
 def test_int8_stays_near(cell: str) -> None:

@@ -24,6 +24,7 @@ from checkpoints.errors import RnnStudioError
 from engine.config import SampleConfig
 from engine.model import Model
 from engine.sampling import filters, packed
+from engine.sampling.bars import BarMasks
 from engine.sampling.prime import prime_ids, read
 from engine.sampling.stream import Piece, Request, Sample, Stream
 from engine.state import State
@@ -54,6 +55,7 @@ class Sampler:
         self.lanes = lanes or (1 if on_cpu else ACCELERATOR_LANES)
         self._one_by_one = on_cpu and self.lanes == 1
         self._packed: dict[packed.Arithmetic, packed.Packed] = {}
+        self._masks: BarMasks | None = None
         self._allowed = torch.zeros(model.vocab_size, dtype=torch.float64)
         if not documents:
             self._allowed[tokenizer.document_end] = -math.inf
@@ -100,7 +102,10 @@ class Sampler:
         self, batch: list[tuple[int, Request]], primes: dict[str, tuple[State, int]]
     ) -> Iterator[Items]:
         """Write up to `lanes` texts of the same settings; what each step gave."""
-        streams = [Stream(index, request, self.tokenizer) for index, request in batch]
+        exact = any(request.bars_exact for _, request in batch)
+        if exact and self._masks is None:
+            self._masks = BarMasks(self.tokenizer)
+        streams = [Stream(index, request, self.tokenizer, self._masks) for index, request in batch]
         config = streams[0].request.config
         begun = [self._begin(s.request.prime, primes) for s in streams]
         begun += begun[:1] * (self.lanes - len(begun))  # padding

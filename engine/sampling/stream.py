@@ -11,7 +11,7 @@ import torch
 
 from checkpoints.errors import ConfigError
 from engine.config import SampleConfig
-from engine.sampling.bars import BarGuard
+from engine.sampling.bars import BarGuard, BarMasks
 from engine.sampling.filters import REPETITION_WINDOW
 from engine.tokenizers.base import Tokenizer
 
@@ -83,13 +83,17 @@ class Sample:
 class Stream:
     """The bookkeeping of one text. It knows nothing of the model: it is told the tokens that were drawn."""
 
-    def __init__(self, index: int, request: Request, tokenizer: Tokenizer) -> None:
+    def __init__(
+        self, index: int, request: Request, tokenizer: Tokenizer, masks: BarMasks | None = None
+    ) -> None:
         self.index = index
         self.request = request
         self.recent: deque[int] = deque([-1] * REPETITION_WINDOW, maxlen=REPETITION_WINDOW)
         self.sample: Sample | None = None
         """The finished sample, once there is one."""
-        self.guard = BarGuard(tokenizer, request.prime) if request.bars_exact else None
+        self.guard: BarGuard | None = None
+        if request.bars_exact:
+            self.guard = BarGuard(masks or BarMasks(tokenizer), request.prime)
         self._document_end = tokenizer.document_end
         self._decoder = tokenizer.decoder()
         self._rng = torch.Generator().manual_seed(request.seed)

@@ -37,7 +37,12 @@ class Model(nn.Module):
         cell = cells.find(config.cell)
         # Built on the meta device, so that torch's own initialisation costs nothing and no global generator moves.
         with torch.device("meta"):
-            self.embedding = nn.Embedding(vocab_size, e) if e else None
+            # Not nn.Embedding(V, E): its draw on the meta device imports torch's compiler, which costs a second.
+            self.embedding = (
+                nn.Embedding.from_pretrained(torch.empty(vocab_size, e), freeze=False)  # type: ignore[no-untyped-call]
+                if e
+                else None
+            )
             self.cells = nn.ModuleList(
                 cell((e or vocab_size) if i == 0 else h, h) for i in range(config.num_layers)
             )

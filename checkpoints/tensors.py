@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
@@ -81,6 +82,8 @@ def unpack(
     """
     check_header(data, limits=limits, what=what)
     try:
+        # Where its copy does not fit, the library panics, and may wait for itself for ever: see first that it does.
+        np.empty(2 * len(data), np.uint8)
         return load(data)
     except (SafetensorError, RuntimeError, ValueError) as error:
         raise _bad(what, str(error).splitlines()[0]) from error

@@ -26,6 +26,26 @@ for name in ("SIGINT", "SIGHUP", "SIGTERM"):
 ROOT = Path(__file__).resolve().parents[1]
 
 
+# These files wait for processes and screens; a worker that met one last would keep the other waiting.
+LONG = (
+    "faults/test_training.py",
+    "tui/test_hostile.py",
+    "engine/training/test_distributed.py",
+    "tui/test_random.py",
+    "faults/test_kill.py",
+    "rnnstudio/test_contract.py",
+    "tui/test_playground.py",
+    "tui/test_home.py",
+    "tui/test_terminal.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first."""
+    place = {ROOT / "tests" / name: i for i, name in enumerate(LONG)}
+    items.sort(key=lambda item: place.get(item.path, len(LONG)))
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real texts that lies beside some checkouts; tests that need it skip where it is missing."""

@@ -1,4 +1,7 @@
-"""The scripting contract: the real commands, and what they print parsed as a script would."""
+"""The scripting contract: the real commands, and what they print parsed as a script would.
+
+One training, one sample and one mistake go through a process of their own; the others run in this one.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli import TINY, rnnstudio, verse
+from tests.cli import TINY, here, rnnstudio, verse
 
 
 @pytest.fixture(scope="module")
@@ -51,12 +54,12 @@ def test_the_last_event_says_how_it_ended(place: Path) -> None:
 
 
 def test_runs_list_and_show(place: Path) -> None:
-    (row,) = json.loads(rnnstudio("runs", "list", "--json", cwd=place).out)
+    (row,) = json.loads(here("runs", "list", "--json", cwd=place).out)
     assert (row["name"], row["state"], row["step"]) == ("small", "done", 120)
-    shown = json.loads(rnnstudio("runs", "show", "small", "--json", cwd=place).out)
+    shown = json.loads(here("runs", "show", "small", "--json", cwd=place).out)
     assert shown["record"]["model"]["hidden_size"] == 16
     assert 120 in [c["step"] for c in shown["checkpoints"]]
-    plain = rnnstudio("runs", "show", "small", cwd=place).out
+    plain = here("runs", "show", "small", cwd=place).out
     assert "training loss" in plain
     looked = shown["validation"]
     assert all(0 <= look["dead_memory"] <= 1 for look in looked)
@@ -65,16 +68,14 @@ def test_runs_list_and_show(place: Path) -> None:
 
 
 def test_the_curve_comes_as_comma_separated_values(place: Path) -> None:
-    rows = list(
-        csv.DictReader(io.StringIO(rnnstudio("runs", "show", "small", "--csv", cwd=place).out))
-    )
+    rows = list(csv.DictReader(io.StringIO(here("runs", "show", "small", "--csv", cwd=place).out)))
     losses = [float(r["train_nats_per_token"]) for r in rows if r["train_nats_per_token"]]
     assert losses[0] > losses[-1] > 0
     assert float(rows[-1]["valid_nats_per_char"]) > 0
 
 
 def test_samples_shows_what_was_written_at_each_checkpoint(place: Path) -> None:
-    found = rnnstudio("samples", "small", "--temperature", "0.8", "--json", cwd=place).lines
+    found = here("samples", "small", "--temperature", "0.8", "--json", cwd=place).lines
     assert [s["step"] for s in found] == [100, 120]
     assert all(len(s["text"]) == 40 and s["figures"] for s in found)
     kept = (
@@ -87,7 +88,7 @@ def test_samples_shows_what_was_written_at_each_checkpoint(place: Path) -> None:
 
 def test_sample_gives_one_object_a_line_and_a_seed_gives_it_again(place: Path) -> None:
     flags = ("--length", "60", "--temperature", "0.7", "--prime", "The ", "--json")
-    three = rnnstudio("sample", "small@last", "-n", "3", "--seed", "11", *flags, cwd=place).lines
+    three = here("sample", "small@last", "-n", "3", "--seed", "11", *flags, cwd=place).lines
     assert [s["seed"] for s in three] == [11, 12, 13]
     for sample in three:
         assert {"text", "prime", "seed", "temperature", "step", "nats_per_char"} <= sample.keys()
@@ -97,25 +98,25 @@ def test_sample_gives_one_object_a_line_and_a_seed_gives_it_again(place: Path) -
 
 
 def test_eval_reports_tokens_and_characters_under_a_protocol(place: Path) -> None:
-    (own,) = rnnstudio("eval", "small", "--json", cwd=place).lines
+    (own,) = here("eval", "small", "--json", cwd=place).lines
     assert own["bits_per_char"] == pytest.approx(own["nats_per_char"] / math.log(2))
     assert own["nats_per_token"] * own["tokens"] == pytest.approx(
         own["nats_per_char"] * own["chars"]
     )
     assert own["protocol"]
-    (file,) = rnnstudio("eval", "small", "verse.txt", "--json", cwd=place).lines
+    (file,) = here("eval", "small", "verse.txt", "--json", cwd=place).lines
     assert file["chars"] == len(verse())
 
 
 def test_a_finished_run_says_so_and_how_to_go_on(place: Path) -> None:
-    done = rnnstudio("resume", "small", cwd=place, expect=(2,))
+    done = here("resume", "small", cwd=place, expect=(2,))
     assert "finished" in done.err
     assert "--steps" in done.err
 
 
 def test_names_forgive(place: Path) -> None:
-    assert rnnstudio("runs", "show", "sma", "--json", cwd=place).code == 0
-    assert "did you mean small" in rnnstudio("runs", "show", "smoll", cwd=place, expect=(2,)).err
+    assert here("runs", "show", "sma", "--json", cwd=place).code == 0
+    assert "did you mean small" in here("runs", "show", "smoll", cwd=place, expect=(2,)).err
 
 
 @pytest.mark.parametrize(
@@ -135,14 +136,20 @@ def test_names_forgive(place: Path) -> None:
 def test_what_a_user_gets_wrong_is_one_sentence_and_exit_code_2(
     place: Path, arguments: tuple[str, ...], said: str
 ) -> None:
-    done = rnnstudio(*arguments, cwd=place, expect=(2,))
+    done = here(*arguments, cwd=place, expect=(2,))
     assert said in done.err
     assert done.out == ""
     assert len(done.err.strip().splitlines()) <= 6
 
 
+def test_a_mistake_is_exit_code_2_for_a_real_shell_too(place: Path) -> None:
+    done = rnnstudio("train", "nothing-here.txt", cwd=place, expect=(2,))
+    assert "nothing-here.txt" in done.err
+    assert done.out == ""
+
+
 def test_text_from_standard_input_trains(tmp_path: Path) -> None:
-    done = rnnstudio(
+    done = here(
         "train",
         "-",
         "--steps",
@@ -160,9 +167,7 @@ def test_text_from_standard_input_trains(tmp_path: Path) -> None:
 
 def test_piped_output_is_plain_lines(tmp_path: Path) -> None:
     (tmp_path / "v.txt").write_text(verse(60), "utf-8")
-    done = rnnstudio(
-        "train", "v.txt", "--steps", "20", *TINY, "--sample-length", "30", cwd=tmp_path
-    )
+    done = here("train", "v.txt", "--steps", "20", *TINY, "--sample-length", "30", cwd=tmp_path)
     assert "\x1b" not in done.out + done.err
     assert "\r" not in done.out + done.err
     assert "nats/char" in done.err

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from textual.command import CommandList
+
 from tests.tui import recorded
 from tests.tui.conftest import Golden, Open, screen_text, until
 from tui.dialogs import Ask, Choose
@@ -31,7 +33,6 @@ async def test_runs_are_listed_with_state_loss_and_last_words(
         async with studio(size=size) as pilot:
             await until(pilot, lambda: "shall" in screen_text(pilot.app))
             await until(pilot, lambda: "crashed" in screen_text(pilot.app))
-            await pilot.pause()
             await golden(f"home-runs-{size[0]}x{size[1]}", pilot)
 
 
@@ -135,6 +136,11 @@ async def test_a_small_terminal_is_told_what_is_needed(studio: Open) -> None:
         await until(pilot, lambda: "No runs yet" in screen_text(pilot.app))
 
 
+def first(found: CommandList) -> str:
+    """The first line of what the palette offers first, if anything."""
+    return str(found.get_option_at_index(0).prompt).splitlines()[0] if found.option_count else ""
+
+
 async def test_the_palette_offers_every_action_and_run(studio: Open, runs: Path) -> None:
     recorded.make_run(runs, "plays", recorded.finished())
     async with studio(size=(100, 40)) as pilot:
@@ -142,8 +148,8 @@ async def test_the_palette_offers_every_action_and_run(studio: Open, runs: Path)
         await pilot.press("ctrl+p")
         await until(pilot, lambda: "Rename" in screen_text(pilot.app))
         await pilot.press(*"open plays")
-        await until(pilot, lambda: "Open plays" in screen_text(pilot.app))
-        await pilot.pause(0.2)
+        found = pilot.app.screen.query_one(CommandList)
+        await until(pilot, lambda: found.highlighted == 0 and first(found) == "Open plays")
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, Live))
 

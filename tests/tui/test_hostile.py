@@ -7,9 +7,11 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.pilot import Pilot
+from textual.screen import Screen
 
 from checkpoints import events as ev
 from tests.tui import recorded
@@ -52,22 +54,26 @@ def hostile_events(genre: str) -> list[ev.Event]:
     return out
 
 
-@pytest.fixture(
-    params=["stage", "plays", "latex", "c_source", "recipes", "abc_tunes", EVIL],
-    ids=lambda g: g[:9].strip("[/]"),
-)
-def hostile(request: pytest.FixtureRequest, runs: Path) -> Path:
-    path = recorded.make_run(runs, NAME.replace("/", "|"), [], genre=EVIL)
+GENRES = ("stage", "plays", "latex", "c_source", "recipes", "abc_tunes")
+
+
+def make_hostile(runs: Path, genre: str, name: str = NAME) -> Path:
+    path = recorded.make_run(runs, name.replace("/", "|"), [], genre=EVIL)
     with (path / "events.jsonl").open("w", encoding="utf-8", errors="surrogatepass") as log:
-        for event in hostile_events(request.param):
+        for event in hostile_events(genre):
             log.write(json.dumps(json.loads(ev.encode(event))) + "\n")
     (path / "run.json").write_text(json.dumps({"model": {EVIL: EVIL}, "corpus": {"paths": [EVIL]}}))
     (path / "run.log").write_bytes(EVIL.encode("utf-8", "surrogatepass") + b"\n\xff\xfe\x1b[5m\n")
     return path
 
 
+@pytest.fixture
+def hostile(runs: Path) -> Path:
+    return make_hostile(runs, EVIL)
+
+
 async def is_clean(pilot: Pilot[None]) -> None:
-    await pilot.pause(0.1)
+    await pilot.pause()
     found = control_bytes(screen_text(pilot.app))
     assert not found, f"{found!r} in\n{screen_text(pilot.app)}"
     # Nothing of the corpus became an action that a click would run.
@@ -77,51 +83,51 @@ async def is_clean(pilot: Pilot[None]) -> None:
             assert "quit" not in str(meta.get("@click", "")), segment
 
 
+async def shows(pilot: Pilot[None], screen: Screen[Any], words: str) -> None:
+    """Open the screen, wait for what it has to show, and look at it."""
+    pilot.app.push_screen(screen)
+    await until(pilot, lambda: pilot.app.screen is screen and words in screen_text(pilot.app))
+    await is_clean(pilot)
+
+
 async def test_no_screen_obeys_a_hostile_run(studio: Open, hostile: Path) -> None:
     async with studio(size=(120, 40)) as pilot:
         await until(pilot, lambda: "evil" in screen_text(pilot.app))
         await is_clean(pilot)
-        pilot.app.push_screen(Live(hostile))
-        await until(pilot, lambda: "zero" in screen_text(pilot.app))
-        await is_clean(pilot)
-        for key in (
-            "l",
-            "m",
-            "m",
-            "question_mark",
-            "escape",
-            "comma",
-            "t",
-            "escape",
-            "w",
-            "escape",
-        ):
+        await shows(pilot, Live(hostile), "zero")
+        for key in "l m m question_mark escape comma t escape w escape".split():
             await pilot.press(key)
             await is_clean(pilot)
-        pilot.app.push_screen(Evolution(hostile))
-        await until(pilot, lambda: "checkpoints" in screen_text(pilot.app))
-        for key in ("left", "d", "d", "space", "r", "escape", "x"):
+        await shows(pilot, Evolution(hostile), "checkpoints")
+        for key in "left d d space r escape x".split():
             await pilot.press(key)
             await is_clean(pilot)
-        for screen in (
-            Compare([hostile, hostile]),
-            Playground(hostile),
-            NewRun(EVIL),
-            Music(hostile, "abc_tunes"),
-        ):
-            pilot.app.push_screen(screen)
-            await pilot.pause(0.2)
-            await is_clean(pilot)
-        pilot.app.push_screen(dialogs.Read(EVIL, [(EVIL, "")]))
-        await is_clean(pilot)
-        pilot.app.push_screen(dialogs.Choose(EVIL, EVIL, [("a", EVIL)]))
-        await is_clean(pilot)
-        pilot.app.push_screen(dialogs.Ask(EVIL, EVIL, EVIL, lambda _: EVIL))
-        await is_clean(pilot)
+        await shows(pilot, Compare([hostile, hostile]), "evil")
+        await shows(pilot, Playground(hostile), "evil")
+        await shows(pilot, NewRun(EVIL), "same in a shell")
+        await shows(pilot, Music(hostile, "abc_tunes"), "evil")
+        await shows(pilot, dialogs.Read(EVIL, [(EVIL, "")]), "right to left")
+        await shows(pilot, dialogs.Choose(EVIL, EVIL, [("a", EVIL)]), "right to left")
+        await shows(pilot, dialogs.Ask(EVIL, EVIL, EVIL, lambda _: EVIL), "right to left")
         pilot.app.say(EVIL, hint=EVIL, grave=True)  # type: ignore[attr-defined]
         pilot.app.notify(EVIL, title="x", markup=False)
         await is_clean(pilot)
         assert not pilot.app._exit
+
+
+async def test_no_genres_colours_obey_a_hostile_sample(studio: Open, runs: Path) -> None:
+    """Each genre styles a sample in its own way: on the screens that show samples, all of them."""
+    paths = [make_hostile(runs, genre, f"{genre} {NAME}") for genre in GENRES]
+    async with studio(size=(120, 40)) as pilot:
+        await until(pilot, lambda: "evil" in screen_text(pilot.app))
+        for path in paths:
+            await shows(pilot, Live(path), "zero")
+            await pilot.press("l")
+            await is_clean(pilot)
+            await shows(pilot, Evolution(path), "zero")
+            for key in ("left", "d", "d", "space"):
+                await pilot.press(key)
+                await is_clean(pilot)
 
 
 async def test_the_palette_shows_a_hostile_name_as_a_name(studio: Open, hostile: Path) -> None:
@@ -129,7 +135,7 @@ async def test_the_palette_shows_a_hostile_name_as_a_name(studio: Open, hostile:
     async with studio(size=(100, 30)) as pilot:
         await until(pilot, lambda: "evil" in screen_text(pilot.app))
         await pilot.press("ctrl+p")
-        await pilot.pause(0.2)
+        await until(pilot, lambda: "Rename" in screen_text(pilot.app))
         await pilot.press(*"open [bold")
         await until(pilot, lambda: "Open [|] [bold]" in screen_text(pilot.app))
         await is_clean(pilot)

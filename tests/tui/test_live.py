@@ -27,7 +27,6 @@ async def test_a_finished_run(
     async with studio(size=size, run=path) as pilot:
         await until(pilot, lambda: "T 0.8 @ 2,000" in screen_text(pilot.app))
         await until(pilot, lambda: "validation" in screen_text(pilot.app))
-        await pilot.pause(0.3)
         await golden(f"live-finished-{size[0]}x{size[1]}", pilot)
 
 
@@ -49,7 +48,6 @@ async def test_a_failed_run_shows_why_and_the_way_on(
     async with studio(size=size, run=path) as pilot:
         await until(pilot, lambda: "free 1 GB" in screen_text(pilot.app))
         await until(pilot, lambda: "validation" in screen_text(pilot.app))
-        await pilot.pause(0.3)
         await golden(f"live-failed-{size[0]}x{size[1]}", pilot)
 
 
@@ -57,7 +55,6 @@ async def test_an_empty_run_says_what_is_coming(studio: Open, runs: Path, golden
     path = recorded.make_run(runs, "plays", [])
     async with studio(run=path) as pilot:
         await until(pilot, lambda: "first checkpoint" in screen_text(pilot.app))
-        await pilot.pause(0.3)
         await golden("live-empty-80x24", pilot)
 
 

@@ -15,7 +15,7 @@ from checkpoints.checkpoint import read_checkpoint
 from checkpoints.errors import ConfigError
 from checkpoints.tensors import unpack
 from engine.training.distributed import World
-from tests.cli import TINY, environment, rnnstudio, verse
+from tests.cli import TINY, environment, here, verse
 
 FLAGS = (
     "--steps",
@@ -77,11 +77,11 @@ def test_two_gloo_processes_learn_what_one_learns(tmp_path: Path, documents: str
         "--genre",
         "abc_tunes" if documents == "on" else "prose",
     )
-    one = rnnstudio("train", "v.txt", "--name", "one", *flags, "--json", cwd=tmp_path)
+    one = here("train", "v.txt", "--name", "one", *flags, "--json", cwd=tmp_path)
     done = subprocess.run(
         [sys.executable, "-P", "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
          "-m", "rnnstudio", "train", "v.txt", "--name", "two", *flags, "--json"],
-        cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False, timeout=120,
+        cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False, timeout=240,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     for (step, expected), (also, found) in zip(losses(one.out), losses(done.stdout), strict=True):
@@ -102,7 +102,7 @@ def test_two_processes_that_stop_early_end_together(tmp_path: Path) -> None:
         [sys.executable, "-P", "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
          "-m", "rnnstudio", "train", "v.txt", "--name", "two", *FLAGS, "--steps", "200", "--lr", "1e-9",
          "--schedule", "constant", "--patience", "1", "--json"],
-        cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False, timeout=120,
+        cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False, timeout=240,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     assert json.loads(done.stdout.splitlines()[-1])["reason"] == "early-stopping"

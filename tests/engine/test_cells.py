@@ -17,7 +17,7 @@ from engine.cells.base import Cell, LayerState
 Array = npt.NDArray[np.float64]
 Weights = dict[str, Array]
 
-NAMES = ("gru", "lstm", "mut1", "mut2", "mut3", "rnn", "rnn_relu")
+NAMES = ("gru", "lstm", "mut1", "mut2", "mut3", "qrnn", "rnn", "rnn_relu")
 
 
 def build(
@@ -106,6 +106,17 @@ def naive_mut3(w: Weights, x: Array, state: list[Array]) -> list[Array]:
     return [np.tanh(w["w_hh"] @ (r * h) + w["w_xh"] @ x + w["b_h"]) * z + h * (1 - z)]
 
 
+def naive_qrnn(w: Weights, x: Array, state: list[Array]) -> list[Array]:
+    """The filters over two inputs: what the one before gave to z, f and o is all that must be kept of it."""
+    _, c, *before = state
+    n = len(c)
+    a = w["w_x"] @ x + w["b"] + np.concatenate(before)
+    z, f, o = np.tanh(a[:n]), sigmoid(a[n : 2 * n]), sigmoid(a[2 * n :])
+    c = f * c + (1 - f) * z
+    after = w["w_before"] @ x
+    return [o * c, c, after[:n], after[n : 2 * n], after[2 * n :]]
+
+
 NAIVE: dict[str, Callable[[Weights, Array, list[Array]], list[Array]]] = {
     "lstm": naive_lstm,
     "gru": naive_gru,
@@ -114,6 +125,7 @@ NAIVE: dict[str, Callable[[Weights, Array, list[Array]], list[Array]]] = {
     "mut1": naive_mut1,
     "mut2": naive_mut2,
     "mut3": naive_mut3,
+    "qrnn": naive_qrnn,
 }
 
 
@@ -200,7 +212,7 @@ def test_gradients_agree_with_finite_differences(name: str) -> None:
     assert torch.autograd.gradcheck(window, inputs)
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES) - {"rnn_relu"}))
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"qrnn", "rnn_relu"}))
 def test_recurrent_weights_start_orthogonal_gate_by_gate(name: str) -> None:
     cell = cells.find(name)(8, 32)
     cell.initialise(torch.Generator().manual_seed(5))
@@ -228,7 +240,7 @@ def test_input_weights_start_at_the_scale_of_their_sizes(name: str) -> None:
     cell = cells.find(name)(48, 96)
     cell.initialise(torch.Generator().manual_seed(7))
     for key, p in cell.named_parameters():
-        if "weight_ih" in key or key.startswith(("w_x", "widen")):
+        if "weight_ih" in key or key.startswith(("w_x", "w_before", "widen")):
             # Uniform within ±sqrt(6 / 144): the variance is 2 / 144.
             assert float(p.detach().abs().max()) <= (6 / 144) ** 0.5
             assert abs(float(p.detach().var()) * 144 / 2 - 1) < 0.1
@@ -255,6 +267,12 @@ def test_relu_units_never_grow_beyond_their_ceiling_and_keep_their_direction() -
     assert float(out.min()) >= 0.0
     assert float(free.square().mean(dim=-1).sqrt().min()) > 1.0
     torch.testing.assert_close(torch.cosine_similarity(stepped, free), torch.ones(3).double())
+
+
+def test_qrnn_starts_out_remembering() -> None:
+    cell = cells.find("qrnn")(4, 8)
+    cell.initialise(torch.Generator().manual_seed(9))
+    assert cell.state_dict()["b"].tolist() == [0.0] * 8 + [1.0] * 8 + [0.0] * 8
 
 
 def test_lstm_starts_out_remembering() -> None:

@@ -21,6 +21,7 @@ from checkpoints.lock import TrainerLock
 from checkpoints.runs import RunFolder
 from checkpoints.tensors import unpack
 from engine.training import keeping, snapshot, trainer
+from engine.training.distributed import World
 from engine.training.prepare import Request, prepare
 from engine.training.run import Outcome, train_run
 from engine.training.safety import MAX_ROLLBACKS, SPIKE_NATS
@@ -526,6 +527,20 @@ def test_relu_units_that_start_as_the_identity_learn_500_steps_without_a_spike(
     assert steps[-1].loss_nats < steps[0].loss_nats / 2
     carried = unpack(read_checkpoint(outcome.run.path / "step-0000500")["state.safetensors"])
     assert 0 < float(carried["carried.0.0"].square().mean(dim=-1).sqrt().max()) <= 1.001
+
+
+def test_dropout_draws_from_the_stream_that_is_the_processs_own(
+    make_run: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def learned(seed: int) -> bytes:
+        own = torch.Generator().manual_seed(seed)
+        monkeypatch.setattr(World, "own_stream", lambda *_: own)
+        run = make_run(steps=4, dropout=0.5)
+        trained(run)
+        return read_checkpoint(run.path / "step-0000004")["model.safetensors"]
+
+    assert learned(5) == learned(5)
+    assert learned(5) != learned(6)
 
 
 @pytest.mark.parametrize("cell", ["lstm", "mut1"])

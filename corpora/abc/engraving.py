@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 
@@ -41,6 +42,19 @@ def write_svg(tune: Tune) -> str:
     return picture
 
 
+_MUSIC_TEXT = re.compile(r'<tspan font-family="Leipzig"[^>]*>([^<]*)</tspan>')
+
+
+def _plain(svg: str) -> str:
+    """The picture without text in verovio's own font, which is embedded so that only browsers find it.
+
+    Notes and signs are outlines; text is only the note of the tempo (SMuFL's metronome quarter), in Unicode too.
+    """
+    return _MUSIC_TEXT.sub(
+        lambda match: f'<tspan font-size="405px">{match[1].replace(chr(0xECA5), "♩")}</tspan>', svg
+    )
+
+
 def write_pdf(svg: str) -> bytes:
     """The SVG as PDF, by a converter that the machine has. Raises UserError where it has none."""
     for command in (
@@ -48,7 +62,9 @@ def write_pdf(svg: str) -> bytes:
         ["inkscape", "--pipe", "--export-type=pdf", "-o", "-"],
     ):
         if shutil.which(command[0]):
-            done = subprocess.run(command, input=svg.encode(), capture_output=True, check=False)
+            done = subprocess.run(
+                command, input=_plain(svg).encode(), capture_output=True, check=False
+            )
             if done.returncode == 0 and done.stdout.startswith(b"%PDF"):
                 return done.stdout
     raise UserError(

@@ -108,7 +108,7 @@ def _header(state: State, c: str) -> State | None:
     """A header's line. Behind X: there are fields only, for music would end the header."""
     line = state.line
     named = c == ":" if len(line) == 1 and line != "%" else True
-    begun = (c.isascii() and c.isalpha()) or c in "%\n" if not line else True
+    begun = c in "ABCDEFGHIJKLMNOPQRSTUVWXYZmrsw%\n" if not line else True
     if state.held and not (named and begun):
         return None
     if c == "\n":

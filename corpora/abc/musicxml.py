@@ -51,8 +51,11 @@ def _part(voice: Voice, tune: Tune, *, first: bool) -> Any:
     from music21 import instrument, key, meter, stream, tempo
 
     part = stream.Part(id=voice.name)
-    part.partName = voice.title or f"Voice {voice.name}"
-    part.insert(0, instrument.Violin())
+    several = len(tune.voices) > 1
+    part.partName = voice.title or (f"Voice {voice.name}" if several else "")
+    player = instrument.Violin()
+    player.instrumentAbbreviation = ""  # a tune needs no "Vln" before each line
+    part.insert(0, player)
     measures = []
     tied: set[int] = set()
     starts, ends = repeat_signs(voice.bars)

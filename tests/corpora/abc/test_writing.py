@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import shutil
+import subprocess
 import wave
 import xml.etree.ElementTree as ET
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import mido
 import numpy as np
@@ -14,8 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from checkpoints.errors import UserError
 from corpora.abc import perform, read_book, read_tune
 from corpora.abc.chords import accompaniment, chord_of
+from corpora.abc.engraving import write_pdf, write_svg
 from corpora.abc.exporting import ExportOptions, export, file_stem
 from corpora.abc.midi import TICKS, ticks, write_midi
 from corpora.abc.pianoroll import piano_roll
@@ -283,3 +288,29 @@ def test_a_title_never_leaves_the_folder(title: str) -> None:
 def test_the_key_option_brings_every_tune_to_one_tonic(tmp_path: Path) -> None:
     (done,) = export(read_book(DUET), tmp_path, ExportOptions(formats=("abc",), key="D"))
     assert "K:D" in done.files[0].read_text()
+
+
+@pytest.mark.skipif(shutil.which("rsvg-convert") is None, reason="needs rsvg-convert")
+def test_a_score_becomes_pdf_without_letters_of_a_font_that_is_not_there() -> None:
+    pytest.importorskip("verovio")
+    svg = write_svg(read_tune(JIG))
+    assert chr(0xECA5) in svg
+    with pytest.MonkeyPatch.context() as patch:
+        given: list[bytes] = []
+        real = subprocess.run
+
+        def run(*args: Any, **options: Any) -> Any:
+            given.append(options["input"])
+            return real(*args, **options)
+
+        patch.setattr(subprocess, "run", run)
+        assert write_pdf(svg).startswith(b"%PDF")
+    assert "♩" in given[0].decode()
+    assert not [c for c in given[0].decode() if "\ue000" <= c <= "\uf8ff"]
+
+
+def test_without_a_converter_the_way_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(UserError, match="turns SVG into PDF") as caught:
+        write_pdf("<svg/>")
+    assert "librsvg2-bin" in caught.value.hint

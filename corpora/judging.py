@@ -115,6 +115,11 @@ class Judge:
         """The mean figures of held-out text, cut into pieces as long as a sample; empty where nothing is held out."""
         return mean([self.figures(piece) for piece in self._human_pieces()])
 
+    @property
+    def human_count(self) -> int:
+        """How many pieces of held-out text the human figures are the mean of."""
+        return len(self._human_pieces())
+
     @cached_property
     def baseline(self) -> float | None:
         """Nats per character of an n-gram model trained on the same text; None where nothing is held out."""

@@ -39,7 +39,7 @@ _SKIPPED = frozenset(
 SHORTEST = 300
 """Characters of a docstring; a shorter one explains nothing."""
 
-FORMULAS = 2
+FORMULAS = 1
 """Formulas that make a docstring mathematical."""
 
 

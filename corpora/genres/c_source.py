@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from corpora import words
 from corpora.genres.base import (
     VALID,
     Figure,
@@ -19,6 +20,7 @@ from corpora.genres.base import (
     share,
     starts_at_lines,
 )
+from corpora.genres.prose import language_problems
 
 _DIRECTIVE = re.compile(
     r"^[ \t]*#[ \t]*(?:include|define|ifn?def|if|endif|else|elif|undef|pragma)\b", re.M
@@ -32,10 +34,15 @@ _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 # A line at the left margin that begins a function, a type or a comment block: what precedes it is over.
 TOP_LEVEL = re.compile(
-    r"^(?:/\*|static\b|extern\b|typedef\b|struct\b|enum\b|union\b|const\b|[A-Za-z_][\w \t*]*\([^;\n]*$)",
+    r"^(?:/\*|static\b|extern\b|typedef\b|struct\b|enum\b|union\b|const\b"
+    # A function's type may stand on the line before: `static int` begins it, `f(void)` below it does not.
+    r"|[A-Za-z_]\w*(?:\([\w *]+\))?[ \t*][\w \t*]*\([^;\n]*$)",
     re.MULTILINE,
 )
 _FUNCTION = re.compile(r"^[A-Za-z_][\w \t*]*\([^;{}\n]*\)\s*\{\n", re.MULTILINE)
+
+LEAST_LETTERS = 30
+"""In the identifiers of a directive; fewer say nothing: `#define NCURSES_OPAQUE 0` may well have only new words."""
 
 LEAST_KNOWN = 0.5
 """The share of the words in identifiers, by letters, below which an item is no C that anybody would write."""
@@ -82,9 +89,10 @@ class CSource(Genre):
         # What stands in comments says nothing: headers are full of them.
         text = _COMMENT.sub("", text)
         lines = sum(1 for line in text.split("\n") if line.strip())
-        if not lines or len(_KEYWORD.findall(text)) < 0.1 * lines:
+        directives = len(_DIRECTIVE.findall(text))
+        if not lines or len(_KEYWORD.findall(text)) + directives < 0.1 * lines:
             return 0.0
-        marked = len(_STATEMENT.findall(text)) + len(_DIRECTIVE.findall(text))
+        marked = len(_STATEMENT.findall(text)) + directives
         return min(1.0, 1.25 * marked / lines) if marked > 0.3 * lines else 0.0
 
     def document_starts(self, pieces: Iterable[str]) -> Iterator[int]:
@@ -97,8 +105,13 @@ class CSource(Genre):
     def validator(self, training: Iterable[str]) -> Validator:
         known: set[str] = set()
         known_parts: set[str] = set()
-        for piece in training:
-            known.update(IDENTIFIER.findall(piece))
+
+        def noting(pieces: Iterable[str]) -> Iterator[str]:
+            for piece in pieces:
+                known.update(IDENTIFIER.findall(piece))
+                yield piece
+
+        known_words = words.vocabulary(noting(training))
         for name in known:
             known_parts.update(parts(name))
 
@@ -110,10 +123,16 @@ class CSource(Genre):
             for item in source.items:
                 found = list(item.problems)
                 inside = [part for name in item.identifiers for part in parts(name)]
+                letters = sum(map(len, inside))
                 familiar = sum(len(part) for part in inside if part in known_parts)
-                if familiar < LEAST_KNOWN * sum(map(len, inside)):
+                few = item.kind.startswith("preproc") and letters < LEAST_LETTERS
+                if not few and familiar < LEAST_KNOWN * letters:
                     found.append(
                         Problem(item.start, "most of its names are no words of the training text")
+                    )
+                if item.kind == "comment":
+                    found += language_problems(
+                        item.start, text[item.start : item.stop], known_words
                     )
                 pieces.append((item.start, item.stop, found))
             return judged(

@@ -20,7 +20,9 @@ DEEPEST = 100
 _PIECE = re.compile(
     r'/\*.*?(?:\*/|\Z)|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|[{}]', re.DOTALL
 )
+_OPEN_COMMENT = re.compile(r"/\*(?!.*\*/).*", re.DOTALL)
 _STATEMENT_END = re.compile(r"(?:[;{}]|\*/)[ \t]*\n|^[ \t]*#[^\n]*[^\\\n]\n", re.MULTILINE)
+_VALUE = re.compile(r"(?:\b(?:struct|union|enum)\b[\w\s]*|=\s*)\Z")
 _CONDITION = re.compile(r"[ \t]*#[ \t]*(if|ifdef|ifndef|elif|else|endif)\b(.*)")
 # `list_for_each(el, head) {` is no C until the preprocessor has run; `while` parses in its place.
 _LOOP_MACRO = re.compile(
@@ -29,15 +31,29 @@ _LOOP_MACRO = re.compile(
 _INLINE_MACRO = re.compile(r"\b(?=[A-Za-z]\w{0,40}(?:inline|INLINE))[A-Za-z]\w*\b(?= )")
 # `PyAPI_FUNC(int) f(void);` declares an int.
 _TYPE_MACRO = re.compile(r"\b\w{0,30}(?:API|EXPORT|EXTERN)\w{0,30}\(([\w *]{1,60})\)(?= \w)")
-# `int CALLCONV f(`, `static NPY_INLINE int f(`: a word in capitals between words says how, not what.
+# `PyObject_HEAD` in a struct: a line that is one macro; `Py_DEPRECATED(3.7) int f(`: one before a declaration.
+_LINE_MACRO = re.compile(r"(?<=[;{]\n)[ \t]*[A-Za-z_]\w{0,60}(?:\([^()\n;]{0,200}\))?(?=[ \t]*\n)")
+_PREFIX_MACRO = re.compile(
+    r"^[A-Z]\w{2,60}\([^()\n;]{0,200}\)(?= {1,60}[A-Za-z_][\w \t*]*[ *]\w+\()", re.M
+)
+# `EXPORT int f(`, `static NPY_INLINE int f(`, `void _Py_NO_RETURN f(`: a word in capitals says how, not what.
+_EXPORT_MACRO = re.compile(
+    r"(?:^|(?<=^extern )|(?<=^static ))[A-Z][A-Z0-9_]{3,40}"
+    r"(?= {1,2}(?:(?:const|struct|unsigned) )?\w{1,40} ?\*{0,2} ?\w{1,60} ?(?:\\\n *)?[(;])",
+    re.MULTILINE,
+)
+# `ITT_STUB(int, f, (void))` on a line of its own declares something; `Py_GCC_ATTRIBUTE((...))` ends a declaration.
+_CALL_MACRO = re.compile(r"^[A-Z][A-Z0-9_]{2,40}\([^;{}\n]*\)[ \t]*$(?!\n\s*\{)", re.MULTILINE)
+_SUFFIX_MACRO = re.compile(r"(?<=\))\s{1,40}[A-Z]\w{3,40}\(\([^;{}\n]{0,100}\)\)(?=;)")
 _QUALIFIER = (
     "extern|static|const|inline|typedef|return|struct|unsigned|enum|union|goto|else|case|define"
 )
 _HOW_MACRO = re.compile(
     rf"^((?:(?:extern|static|const|inline) ){{0,3}}(?!(?:{_QUALIFIER})\b)\w{{2,40}}[ *]+)"
-    r"([A-Z][A-Z0-9_]{3,40})(?=[ *]+\w)",
+    r"((?:_Py_)?[A-Z][A-Z0-9_]{3,40})(?=[ *]+\w)",
     re.MULTILINE,
 )
+_VISIBLE = re.compile(r"[^\n]")
 _NEVER = re.compile(r"\s*(?:0|defined\(__cplusplus\)|__cplusplus)\s*(?:/[/*].*)?")
 
 _DECLARATORS = frozenset(
@@ -56,6 +72,8 @@ class Item:
     stop: int
     problems: list[Problem]
     identifiers: list[str]
+    kind: str = ""
+    """What tree-sitter calls it."""
 
 
 @dataclass(slots=True)
@@ -77,7 +95,9 @@ def read(text: str) -> Source:
         return Source([Item(0, len(text), [problem], [])], size, size)
     text = _LOOP_MACRO.sub(_as("while"), ended(first_branches(text[:LARGEST])))
     text = _INLINE_MACRO.sub(_as("inline"), text)
-    text = _TYPE_MACRO.sub(lambda match: match[1].rjust(len(match.group())), text)
+    text = _TYPE_MACRO.sub(lambda match: match[1].ljust(len(match.group())), text)
+    for macro in (_LINE_MACRO, _PREFIX_MACRO, _EXPORT_MACRO, _CALL_MACRO, _SUFFIX_MACRO):
+        text = macro.sub(lambda match: _VISIBLE.sub(" ", match.group()), text)
     text = _HOW_MACRO.sub(lambda match: match[1] + " " * len(match[2]), text)
     data = text.encode("utf-8", "replace")
     # Characters before each byte are counted only where the text is not ASCII.
@@ -104,7 +124,7 @@ def read(text: str) -> Source:
                     source.declared.add(name)
                 elif inner.type == "identifier":
                     source.used.append(name)
-        source.items.append(Item(start, stop, problems, names))
+        source.items.append(Item(start, stop, problems, names, node.type))
     return source
 
 
@@ -118,18 +138,36 @@ def deepest(text: str) -> int:
 
 
 def ended(text: str) -> str:
-    """A text that was cut off, up to its last whole line of a statement, with what is open there closed."""
-    if text.endswith("}\n") or text.endswith(";\n"):
+    """A text that was cut off, up to its last whole line of a statement, with what is open there closed.
+
+    One that was cut inside a comment is kept whole: headers have comments longer than a sample.
+    """
+    pieces = list(_PIECE.finditer(text))
+    if pieces and pieces[-1].end() == len(text) and _OPEN_COMMENT.fullmatch(pieces[-1].group()):
+        text += "*/"
+        stop = len(text)
+    elif text.endswith("}\n") or text.endswith(";\n"):
         stop = len(text)
     else:
         ends = [match.end() for match in _STATEMENT_END.finditer(text)]
         # A single unfinished line is judged as it stands.
         stop = ends[-1] if ends else len(text)
     kept = text[:stop]
-    braces = 0
-    for match in _PIECE.finditer(kept):
-        braces += {"{": 1, "}": -1}.get(match.group(), 0)
-    return kept + "}\n" * min(braces, 100)
+    opened: list[int] = []
+    for piece in pieces:
+        if piece.start() < stop and piece.group() == "{":
+            opened.append(piece.start())
+        elif piece.start() < stop and piece.group() == "}" and opened:
+            opened.pop()
+    return kept + "".join(_closing(kept[max(0, at - 200) : at]) for at in opened[:-100:-1])
+
+
+def _closing(head: str) -> str:
+    """What ends a block, by what stands before its brace: a type or a list of values is a statement, a body none."""
+    head = re.split(r"[;{}]", head)[-1]
+    if "typedef" in head:
+        return "} _;\n"
+    return "};\n" if _VALUE.search(head) else "}\n"
 
 
 def first_branches(text: str) -> str:
@@ -140,8 +178,14 @@ def first_branches(text: str) -> str:
     lines = text.split("\n")
     # One entry a nested condition: whether its present branch is kept, whether one of its branches was.
     nested: list[tuple[bool, bool]] = []
+    goes_on = False
     for i, line in enumerate(lines):
         match = _CONDITION.match(line)
+        # A condition ends with its line, save for a backslash.
+        was_condition, goes_on = goes_on, line.endswith("\\") and (goes_on or match is not None)
+        if was_condition:
+            lines[i] = " " * len(line)
+            continue
         if match is None:
             if nested and not nested[-1][0]:
                 lines[i] = " " * len(line)
@@ -154,6 +198,8 @@ def first_branches(text: str) -> str:
             nested.append((kept, kept))
         elif nested and kind == "endif":
             nested.pop()
+        elif kind == "endif" and i and lines[i - 1] == 'extern "C" {':
+            lines[i - 1] = " " * len(lines[i - 1])  # the `#ifdef __cplusplus` above it was cut off
         elif nested:
             kept = outer and not nested[-1][1]
             nested[-1] = (kept, nested[-1][1] or kept)

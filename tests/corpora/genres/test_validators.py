@@ -215,6 +215,32 @@ def test_conditions_are_resolved_to_their_first_branch_and_offsets_stay() -> Non
     assert source.used == ["a"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/* The sum of n numbers, which are counted from",  # cut inside a comment
+        "typedef struct {\n    int n;\n    /* how many",
+        "struct total {\n    struct {\n        int n;\n",
+        "static const int numbers[] = {\n    1,\n    2,\n    {\n",
+        'extern "C" {\n#endif\n\nint sum(int n);\n',  # the #ifdef above was cut off
+        "#if defined(A) || \\\n    defined(B)\nint sum(int n);\n#endif\n",
+        "typedef struct {\n    NUMBERS_HEAD\n    int n;\n} numbers;\n",
+        "Py_DEPRECATED(3.7) PyAPI_FUNC(int) sum(int n);\nSUM_API void total(int n);\n",
+        "SUM_STUB(int, sum, (int n))\nextern SUM_API number total;\nint n;\n",
+        "int sum(int n)\n    SUM_ATTRIBUTE((format(n, 3)));\n",
+        "PyAPI_FUNC(void) _Py_NO_RETURN sum(int n);\n",
+    ],
+)
+def test_c_as_headers_have_it_and_as_samples_cut_it_parses(text: str) -> None:
+    verdict = genres.find("c_source").validator([text.replace("\\", "")])(text)
+    assert verdict.problems == ()
+
+
+def test_a_comment_of_gibberish_is_a_fault() -> None:
+    verdict = VALIDATORS["c_source"]("/* xq zzkw prrt vlnq wrtz klmn bvcx qwrt zxcv plkj */\n")
+    assert "known words" in verdict.problems[0].text
+
+
 def test_what_no_parser_should_read_is_a_fault_at_once() -> None:
     verdict = VALIDATORS["c_source"]("([" * 300)
     assert verdict.problems[0].text == "nested 600 deep"

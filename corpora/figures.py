@@ -14,7 +14,7 @@ GENERAL: Mapping[str, Figure] = {
     "distinct_2": Figure("different pairs of words", better="human"),
     "distinct_3": Figure("different triples of words", better="human"),
     "looped": Figure("text inside loops", better="less"),
-    "accepted": Figure("texts that compile"),
+    "accepted": Figure("pieces that compile", once="TeX takes most of what it writes"),
     "copied": Figure("text inside copies of 20 characters or more", better="human"),
     "longest_copy": Figure(
         "characters in the longest copied passage", unit="count", better="human"

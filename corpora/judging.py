@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
@@ -31,6 +31,9 @@ NOISE_PIECES = 6
 
 BASELINE_CHARS = 3_000_000
 """Characters of training text that the n-gram model counts."""
+
+ASKED_CHARS = 3000
+"""Characters of samples after which a compiler is asked for its word on them."""
 
 LONGEST_LOOP = 100
 """Characters of a repeated unit at most."""
@@ -59,11 +62,14 @@ class Judge:
         *,
         sample_chars: int = 400,
         reached: Iterable[str] = (),
+        before: tuple[int, Mapping[str, float]] | None = None,
     ) -> None:
         self.genre = genre
         self.table: Mapping[str, Figure] = table(genre)
         self.reached = set(reached)
         """Names of the milestones that were told already; a resumed run hands back those of its log."""
+        self._before = before
+        self._unasked: list[str] = []
         self._training = training
         self._heldout = heldout
         self._sample_chars = max(100, sample_chars)
@@ -77,14 +83,21 @@ class Judge:
         *,
         sample_chars: int = 400,
         reached: Iterable[str] = (),
+        before: tuple[int, Mapping[str, float]] | None = None,
     ) -> Judge:
-        """A judge for one run. `training` is its training text in pieces, `heldout` text that it never learns from.
+        """A judge for one run. `training` is its training text in pieces, `heldout` text that it never learns from;
+        `reached` and `before` (step and figures of the last look) are what a resumed run's log has.
 
         What costs time (0.3 s a megabyte: the vocabulary, the genre's names, the suffix array) is built at the first
         figure. Of a training text above 50 MB evenly spaced pieces are kept.
         """
         return cls(
-            genre, list(thinned(training)), heldout, sample_chars=sample_chars, reached=reached
+            genre,
+            list(thinned(training)),
+            heldout,
+            sample_chars=sample_chars,
+            reached=reached,
+            before=before,
         )
 
     def verdict(self, text: str) -> Verdict:
@@ -113,7 +126,28 @@ class Judge:
     @cached_property
     def human(self) -> dict[str, float]:
         """The mean figures of held-out text, cut into pieces as long as a sample; empty where nothing is held out."""
-        return mean([self.figures(piece) for piece in self._human_pieces()])
+        pieces = self._human_pieces()
+        found = mean([self.figures(piece) for piece in pieces])
+        taken = self._accepted(pieces)
+        return found if taken is None else {**found, "accepted": taken}
+
+    def accepted(self, texts: Sequence[str]) -> dict[str, float]:
+        """The figure `accepted` of the texts (with their primes) of this look and of those since it was last there.
+
+        Empty until these have `ASKED_CHARS` characters, so that the tool's start (0.1 s) costs less than 50 ms for
+        1,000 characters, and where there is no tool.
+        """
+        self._unasked += texts
+        if sum(map(len, self._unasked)) < ASKED_CHARS:
+            return {}
+        texts, self._unasked = self._unasked, []
+        taken = self._accepted(texts)
+        return {} if taken is None else {"accepted": taken}
+
+    def _accepted(self, texts: Sequence[str]) -> float | None:
+        """The mean share of pieces that the genre's compiler takes."""
+        shares = [share for share in self.genre.accepted(texts) or () if share is not None]
+        return fmean(shares) if shares else None
 
     @property
     def human_count(self) -> int:
@@ -137,21 +171,18 @@ class Judge:
         return mean([self.figures("".join(rng.sample(piece, len(piece)))) for piece in pieces])
 
     def milestones(self, step: int, figures: Mapping[str, float]) -> list[tuple[str, str]]:
-        """(name, sentence) of what these figures reach for the first time: each share half-way and nine tenths of the
-        way from noise to human text. With `nats_per_char` among them, beating the n-gram model is a milestone too.
+        """(name, sentence) of what a run's looks reach for the first time; to be asked at each look, in order.
+
+        A share is reached half-way and nine tenths of the way from noise to human text, by two looks on end: a look is
+        a few samples, and one of them alone may be lucky. The held-out loss (`nats_per_char`) is measured on a long
+        text, so that beating the n-gram model once is enough.
         """
+        last, self._before = self._before, (step, figures)
         found = []
-        for name, what in self.table.items():
-            low, high = self.noise.get(name, 0.0), self.human.get(name, 0.0)
-            # What noise has too is no achievement, and neither is copying.
-            if name not in figures or what.unit != "share" or high - low < 0.2 or name == "copied":
-                continue
-            reads = f"{what.label} {figures[name]:.0%}, human {high:.0%}"
-            if figures[name] >= low + 0.5 * (high - low):
-                found.append((f"{name}@half", f"half-way since step {step:,}: {reads}"))
-            if figures[name] >= low + 0.9 * (high - low):
-                said = what.once or "as good as human text"
-                found.append((f"{name}@most", f"{said} since step {step:,} ({reads})"))
+        reached_last = dict(self._shares_reached(last[1])) if last else {}
+        for name, text in self._shares_reached(figures):
+            if last and name in reached_last:
+                found.append((name, text.replace("SINCE", f"since step {last[0]:,}")))
         nats = figures.get("nats_per_char")
         if nats is not None and self.baseline is not None and nats < self.baseline:
             text = f"better than the {ngram.ORDER + 1}-gram model since step {step:,}"
@@ -161,6 +192,20 @@ class Judge:
         new = [(name, text) for name, text in found if name not in self.reached]
         self.reached.update(name for name, _ in new)
         return new
+
+    def _shares_reached(self, figures: Mapping[str, float]) -> Iterator[tuple[str, str]]:
+        """(name, sentence with SINCE for the step) of what these figures alone would reach."""
+        for name, what in self.table.items():
+            low, high = self.noise.get(name, 0.0), self.human.get(name, 0.0)
+            # What noise has too is no achievement, and neither is copying.
+            if name not in figures or what.unit != "share" or high - low < 0.2 or name == "copied":
+                continue
+            reads = f"{what.label} {figures[name]:.0%}, human {high:.0%}"
+            if figures[name] >= low + 0.5 * (high - low):
+                yield f"{name}@half", f"half-way SINCE: {reads}"
+            if figures[name] >= low + 0.9 * (high - low):
+                said = what.once or "as good as human text"
+                yield f"{name}@most", f"{said} SINCE ({reads})"
 
     def rank(
         self, texts: Sequence[str], nats: Sequence[float | None], *, prime: str = ""
@@ -172,6 +217,7 @@ class Judge:
         """
         known = [n for n in nats if n is not None]
         low, high = (min(known), max(known)) if known else (0.0, 0.0)
+        accepted = self.genre.accepted([prime + text for text in texts]) or [None] * len(texts)
         ranked = []
         for i, (text, cost) in enumerate(zip(texts, nats, strict=True)):
             figures = self.figures(text, prime=prime)
@@ -179,11 +225,11 @@ class Judge:
             likely = 0.0 if cost is None or high == low else 0.25 * (high - cost) / (high - low)
             score = figures["valid"] - beyond - figures["looped"] + likely
             parts = [f"{figures['valid']:.0%} without a fault"]
-            taken = self.genre.accepted(prime + text)
+            taken = accepted[i]
             if taken is not None:
-                figures["accepted"] = float(taken)
+                figures["accepted"] = taken
                 score += 0.5 * taken
-                parts.append("it compiles" if taken else "it does not compile")
+                parts.append("it compiles" if taken == 1 else f"{taken:.0%} of it compiles")
             if beyond > 0.005:
                 parts.append(f"{figures['copied']:.0%} copied")
             if figures["looped"] > 0.005:

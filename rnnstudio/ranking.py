@@ -53,5 +53,4 @@ def judge_of(loaded: LoadedModel, *, sample_chars: int) -> Judge:
         loaded.tokenizer,
         open_tokens(folder),
         sample_chars=sample_chars,
-        reached=(),
     )

@@ -19,7 +19,17 @@ from corpora.catalogue.docstrings import PACKAGES
 # Found without parsing: half of what torch installs would take a minute to.
 _DOCSTRING = re.compile(r'^[ \t]*[rR]?"""(.*?)"""', re.MULTILINE | re.DOTALL)
 _SKIPPED = frozenset(
-    "tests test testing site-packages idlelib lib2to3 _vendor benchmarks _inductor".split()
+    (
+        "tests",
+        "test",
+        "testing",
+        "site-packages",
+        "idlelib",
+        "lib2to3",
+        "_vendor",
+        "benchmarks",
+        "_inductor",
+    )
 )
 _MARKUP = re.compile(r"``?|\*\*?(?=\w)|(?<=\w)\*\*?|:\w+:(?=`)")
 _NO_PROSE = re.compile(
@@ -61,8 +71,8 @@ def _pages() -> Iterator[str]:
     from pydoc_data.topics import topics
 
     yield from topics.values()
-    for root in (Path(sysconfig.get_paths()["stdlib"]), *map(_root, PACKAGES)):
-        for path in sorted(root.rglob("*.py")) if root else ():
+    for root in filter(None, (Path(sysconfig.get_paths()["stdlib"]), *map(_root, PACKAGES))):
+        for path in sorted(root.rglob("*.py")):
             if not _SKIPPED.intersection(path.relative_to(root).parts):
                 yield from _DOCSTRING.findall(path.read_text("utf-8", "replace"))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple
 
@@ -163,12 +163,13 @@ class Genre(ABC):
     def validator(self, training: Iterable[str]) -> Validator:
         """A judge of texts who has read the training text (its pieces in order), so that it knows what is known."""
 
-    def accepted(self, text: str) -> bool | None:
-        """Whether the genre's own tool, a compiler, takes the text; None where it has none or none is installed.
+    def accepted(self, texts: Sequence[str]) -> list[float | None] | None:
+        """Of each text the share of its pieces that the genre's own tool, a compiler, takes; None where it has none or
+        none is installed, and for a text without a whole piece.
 
-        Slow (half a second and more), so it is asked for the best of a few texts and not at each checkpoint.
+        All texts are asked for at once, since the tool's start costs the most.
         """
-        del text
+        del texts
         return None
 
     @abstractmethod

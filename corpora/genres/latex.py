@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from corpora import words
 from corpora.genres.base import (
@@ -132,12 +132,24 @@ class Latex(Genre):
 
         return judge
 
-    def accepted(self, text: str) -> bool | None:
-        from corpora.syntax.tex import compiles
+    def accepted(self, texts: Sequence[str]) -> list[float | None] | None:
+        from corpora.syntax import tex
 
-        whole = [block for block in blocks(text) if block.stop < len(text.rstrip())]
-        # What the text's end cuts off can never compile: it is judged up to its last whole block.
-        return compiles(text[: whole[-1].stop]) if whole else None
+        if not tex.installed():
+            return None
+        # What the text's end cuts off can never compile. What does not balance is not asked for: it would take the
+        # pieces behind it with it.
+        whole = [
+            [
+                (text[block.start : block.stop], not block.problems)
+                for block in blocks(text)
+                if block.stop < len(text.rstrip())
+            ]
+            for text in texts
+        ]
+        asked = [piece for pieces in whole for piece, balanced in pieces if balanced]
+        taken = iter(tex.compiled(asked))
+        return [share([balanced and next(taken) for _, balanced in pieces]) for pieces in whole]
 
     def colour(self, text: str) -> list[Span]:
         spans: list[Span] = []

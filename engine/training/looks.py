@@ -76,8 +76,8 @@ def write_samples(
     folder: Path,
     judge: Judge | None,
     tell: Tell,
-) -> list[dict[str, float]]:
-    """Write one sample a temperature, side by side, as events and into `folder`; gives their figures."""
+) -> list[dict[str, Any]]:
+    """Write one sample a temperature, side by side, as events and into `folder`; gives what the folder's lines hold."""
     requests = [
         Request(seed=seed, prime=prime, config=SampleConfig(temperature=t), length=length)
         for t in temperatures
@@ -152,7 +152,7 @@ def write_samples(
     lines = [json.dumps(finished[i], ensure_ascii=False) for i in sorted(finished)]
     folder.mkdir(exist_ok=True)
     write_atomic(folder / f"step-{step:07d}.jsonl", "\n".join(lines) + "\n")
-    return [finished[i]["figures"] for i in sorted(finished)]
+    return [finished[i] for i in sorted(finished)]
 
 
 def make_judge(
@@ -161,9 +161,12 @@ def make_judge(
     tokens: TokenFile,
     *,
     sample_chars: int,
-    reached: Iterable[str],
+    so_far: Iterable[ev.Event] = (),
 ) -> Judge:
-    """Who judges this run's samples: has read (a bounded part of) the training text and knows the held-out one."""
+    """Who judges this run's samples: has read (a bounded part of) the training text and knows the held-out one.
+
+    `so_far` is the log of a run that goes on: no milestone is told twice.
+    """
 
     def pieces() -> Iterator[str]:
         # Evenly spaced parts, so that what is read is bounded however large the corpus is.
@@ -175,24 +178,35 @@ def make_judge(
             yield train.text(tokenizer, start, start + round(share))
 
     held_out = tokens.valid.text(tokenizer, 0, HUMAN_TOKENS)
-    return Judge.build(genre, pieces(), held_out, sample_chars=sample_chars, reached=reached)
+    reached: list[str] = []
+    before: tuple[int, Mapping[str, float]] | None = None
+    for event in so_far:
+        if isinstance(event, ev.Milestone):
+            reached.append(event.name)
+        elif isinstance(event, ev.Figures):
+            before = event.step, event.model
+    return Judge.build(
+        genre, pieces(), held_out, sample_chars=sample_chars, reached=reached, before=before
+    )
 
 
 def tell_figures(
     judge: Judge,
-    samples: list[dict[str, float]],
+    samples: list[dict[str, Any]],
     *,
     step: int,
     nats_per_char: float | None,
     tell: Tell,
 ) -> None:
     """Tell the figures of all samples of a look beside the human ones, and what was reached for the first time."""
-    figures = mean(samples)
+    figures = mean([sample["figures"] for sample in samples])
+    figures |= judge.accepted([sample["prime"] + sample["text"] for sample in samples])
     if nats_per_char is not None:
         figures["nats_per_char"] = nats_per_char
     human = _rounded(judge.human)
-    tell(ev.Figures(step=step, genre=judge.genre.name, model=_rounded(figures), human=human))
-    for name, text in judge.milestones(step, figures):
+    model = _rounded(figures)
+    tell(ev.Figures(step=step, genre=judge.genre.name, model=model, human=human))
+    for name, text in judge.milestones(step, model):
         tell(ev.Milestone(step=step, name=name, text=text))
 
 

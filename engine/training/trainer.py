@@ -277,10 +277,10 @@ class Trainer:
                 session.tokenizer,
                 session.tokens,
                 sample_chars=training.sample_length,
-                reached=[e.name for e in session.run.events() if isinstance(e, ev.Milestone)],
+                so_far=session.run.events(),
             )
         with session.ema.swapped_in() if session.ema is not None else nullcontext():
-            figures = looks.write_samples(
+            samples = looks.write_samples(
                 session.model,
                 session.tokenizer,
                 documents=session.documents,
@@ -293,10 +293,10 @@ class Trainer:
                 judge=self._judge,
                 tell=self._tell,
             )
-        if figures:
+        if samples:
             nats = state.last["nats_per_char"] if state.last else None
             looks.tell_figures(
-                self._judge, figures, step=state.step, nats_per_char=nats, tell=self._tell
+                self._judge, samples, step=state.step, nats_per_char=nats, tell=self._tell
             )
 
     def _save(self, reason: str) -> None:

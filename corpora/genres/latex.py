@@ -12,7 +12,6 @@ from corpora.genres.base import (
     Genre,
     Problem,
     Span,
-    Style,
     Validator,
     Verdict,
     judged,
@@ -20,8 +19,9 @@ from corpora.genres.base import (
     share,
     starts_at_lines,
 )
-from corpora.genres.prose import language_problems
+from corpora.genres.prose import language_problems, without_overlap
 from corpora.syntax.latex import COMMON, blocks
+from corpora.syntax.pygmented import spans
 
 SECTION = re.compile(r"^\\(?:part|chapter|section|subsection)\*?\{", re.MULTILINE)
 _COMMAND = re.compile(r"\\[a-zA-Z@]+\*?")
@@ -39,26 +39,11 @@ _ENVIRONMENT = re.compile(
     r"^\\(?:begin|section|subsection|chapter)\*?\{[^}\n]{0,100}\}[^\n]*\n", re.MULTILINE
 )
 
-
-_COLOURED = re.compile(
-    r"""
-    (?P<comment>%[^\n]*)
-  | (?P<title>\\(?:part|chapter|(?:sub)*section|title|paragraph)\*?\{[^}\n]{0,200}\})
-  | (?P<name>\\(?:begin|end|label|ref|eqref|cite)\*?\{[^}\n]{0,100}\})
-  | (?P<keyword>\\[a-zA-Z@]+\*?)
-  | (?P<string>\\[\[\]()]|\$\$?)
-  | (?P<markup>\\.|[{}&])
-    """,
-    re.VERBOSE,
+# What Pygments' lexer does not tell apart: headings, and the names of environments and labels.
+_TITLE = re.compile(
+    r"\\(?:part|chapter|(?:sub)*section|title|paragraph)\*?\{[^}\n]{0,200}\}"
+    r"|(?P<name>\\(?:begin|end|label|ref|eqref|cite)\*?\{[^}\n]{0,100}\})"
 )
-STYLES: dict[str, Style] = {
-    "comment": "comment",
-    "title": "title",
-    "name": "name",
-    "keyword": "keyword",
-    "string": "string",
-    "markup": "markup",
-}
 
 
 class Latex(Genre):
@@ -152,11 +137,8 @@ class Latex(Genre):
         return [share([balanced and next(taken) for _, balanced in pieces]) for pieces in whole]
 
     def colour(self, text: str) -> list[Span]:
-        spans: list[Span] = []
-        for match in _COLOURED.finditer(text):
-            style = STYLES[match.lastgroup or ""]
-            spans.append(Span(match.start(), match.end(), style))
-        return spans
+        found = [Span(*m.span(), "name" if m["name"] else "title") for m in _TITLE.finditer(text)]
+        return without_overlap([*found, *spans("TexLexer", text)])
 
 
 GENRE = Latex()

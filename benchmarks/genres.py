@@ -39,9 +39,11 @@ def main(arguments: list[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     args.out.mkdir(parents=True, exist_ok=True)
     for name in () if args.table else args.corpora:
-        spent = train(name, args.minutes, args.out)
+        target = args.out / f"{name}.json"
+        before = json.loads(target.read_text())["cpu_s"] if target.exists() else 0.0
+        spent = before + train(name, args.minutes, args.out)
         found = {"corpus": name, "minutes": args.minutes, "cpu_s": spent, **measure(name, args.out)}
-        (args.out / f"{name}.json").write_text(json.dumps(found, indent=1, ensure_ascii=False))
+        target.write_text(json.dumps(found, indent=1, ensure_ascii=False))
         print(f"{name}: {found['model']['valid']:.0%} valid, human {found['human']['valid']:.0%}")
     results = [json.loads(path.read_text()) for path in sorted(args.out.glob("*.json"))]
     results.sort(key=lambda r: CORPORA.index(r["corpus"]) if r["corpus"] in CORPORA else 99)
@@ -50,11 +52,23 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def train(name: str, minutes: float, out: Path) -> float:
-    """Trains a run of the corpus's name; gives the CPU seconds that it got, which other work on the machine cuts."""
-    command = [sys.executable, "-P", "-m", "rnnstudio", "train", name, "--name", name]
-    command += ["--runs", str(out / "runs"), "--minutes", str(minutes), "--threads", "1"]
+    """Trains a run of the corpus's name, goes on with one that was interrupted, leaves one that is done as it is.
+
+    Gives the CPU seconds that it got this time, which other work on the machine cuts.
+    """
+    from checkpoints.runs import RunFolder
+
+    runs = out / "runs"
+    command = [sys.executable, "-P", "-m", "rnnstudio"]
+    if not (runs / name).exists():
+        command += ["train", name, "--name", name, "--minutes", str(minutes)]
+    elif RunFolder(runs / name).state() != "done":
+        command += ["resume", name]
+    else:
+        return 0.0
+    command += ["--runs", str(runs), "--threads", "1"]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    with (out / f"{name}.log").open("w") as log:
+    with (out / f"{name}.log").open("a") as log:
         subprocess.run(
             command,
             check=True,
@@ -99,7 +113,10 @@ def measure(name: str, out: Path) -> dict[str, Any]:
         "ngram_nats_per_char": judge.baseline,
         "samples": len(figures),
         "human_samples": judge.human_count,
-        "model": judging.mean(figures),
+        "model": {
+            **judging.mean(figures),
+            **judge.accepted([s.request.prime + s.text for s in written]),
+        },
         "error": {  # of the mean, over the samples that have the figure
             key: statistics.stdev(have) / len(have) ** 0.5
             for key in figures[0]
@@ -121,7 +138,7 @@ def markdown(results: list[dict[str, Any]]) -> str:
     for r in results:
         table = figures.table(genres.find(r["genre"]))
         own = [key for key in genres.find(r["genre"]).figures if key in r["model"]]
-        keys = [*own[: MOST_TOLD + 1], "words_known", "copied", "longest_copy"]
+        keys = [*own[: MOST_TOLD + 1], "accepted", "words_known", "copied", "longest_copy"]
         keys = [key for key in keys if key in r["model"] and key in r["human"]]
         human = "; ".join(
             f"{table[k].label} {figures.value(table[k], r['human'][k])}" for k in keys

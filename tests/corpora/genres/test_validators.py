@@ -241,6 +241,15 @@ def test_a_comment_of_gibberish_is_a_fault() -> None:
     assert "known words" in verdict.problems[0].text
 
 
+@pytest.mark.parametrize("unit", ["*)", "}*/", "&?", ")&"])
+def test_operators_without_end_are_given_up_and_the_next_text_is_read_as_ever(unit: str) -> None:
+    """tree-sitter takes time with the square of their number: 25 s for 16,000."""
+    verdict = VALIDATORS["c_source"](unit * 8000)
+    assert verdict.problems[0].text == "far from being C"
+    assert verdict.figures["valid"] == 0
+    assert VALIDATORS["c_source"](C).figures["valid"] == 1.0
+
+
 def test_what_no_parser_should_read_is_a_fault_at_once() -> None:
     verdict = VALIDATORS["c_source"]("([" * 300)
     assert verdict.problems[0].text == "nested 600 deep"

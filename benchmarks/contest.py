@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from benchmarks.opponents.base import Opponent
 from checkpoints import events as ev
+from engine import devices
 from engine.config import DataConfig, ModelConfig, TrainConfig
 from engine.load import open_model
 from engine.training.prepare import Request, prepare
@@ -102,7 +103,10 @@ def ours(
     given: Mapping[str, Any] | None = None,
     like: str = "",
 ) -> Score:
-    """The program as a person runs it: `rnnstudio train TEXT --minutes N --split nanogpt`, with everything on."""
+    """The program as a person runs it: `rnnstudio train TEXT --minutes N --split nanogpt`, with everything on.
+
+    With `threads` 0 it chooses their number.
+    """
     tick = CLOCKS[clock]
     with tempfile.TemporaryDirectory() as scratch:
         request = Request(
@@ -150,8 +154,8 @@ def theirs(
     threads: int = 1,
     seed: int = 1,
 ) -> Score:
-    """An opponent by its own recipe."""
-    torch.set_num_threads(threads)
+    """An opponent by its own recipe; with `threads` 0 on all cores, as torch does."""
+    torch.set_num_threads(threads or devices.usable_cores())
     torch.manual_seed(seed)
     alphabet = {c: i for i, c in enumerate(sorted(set(text.whole)))}
     train, valid = (torch.tensor([alphabet[c] for c in part]) for part in (text.train, text.valid))

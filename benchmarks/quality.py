@@ -29,7 +29,9 @@ def main(arguments: list[str]) -> int:
         help=f"some of {OURS},{','.join(OPPONENTS)}; a leading ! leaves them out",
     )
     parser.add_argument("--clock", choices=[*contest.CLOCKS], default="wall")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads of each entrant")
+    parser.add_argument(
+        "--threads", type=int, default=1, help="CPU threads of each; 0: its own choice"
+    )
     parser.add_argument("--part", choices=["whole", "tuning"], default="whole")
     parser.add_argument("--chars", type=int, default=0, help="only so many characters of the text")
     parser.add_argument("--seeds", type=int, default=1, help="how often each is trained")

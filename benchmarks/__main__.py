@@ -13,6 +13,7 @@ BENCHMARKS: Mapping[str, str] = {
     "cells": "every cell's training speed against torch's fused LSTM",
     "quality": "nats/char after so many minutes, against other people's recipes",
     "generality": "the same defaults on several kinds of text, against n-grams",
+    "genres": "what a model of five minutes writes in each genre, beside human text",
     "startup": "how soon there is something to see, and how much memory it takes",
     "visualizing": "the cross-entropies of 'Visualizing and Understanding Recurrent Networks'",
     "studio": "first screen, key presses, a log of 100,000 steps",

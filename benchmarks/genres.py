@@ -1,18 +1,18 @@
-"""What a model of five minutes writes in each genre, beside human text: `python -m benchmarks.genres --minutes 5`.
+"""What a model of five minutes writes in each genre, beside human text.
 
-Trains each corpus by the program's own command, `rnnstudio train NAME --minutes 5 --threads 1`, with everything else
-left to it; then takes the best checkpoint, writes samples from openings of held-out text and judges them as at a
-checkpoint. One JSON file a corpus lies under --out, and the table of all that lie there is written beside them.
+    python -m benchmarks genres --minutes 5 --out DIR      all corpora of the catalogue that need no URL
+    python -m benchmarks genres plays recipes --out DIR    some of them; two such commands may run side by side
+
+Trains each as `rnnstudio train NAME --minutes 5 --threads 1` does, with everything else left to it; then takes the best
+checkpoint, writes samples from openings of held-out text and judges them as at a checkpoint. A run that was interrupted
+is gone on with, one that is done is only judged anew. DIR/genres.md is the table of all that lie in DIR.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import resource
 import statistics
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -29,9 +29,14 @@ MOST_TOLD = 6
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="benchmarks genres",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("corpora", nargs="*", default=list(CORPORA), metavar="CORPUS")
     parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--clock", choices=["wall", "cpu"], default="cpu")
     parser.add_argument("--out", type=Path, default=Path("genres"), help="a folder")
     parser.add_argument(
         "--table", action="store_true", help="only write the table of what is there"
@@ -39,10 +44,10 @@ def main(arguments: list[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     args.out.mkdir(parents=True, exist_ok=True)
     for name in () if args.table else args.corpora:
+        train(name, args.minutes, args.clock, args.out)
+        found = {"corpus": name, "minutes": args.minutes, "clock": args.clock}
+        found |= measure(name, args.out)
         target = args.out / f"{name}.json"
-        before = json.loads(target.read_text())["cpu_s"] if target.exists() else 0.0
-        spent = before + train(name, args.minutes, args.out)
-        found = {"corpus": name, "minutes": args.minutes, "cpu_s": spent, **measure(name, args.out)}
         target.write_text(json.dumps(found, indent=1, ensure_ascii=False))
         print(f"{name}: {found['model']['valid']:.0%} valid, human {found['human']['valid']:.0%}")
     results = [json.loads(path.read_text()) for path in sorted(args.out.glob("*.json"))]
@@ -51,33 +56,29 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def train(name: str, minutes: float, out: Path) -> float:
-    """Trains a run of the corpus's name, goes on with one that was interrupted, leaves one that is done as it is.
-
-    Gives the CPU seconds that it got this time, which other work on the machine cuts.
-    """
+def train(name: str, minutes: float, clock: str, out: Path) -> None:
+    """Trains a run of the corpus's name, goes on with one that was interrupted, leaves one that is done as it is."""
+    from benchmarks.contest import CLOCKS
     from checkpoints.runs import RunFolder
+    from engine.training.prepare import Request, prepare
+    from engine.training.run import train_run
 
-    runs = out / "runs"
-    command = [sys.executable, "-P", "-m", "rnnstudio"]
-    if not (runs / name).exists():
-        command += ["train", name, "--name", name, "--minutes", str(minutes)]
-    elif RunFolder(runs / name).state() != "done":
-        command += ["resume", name]
-    else:
-        return 0.0
-    command += ["--runs", str(runs), "--threads", "1"]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    with (out / f"{name}.log").open("a") as log:
-        subprocess.run(
-            command,
-            check=True,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    run = RunFolder(out / "runs" / name)
+    tick = CLOCKS[clock]
+    if run.path.exists():
+        if run.state() != "done":
+            train_run(run, resuming=True, threads=1, clock=tick)
+        return
+    request = Request(
+        corpus=(name,),
+        name=name,
+        runs=out / "runs",
+        given={"minutes": minutes},
+        threads=1,
+        device="cpu",
+    )
+    ready = prepare(request, clock=tick)
+    train_run(ready.run, clock=tick, notes=ready.notes)
 
 
 def measure(name: str, out: Path) -> dict[str, Any]:
@@ -132,35 +133,37 @@ def markdown(results: list[dict[str, Any]]) -> str:
     from corpora import figures, genres
 
     lines = [
-        "| genre | text | human | model |",
+        "| genre | text | figures: model (± standard error), human | nats a character |",
         "|---|---|---|---|",
     ]
     for r in results:
-        table = figures.table(genres.find(r["genre"]))
-        own = [key for key in genres.find(r["genre"]).figures if key in r["model"]]
+        genre = genres.find(r["genre"])
+        table = figures.table(genre)
+        own = [key for key in genre.figures if key in r["model"]]
         keys = [*own[: MOST_TOLD + 1], "accepted", "words_known", "copied", "longest_copy"]
-        keys = [key for key in keys if key in r["model"] and key in r["human"]]
-        human = "; ".join(
-            f"{table[k].label} {figures.value(table[k], r['human'][k])}" for k in keys
-        )
-        model = "; ".join(
-            f"{figures.value(table[k], r['model'][k])} ± {_spread(r, k, table[k].unit)}"
+        read = [
+            f"{table[k].label} {figures.value(table[k], r['model'][k])}{_error(r, k, table[k].unit)}, "
+            f"human {figures.value(table[k], r['human'][k])}"
             for k in keys
-        )
-        lines.append(
-            f"| `{r['genre']}` | `{r['corpus']}`, {r['chars'] / 1e6:.1f} MB | {human} (n = {r['human_samples']}) "
-            f"| {model} (n = {r['samples']}); {r['nats_per_char']:.3f} nats/char, 7-gram "
-            f"{r['ngram_nats_per_char']:.3f}; {r['parameters'] / 1e3:,.0f} k parameters, {r['cpu_s']:.0f} s of CPU |"
-        )
+            if k in r["model"] and k in r["human"]
+        ]
+        cells = [
+            f"`{r['genre']}`",
+            f"`{r['corpus']}`, {r['chars'] / 1e6:.1f} MB",
+            f"{'<br>'.join(read)} (n = {r['samples']}, human {r['human_samples']})",
+            f"{r['nats_per_char']:.3f}, 7-gram {r['ngram_nats_per_char']:.3f}; {r['parameters'] / 1e3:,.0f} k "
+            f"parameters, {r['minutes']:g} minutes ({r['clock']}), one thread",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
     for r in results:
         for i, text in enumerate(r["texts"], 1):
             lines += ["", f"**{r['genre']}**, sample {i}", "", "````", text.rstrip(), "````"]
     return "\n".join(lines) + "\n"
 
 
-def _spread(result: dict[str, Any], key: str, unit: str) -> str:
+def _error(result: dict[str, Any], key: str, unit: str) -> str:
     error = result["error"].get(key)
-    return "?" if error is None else f"{100 * error if unit == 'share' else error:.0f}"
+    return "" if error is None else f" ± {100 * error if unit == 'share' else error:.0f}"
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from checkpoints.errors import CorpusError
 from corpora.catalogue import headers, manual
 from corpora.catalogue.restructured import latex
 from corpora.syntax.latex import blocks
@@ -176,6 +177,23 @@ def test_prose_is_told_from_code_tables_and_markup() -> None:
         (sentence * 2).strip(),
         f"{sentence * 2}Words in quotes lose them.",
     ]
+
+
+def test_the_manual_keeps_pages_together_and_has_each_paragraph_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first, second, third = (
+        f"{word} of the {'words of which it is made, ' * 6}is said." for word in "ABC"
+    )
+    pages = [f"{first}\n\n{second}\n", f"{second}\n\n{third}\n\n{third}", "x = 1"]
+    monkeypatch.setattr(manual, "_pages", lambda: iter(pages))
+    text = manual.make()
+    assert text == manual.make()
+    assert sorted(part.strip() for part in text.split("\n\n")) == [first, second, third]
+    assert f"{first}\n\n{second}" in text
+    monkeypatch.setattr(manual, "_pages", lambda: iter(["x = 1"]))
+    with pytest.raises(CorpusError, match="not here as source"):
+        manual.make()
 
 
 def test_a_header_loses_its_licence_and_its_wrapper() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,8 +15,11 @@ from checkpoints.runs import find_run
 
 if TYPE_CHECKING:
     from corpora.abc import Tune
+    from corpora.abc.nearest import TuneIndex
 
 MAX_BYTES = 256 << 20
+MOST_LEARNT = 8_000_000
+"""Tokens of a run's training text in which the nearest tune is looked for."""
 MAX_TUNE_CHARS = 3000
 """Characters after which a fresh tune is ended."""
 
@@ -51,6 +55,23 @@ def source(where: str, runs: Path) -> Source:
     step = int(found.run.checkpoint(found.spec).name.removeprefix("step-")) if found.spec else 0
     texts = _samples(found.run.samples_path, where, step)
     return Source(f"run {found.run.name}", "\n\n".join(texts))
+
+
+def learnt(where: str, runs: Path) -> TuneIndex | None:
+    """The tunes that a run learned from, to be asked for the nearest; None for a file or standard input."""
+    from corpora.abc.nearest import TuneIndex
+    from engine import tokenizers
+    from engine.tokens import open_tokens
+    from engine.training.session import tokenizer_files
+
+    if where == "-" or Path(where).is_file():
+        return None
+    run = find_run(where, runs).run
+    if not run.tokens_path.is_dir():
+        return None
+    tokenizer = tokenizers.load(tokenizer_files(run.path))
+    text = open_tokens(run.tokens_path).train.text(tokenizer, 0, MOST_LEARNT)
+    return TuneIndex(re.split(r"^(?=X:)", text, flags=re.MULTILINE))
 
 
 def tunes(text: str) -> Iterator[Tune]:

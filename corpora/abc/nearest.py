@@ -57,16 +57,18 @@ class TuneIndex:
     """Contours of tunes, to be asked for the nearest."""
 
     def __init__(self, sources: Iterable[str]) -> None:
-        """Index tunes by their ABC; at most MOST_TUNES, about 1 ms each."""
+        """Index tunes by their ABC; at most MOST_TUNES, about 1 ms each. Of transposed copies the first one counts."""
         self.titles: list[str] = []
         self.contours: list[tuple[int, ...]] = []
         self._grams: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
+        known: set[tuple[int, ...]] = set()
         for source in sources:
             if len(self.titles) >= MOST_TUNES:
                 break
             steps = contour(source)
-            if len(steps) < GRAM:
+            if len(steps) < GRAM or steps in known:
                 continue
+            known.add(steps)
             title = _TITLE.search(source)
             for gram in _grams(steps):
                 self._grams[gram].append(len(self.titles))

@@ -6,12 +6,23 @@ from corpora.abc.judging import Report
 from corpora.abc.nearest import Nearest
 from corpora.abc.tune import Tune
 
+HUMAN = {
+    "bars": "99%",
+    "repeats": "99%",
+    "parts": "73%",
+    "ending": "85%",
+    "key": "99%",
+    "pitches": "2.6",
+    "steps": "3.2",
+}
+"""What 3,190 printed tunes of O'Neill's and Aird's books have."""
+
 
 def sentences(
     tune: Tune, report: Report, *, nearest: Nearest | None = None
 ) -> list[tuple[str, str, bool]]:
     """(what, how it is, whether that is as it should be) in reading order."""
-    bars = f"{report.bars_full:.0%} of the bars fill {tune.meter}"
+    bars = f"{report.bars_full:.0%} of the bars fill {tune.meter} (human {HUMAN['bars']})"
     odd = ", ".join(str(i + 1) for i in report.odd_bars[:8])
     repaired = [f for f in tune.findings if f.action != "kept"]
     minutes, seconds = divmod(round(report.seconds), 60)
@@ -25,22 +36,26 @@ def sentences(
         ("bars", bars + (f"; not bars {odd}" if odd else ""), not report.odd_bars),
         (
             "repeats",
-            "balanced" if report.balanced else "a repeat or an ending is missing",
+            ("balanced" if report.balanced else "a repeat or an ending is missing")
+            + f" (balanced in {HUMAN['repeats']} of human tunes)",
             report.balanced,
         ),
         (
             "parts",
-            f"{report.form or '-'}, bars: {' + '.join(map(str, report.parts)) or '-'}",
+            f"{report.form or '-'}, bars: {' + '.join(map(str, report.parts)) or '-'}"
+            f" (8 or 16 in {HUMAN['parts']} of human parts)",
             report.usual_parts == 1,
         ),
         (
             "ending",
-            "on the tonic" if report.ends_on_tonic else "not on the tonic",
+            ("on the tonic" if report.ends_on_tonic else "not on the tonic")
+            + f" ({HUMAN['ending']} of human tunes are)",
             report.ends_on_tonic,
         ),
         (
             "key",
-            f"{report.in_key:.0%} of the notes are in {tune.key.tonic or 'no key'} {tune.key.mode}",
+            f"{report.in_key:.0%} of the notes are in {tune.key.tonic or 'no key'} {tune.key.mode}"
+            f" (human {HUMAN['key']})",
             report.in_key > 0.9,
         ),
         (
@@ -50,7 +65,8 @@ def sentences(
         ),
         (
             "variety",
-            f"pitches {report.pitch_entropy:.2f} bits, steps {report.interval_entropy:.2f} bits",
+            f"pitches {report.pitch_entropy:.2f} bits (human {HUMAN['pitches']}),"
+            f" steps {report.interval_entropy:.2f} bits (human {HUMAN['steps']})",
             True,
         ),
     ]

@@ -14,13 +14,14 @@ import typer
 
 from checkpoints.errors import UserError
 from rnnstudio.common import Json, RunsDir, runs_dir
-from rnnstudio.tunes import source, tunes
+from rnnstudio.tunes import learnt, source, tunes
 from tui.literal import literal
 
 if TYPE_CHECKING:
     from rich.text import Text
 
     from corpora.abc import Tune
+    from corpora.abc.nearest import Nearest
 
 EXAMPLE = "Example:  rnnstudio tune tunes.abc --number 3 --play"
 
@@ -44,6 +45,15 @@ def tune(
     ] = 0,
     most: Annotated[int, typer.Option("--most", metavar="N", help="Tunes to show at most")] = 3,
     width: Annotated[int, typer.Option(metavar="N", help="Columns of the piano roll")] = 100,
+    near: Annotated[
+        str,
+        typer.Option(
+            "--near",
+            metavar="RUN",
+            help="Name the nearest tune it learned [RUN]",
+            show_default=False,
+        ),
+    ] = "",
     play: Annotated[bool, typer.Option("--play", help="Play each tune aloud")] = False,
     runs: RunsDir = None,
     as_json: Json = False,
@@ -60,17 +70,20 @@ def tune(
     if not chosen:
         what = f"tune with X:{number}" if number else "tune"
         raise UserError(f"{where} holds no {what}", hint="rnnstudio tune FILE shows the first ones")
+    index = learnt(near or where, runs_dir(runs))
     for one in chosen:
+        nearest = index.nearest(one.source) if index is not None else None
         if as_json:
             typer.echo(json.dumps({"number": one.number, "title": one.title, **asdict(judge(one)),
+                                   "nearest": nearest and asdict(nearest),
                                    "findings": [asdict(f) for f in one.findings]}))  # fmt: skip
         else:
-            _show(one, width)
+            _show(one, width, nearest)
         if play:
             _play(one)
 
 
-def _show(one: Tune, width: int) -> None:
+def _show(one: Tune, width: int, nearest: Nearest | None) -> None:
     from rich.console import Console
     from rich.text import Text
 
@@ -85,7 +98,7 @@ def _show(one: Tune, width: int) -> None:
     for row in piano_roll(perform(one, repeats="once"), width=width):
         console.print(Text(row, "green"))
     console.print()
-    for name, text, good in sentences(one, judge(one)):
+    for name, text, good in sentences(one, judge(one), nearest=nearest):
         console.print(
             Text.assemble(
                 ("✓ " if good else "· ", "green" if good else "yellow"),

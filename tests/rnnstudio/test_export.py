@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+import rnnstudio
 from checkpoints.errors import ConfigError, RunError, UserError
+from corpora.abc.augmenting import Rewriting
 from rnnstudio.cli import app
 from tests.corpora.abc.samples import DUET, JIG, WALTZ
 
@@ -125,3 +127,25 @@ def test_playing_says_what_is_missing(book: Path, monkeypatch: pytest.MonkeyPatc
     done = run.invoke(app, ["tune", str(book), "-n", "7", "--play"])
     assert isinstance(done.exception, UserError)
     assert "aplay" in done.exception.hint
+
+
+def test_the_nearest_tune_that_a_run_learned_from_is_named(tmp_path: Path) -> None:
+    tokens = tmp_path / "runs" / "jigs"
+    corpus = tmp_path / "corpus.abc"
+    corpus.write_text(3 * (JIG + "\n") + 3 * (WALTZ + "\n"))
+    learned = rnnstudio.train(
+        corpus, runs=tokens.parent, name="jigs", transpose="all", steps=1, threads=1, hidden_size=4,
+        num_layers=1, lanes=1, bptt=16, sample_length=0, valid_fraction=0.0, test_fraction=0.0,
+    )  # fmt: skip
+    assert learned == tokens
+    mine = tmp_path / "mine.abc"
+    mine.write_text("".join(Rewriting(transpose="F", titles=False, chords=True)(JIG, False)))
+    near = ["--near", "jigs", "--runs", str(tokens.parent)]
+    (found,) = objects(run.invoke(app, ["tune", str(mine), *near, "--json"]).stdout)
+    assert found["nearest"] == {"title": "The Test Bench", "distance": 0}
+    assert (
+        "The Test Bench (100% of the contour alike)"
+        in run.invoke(app, ["tune", str(mine), *near]).stdout
+    )
+    (alone,) = objects(run.invoke(app, ["tune", str(mine), "--json"]).stdout)
+    assert alone["nearest"] is None

@@ -39,7 +39,7 @@ def silent(_: str) -> None:
     """The note-taker of who wants to hear nothing."""
 
 
-MAKERS_VERSION = 2
+MAKERS_VERSION = 3
 """Raised whenever a maker writes other text from the same source, so that cached corpora are made anew."""
 
 LONGEST_RECORD = 1 << 20

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import importlib.util
-import random
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from checkpoints.errors import CorpusError
+from corpora.catalogue.order import mixed
 from corpora.catalogue.restructured import latex
+from corpora.genres import find
 from corpora.syntax.latex import blocks
 
 PACKAGES = ("sympy", "mpmath", "networkx", "numpy", "torch")
@@ -60,9 +61,7 @@ def make() -> str:
             "none of sympy, mpmath, networkx, numpy and torch is installed here as source",
             hint="reinstall rnnstudio; they come with torch",
         )
-    order = sorted(sections)
-    random.Random(0).shuffle(order)
-    return "\n".join(order)
+    return "\n".join(mixed(sorted(sections), find("latex")))
 
 
 def _docstrings(package: str) -> Iterator[tuple[str, str]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
-import random
 import re
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
 from checkpoints.errors import CorpusError
+from corpora.catalogue.order import mixed
+from corpora.genres import find
 
 # What only C++ or Objective-C writes.
 _CPLUSPLUS = re.compile(
@@ -59,8 +60,7 @@ def make() -> str:
             "no C headers of CPython, numpy or torch are installed here",
             hint="install your system's python3-dev package, or train on a C file of your own",
         )
-    random.Random(0).shuffle(headers)
-    return "\n".join(headers)
+    return "\n".join(mixed(headers, find("c_source")))
 
 
 def parts(text: str) -> Iterator[str]:

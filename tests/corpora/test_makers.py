@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checkpoints.errors import CorpusError
+from corpora import genres
 from corpora.catalogue import headers, manual
+from corpora.catalogue.order import mixed
 from corpora.catalogue.restructured import latex
 from corpora.syntax.latex import blocks
 
@@ -204,3 +208,22 @@ def test_a_header_loses_its_licence_and_its_wrapper() -> None:
     )
     assert headers.clean(text[0]) == text[0]
     assert headers.clean(text[1]) == "/* What it does. */\nint f(int a);\n\nint g;\n"
+
+
+def test_texts_that_share_a_piece_stand_together_in_a_seeded_order() -> None:
+    shared = "\\subsection{Shared}\nThe same words stand here as in the others, and there are quite a few.\n"
+    rng = random.Random(1)
+    texts = [
+        f"\\section{{S{i}}}\n"
+        + " ".join("".join(rng.choices("abcdefg", k=5)) for _ in range(40))
+        + "\n"
+        for i in range(40)
+    ]
+    for i in (3, 17, 31):
+        texts[i] += shared
+    found = mixed(texts, genres.find("latex"))
+    assert sorted(found) == sorted(texts)
+    assert found != texts
+    assert found == mixed(texts, genres.find("latex"))
+    places = [found.index(texts[i]) for i in (3, 17, 31)]
+    assert places == [places[0], places[0] + 1, places[0] + 2]

@@ -50,12 +50,8 @@ def choose(device: str) -> tuple[torch.device, str]:
     return CPU, "; ".join(notes) or "no GPU found"
 
 
-def choose_threads(requested: int, *, watching: bool) -> tuple[int, str]:
-    """How many CPU threads to compute with, and why; 0 requests a choice.
-
-    With a studio watching, a core stays free for it: two threads on one free core wait for each other at every
-    product (7 steps in 8 s where one thread did 87).
-    """
+def choose_threads(requested: int) -> tuple[int, str]:
+    """How many CPU threads to compute with, and why; 0 requests a choice."""
     if requested < 0:
         raise ConfigError(f"threads is {requested}", hint="use 0 (chosen for you) or more")
     cores = usable_cores()
@@ -68,8 +64,6 @@ def choose_threads(requested: int, *, watching: bool) -> tuple[int, str]:
     beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     if beside > 1:
         return max(1, cores // beside), f"{cores} usable cores for {beside} processes"
-    if watching and cores > 1:
-        return min(MOST_THREADS, cores - 1), f"of {cores} usable cores, one stays free for the view"
     if cores > MOST_THREADS:
         return MOST_THREADS, f"of {cores} usable cores; more would wait for each other"
     return cores, "all usable cores" if cores > 1 else "one usable core"

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 CHUNK_S = 0.03
 """Pieces of text are gathered this long before they are sent."""
 MOST_LOADED = 3
+SPEED_S = 0.4
+"""How long each number of threads is timed."""
 PREVIEW_CHARS = 2_000
 SURPRISE_CHARS = 20_000
 ALTERNATIVES = 5
@@ -123,33 +125,21 @@ class Playground:
         }
 
     def _speed(self, body: Body) -> Answer:
-        """Training steps of a model like the one asked for, timed for about half a second on this machine."""
-        import torch
+        """Training steps of a model like the one asked for, timed on this machine's processors as the trainer does."""
+        from engine.config import ModelConfig, TrainConfig, from_json
+        from engine.devices import CPU, choose_threads
+        from engine.training.calibration import fastest
 
-        from engine.config import ModelConfig, from_json
-        from engine.model import Model
-        from engine.training.plan import working_weights
-
-        config = from_json(ModelConfig, body["model"])
-        vocab, lanes, bptt = int(body["vocab_size"]), int(body["lanes"]), int(body["bptt"])
-        torch.set_num_threads(1)
-        rng = torch.Generator().manual_seed(0)
-        model = Model(config, vocab, rng=rng)
-        tokens = torch.randint(vocab, (bptt, lanes), generator=rng)
-        state = model.initial_state(lanes)
-        taken: list[float] = []
-        began = time.perf_counter()
-        while len(taken) < 2 or (time.perf_counter() - began < 0.6 and len(taken) < 50):
-            self._check()
-            start = time.perf_counter()
-            logits, _ = model(tokens, state)
-            loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), tokens.flatten())
-            loss.backward()  # type: ignore[no-untyped-call]
-            model.zero_grad()
-            taken.append(time.perf_counter() - start)
-        # The first step pays for the allocations of all.
-        seconds = sorted(taken[1:])[len(taken[1:]) // 2]
-        return {"tokens_per_s": lanes * bptt / seconds, "weights": working_weights(config, vocab)}
+        most, _ = choose_threads(0)
+        _, measured = fastest(
+            from_json(ModelConfig, body["model"]),
+            TrainConfig(),
+            vocab_size=int(body["vocab_size"]),
+            device=CPU,
+            threads=sorted({most, 1}, reverse=True),
+            seconds=SPEED_S,
+        )
+        return {"tokens_per_s": measured.tokens_per_s, "weights": measured.weights}
 
     # -- models -------------------------------------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 """Starting trainers and speaking to them: each is `rnnstudio train` (or `resume`), a process of its own.
 
 A trainer never inherits the terminal: what it prints goes to its `run.log`. It runs in a session of its own, so it
-outlives the studio, its terminal and ctrl+c.
+outlives the studio, its terminal and ctrl+c; and at a lower priority, so that a machine whose every core it keeps busy
+still answers to keys.
 """
 
 from __future__ import annotations
@@ -19,6 +20,12 @@ from pathlib import Path
 from checkpoints import control, lock
 from checkpoints.lines import read_tail
 from checkpoints.runs import RunFolder
+
+NICENESS = 5
+"""A third of the processor time where something else wants it too, all of it where nothing does."""
+_BELOW_NORMAL: int = getattr(
+    subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0
+)  # Windows's way to say it
 
 
 @dataclass(slots=True)
@@ -77,8 +84,10 @@ class Jobs:
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                creationflags=_BELOW_NORMAL,
                 env=self.environment(),
             )
+        _give_way(process.pid)
         job = Job(folder.name, process, log, folder)
         self._jobs.append(job)
         return job
@@ -115,6 +124,14 @@ class Jobs:
             with suppress(OSError):
                 job.log.replace(target)
                 job.log = target
+
+
+def _give_way(pid: int) -> None:
+    """Lower a process's priority; its threads, which come later, inherit it."""
+    if hasattr(os, "setpriority"):
+        niceness = min(19, os.getpriority(os.PRIO_PROCESS, 0) + NICENESS)
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, pid, niceness)
 
 
 def open_folder(path: Path) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -49,13 +48,6 @@ class Field:
     kind: Any = str
 
 
-def threads() -> int:
-    """Processors for a trainer that is watched: one stays free for the studio, and beyond four they wait for each
-    other.
-    """
-    return max(1, min(4, (os.cpu_count() or 2) - 1))
-
-
 @cache
 def fields() -> tuple[Field, ...]:
     """Every line of the form, in order: where the text is from, the settings that matter, then all others."""
@@ -75,7 +67,7 @@ def fields() -> tuple[Field, ...]:
     rest = [
         Field("like", "like", "A peer's published recipe instead of ours.", "", tuple(LIKE)),
         Field("device", "device", "Where it computes.", "auto", DEVICES),
-        Field("threads", "threads", "Processors it computes with.", str(threads()), kind=int),
+        Field("threads", "threads", "Processors it computes with.", "chosen", kind=int),
         Field("parent", "from", "Go on from another run's model: RUN or RUN@STEP.", ""),
         *(f for name, f in settings.items() if name not in BASIC),
     ]
@@ -204,8 +196,6 @@ def command(recipe: Recipe, *, runs: Path, name: str) -> list[str]:
     words += ["--name", name]
     if runs != default_runs():
         words += ["--runs", str(runs)]
-    if "threads" not in recipe.given:
-        words += ["--threads", str(threads())]
     for key, value in recipe.given.items():
         if key in ("corpus", "name"):
             continue

@@ -25,8 +25,12 @@ def measure(
     vocab_size: int,
     device: torch.device,
     clock: Callable[[], float] = time.perf_counter,
+    seconds: float = SECONDS,
 ) -> Measured:
-    """Tokens per second of `clock` that training such a model reaches here, the optimizer included."""
+    """Tokens per second of `clock` that training such a model reaches here, the optimizer included.
+
+    It is measured for `seconds`.
+    """
     rng = torch.Generator().manual_seed(0)
     network = Model(model, vocab_size, rng=rng).to(device)
     optimizer = build(network, training)
@@ -38,7 +42,7 @@ def measure(
         if step == WARM_UP_STEPS:
             _wait(device)
             began = clock()
-        elif step > WARM_UP_STEPS and clock() - began >= SECONDS:
+        elif step > WARM_UP_STEPS and clock() - began >= seconds:
             break
         with autocast(device, training.precision, model.cell):
             logits, _ = network(tokens, state, rng=rng)
@@ -62,6 +66,7 @@ def fastest(
     device: torch.device,
     threads: Sequence[int],
     clock: Callable[[], float] = time.perf_counter,
+    seconds: float = SECONDS,
 ) -> tuple[int, Measured]:
     """Which of these numbers of CPU threads trains fastest here and now, and how fast; torch is left set to it.
 
@@ -70,7 +75,9 @@ def fastest(
     found = []
     for count in threads:
         torch.set_num_threads(count)
-        speed = measure(model, training, vocab_size=vocab_size, device=device, clock=clock)
+        speed = measure(
+            model, training, vocab_size=vocab_size, device=device, clock=clock, seconds=seconds
+        )
         found.append((count, speed))
     best = max(found, key=lambda pair: pair[1].tokens_per_s)
     torch.set_num_threads(best[0])

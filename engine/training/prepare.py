@@ -76,7 +76,6 @@ class Request:
     encoding: str | None = None
     device: str = "auto"
     threads: int = 0
-    watched: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +110,7 @@ def prepare(
     parent = _open_parent(request)
     data, model, training = _configs(request, parent)
     device, why_device = devices.choose(request.device)
-    threads, why_threads = devices.choose_threads(request.threads, watching=request.watched)
+    threads, why_threads = devices.choose_threads(request.threads)
     torch.set_num_threads(threads)
     cache = request.runs / CACHE
 

@@ -35,7 +35,7 @@ def doctor(*, runs: RunsDir = None, as_json: Json = False) -> None:
         from engine.devices import choose, choose_threads
 
         device, why = choose("auto")
-        count, why_threads = choose_threads(0, watching=False)
+        count, why_threads = choose_threads(0)
         found["device"] = {"name": str(device), "why": why}
         found["threads"] = {"count": count, "why": why_threads}
         found["torch_cuda_build"] = torch.version.cuda or "none (CPU build)"

@@ -72,7 +72,7 @@ def evaluate(
     from rnnstudio.writing import say
 
     where, _ = devices.choose(device)
-    torch.set_num_threads(devices.choose_threads(threads, watching=False)[0])
+    torch.set_num_threads(devices.choose_threads(threads)[0])
     loaded = open_run(run, runs_dir(runs), note=say)
     loaded.model.to(where)
     if files:

@@ -64,33 +64,33 @@ def test_a_device_asked_for_that_is_not_there_is_an_error(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cores", "watching", "expected"),
-    [(1, False, 1), (1, True, 1), (2, False, 2), (2, True, 1), (64, False, 8), (64, True, 8)],
+    ("cores", "expected"),
+    [(1, 1), (2, 2), (64, 8)],
 )
-def test_threads_fit_the_machine_and_leave_a_core_to_a_view(
-    monkeypatch: pytest.MonkeyPatch, cores: int, watching: bool, expected: int
+def test_threads_fit_the_machine(
+    monkeypatch: pytest.MonkeyPatch, cores: int, expected: int
 ) -> None:
     monkeypatch.setattr(devices, "usable_cores", lambda: cores)
-    count, why = devices.choose_threads(0, watching=watching)
+    count, why = devices.choose_threads(0)
     assert count == expected
     assert why
 
 
 def test_threads_that_were_asked_for_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "usable_cores", lambda: 2)
-    assert devices.choose_threads(2, watching=True) == (2, "as asked")
-    assert devices.choose_threads(9, watching=False) == (9, "as asked, more than the 2 usable here")
+    assert devices.choose_threads(2) == (2, "as asked")
+    assert devices.choose_threads(9) == (9, "as asked, more than the 2 usable here")
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert devices.choose_threads(0, watching=False) == (3, "OMP_NUM_THREADS says so")
-    assert devices.choose_threads(1, watching=False)[0] == 1
+    assert devices.choose_threads(0) == (3, "OMP_NUM_THREADS says so")
+    assert devices.choose_threads(1)[0] == 1
     with pytest.raises(ConfigError, match="threads is -1"):
-        devices.choose_threads(-1, watching=False)
+        devices.choose_threads(-1)
 
 
 def test_processes_beside_each_other_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "usable_cores", lambda: 6)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
-    assert devices.choose_threads(0, watching=False)[0] == 1
+    assert devices.choose_threads(0)[0] == 1
 
 
 def test_usable_cores_are_some_of_the_machines() -> None:

@@ -14,7 +14,7 @@ from checkpoints.lock import TrainerLock
 from tests.tui import recorded
 from tests.tui.conftest import Golden, Open, screen_text, until
 from tui.dialogs import Ask
-from tui.screens.live import temperatures
+from tui.screens.controls import temperatures
 from tui.widgets.page import Page
 from tui.widgets.plot import Plot
 

@@ -40,7 +40,7 @@ def test_what_is_typed_becomes_the_command(tmp_path: Path) -> None:
     understood = recipe.understand(typed)
     assert not understood.wrong
     words = recipe.command(understood, runs=tmp_path / "r", name="mine")
-    flags = words[words.index("--threads") + 2 :]
+    flags = words[words.index("--runs") + 2 :]
     assert words[:4] == ["train", str(text), "--name", "mine"]
     assert flags == [
         "--hidden", "1024", "--tied", "--no-residual", "--temperatures", "0.5,1", "--lr", "0.001",

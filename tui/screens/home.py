@@ -21,6 +21,7 @@ from tui.launch import open_folder
 from tui.literal import one_line
 from tui.screens.base import StudioScreen
 from tui.series import sparkline
+from tui.telling import STATE_KINDS, is_dead
 from tui.watch import Followed
 from tui.widgets.ink import Span
 from tui.widgets.page import Page
@@ -37,16 +38,6 @@ NO_RUNS = """\
   enter  on a corpus at the left: a run on it
   a      a text of your own
 """
-STATE_KINDS = {
-    "running": "good",
-    "starting": "good",
-    "stopping": "warn",
-    "paused": "warn",
-    "quiet": "warn",
-    "failed": "bad",
-    "diverged": "bad",
-    "crashed": "bad",
-}
 
 
 class Home(StudioScreen):
@@ -194,7 +185,7 @@ A run is a folder: it goes on without the studio, and whoever started it, it can
             return
         samples = run.view.latest_samples()
         state = run.state
-        if state.word in ("failed", "crashed", "diverged"):
+        if is_dead(state):
             self.entitle("#words", f"{run.path.name}: {state.word}", "r resume")
             failed = run.view.failed
             text = (

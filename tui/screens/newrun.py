@@ -17,7 +17,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from corpora import catalogue
-from engine.config import ModelConfig, TrainConfig, to_json
+from engine.config import ModelConfig, to_json
 from engine.training.plan import Measured
 from tui import launch, recipe, words
 from tui.browse import Browse
@@ -202,13 +202,7 @@ run can be started in a shell, and is the same run."""
         self._look()
         # The speed of this machine, from the default model; the trainer's own reckoning scales it to any other.
         config = {**to_json(ModelConfig()), "num_layers": 1, "hidden_size": 128}
-        self._timing = self._ask(
-            "speed",
-            model=config,
-            vocab_size=VOCAB,
-            lanes=TrainConfig().lanes,
-            bptt=TrainConfig().bptt,
-        )
+        self._timing = self._ask("speed", model=config, vocab_size=VOCAB)
 
     def on_unmount(self) -> None:
         self.studio.child.stop(self._reading)

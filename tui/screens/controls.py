@@ -1,0 +1,190 @@
+"""The live screen's controls: each is a request to the run's trainer, which acts between two of its steps."""
+
+from __future__ import annotations
+
+import math
+
+from textual.binding import Binding
+
+from tui import launch
+from tui.dialogs import Ask, Choose
+from tui.screens.base import StudioScreen
+from tui.store import RunView
+from tui.watch import Followed
+
+STREAMS = 3
+"""Sample streams side by side."""
+
+
+class Controls(StudioScreen):
+    """What can be asked of a trainer. A subclass says of which run, and shows what was asked."""
+
+    BINDINGS = [
+        Binding("space", "pause", "Pause", id="live.pause"),
+        Binding("s", "sample", "Sample", id="live.sample"),
+        Binding("k", "checkpoint", "Save", id="live.checkpoint"),
+        Binding("t", "temperatures", "Temps", id="live.temperatures"),
+        Binding(
+            "plus,equals_sign",
+            "warmer(0.1)",
+            "This stream warmer",
+            key_display="+",
+            show=False,
+            id="live.warmer",
+        ),
+        Binding(
+            "minus",
+            "warmer(-0.1)",
+            "This stream cooler",
+            key_display="-",
+            show=False,
+            id="live.cooler",
+        ),
+        Binding("d", "rate", "Learning rate", show=False, id="live.rate"),
+        Binding("w", "prime", "What samples go on from", show=False, id="live.prime"),
+        Binding("X", "stop", "Save and stop", show=False, id="live.stop"),
+        Binding("r", "resume", "Resume", show=False, id="live.resume"),
+        Binding("b", "fork", "Fork from here", show=False, id="live.fork"),
+    ]
+
+    @property
+    def run(self) -> Followed:
+        """The run that is steered."""
+        raise NotImplementedError
+
+    @property
+    def view(self) -> RunView:
+        return self.run.view
+
+    def asked(self, text: str) -> None:
+        """Show that this was asked and not yet answered."""
+        raise NotImplementedError
+
+    def _ask(self, what: str, text: str, *, name: str = "", value: object = None) -> None:
+        """A request to the trainer; until it answers, the status line says what was asked."""
+        if self.run.pid is None:
+            self.studio.say(
+                f"{self.run.path.name} is not being trained", hint="r resumes it", grave=True
+            )
+            return
+        if self.studio.attempt(lambda: launch.ask(self.run.path, what, name=name, value=value)):
+            self.asked(text)
+
+    def action_pause(self) -> None:
+        if self.view.paused:
+            self._ask("resume", "go on")
+        else:
+            self._ask("pause", "pause")
+
+    def action_sample(self) -> None:
+        self._ask("sample", "samples now")
+
+    def action_checkpoint(self) -> None:
+        self._ask("checkpoint", "a checkpoint now")
+
+    def action_stop(self) -> None:
+        def answer(what: str | None) -> None:
+            if what == "stop":
+                self._ask("stop", "save and stop")
+
+        text = "The trainer writes a checkpoint and ends; r resumes it any time."
+        self.app.push_screen(
+            Choose("stop", text, [("stop", "save and stop"), ("", "go on")]), answer
+        )
+
+    def _set_temperatures(self, values: list[float]) -> None:
+        text = " ".join(f"{v:g}" for v in values)
+        self._ask("set", f"temperatures {text}", name="temperatures", value=values)
+
+    def action_temperatures(self) -> None:
+        def take(text: str | None) -> None:
+            if text is not None:
+                self._set_temperatures(temperatures(text))
+
+        def wrong(text: str) -> str:
+            try:
+                temperatures(text)
+            except ValueError as error:
+                return str(error)
+            return ""
+
+        now = " ".join(f"{t:g}" for t in self.view.temperatures())
+        about = "One to three temperatures: below 1 safer and more repetitive, above 1 bolder and more broken."
+        self.app.push_screen(Ask("temperatures", about, now, wrong), take)
+
+    def action_warmer(self, by: float) -> None:
+        """Move the temperature of the stream in focus (the middle one if none is)."""
+        values = sorted(self.view.temperatures())
+        if not values:
+            return
+        focused = self.focused.id if self.focused is not None and self.focused.id else ""
+        index = int(focused[-1]) if focused.startswith("sample-") else len(values) // 2
+        index = min(index, len(values) - 1)
+        values[index] = round(min(5.0, max(0.0, values[index] + by)), 2)
+        self._set_temperatures(values)
+
+    def action_rate(self) -> None:
+        def wrong(text: str) -> str:
+            return "" if _positive(text) is not None else "a number above 0, for example 0.001"
+
+        def take(text: str | None) -> None:
+            value = _positive(text) if text is not None else None
+            if value is not None:
+                self._ask("set", f"learning rate {value:g}", name="lr", value=value)
+
+        now = f"{self.view.last_step.lr:.3g}" if self.view.last_step else ""
+        about = "The peak rate; the schedule goes on scaling it."
+        self.app.push_screen(Ask("learning rate", about, now, wrong), take)
+
+    def action_prime(self) -> None:
+        def take(text: str | None) -> None:
+            if text is not None:
+                self.studio.remembered.drafts["prime"] = text
+                self.studio.remember()
+                prime = text.replace("\\n", "\n")
+                self._ask("set", "another prime", name="prime", value=prime)
+
+        now = self.studio.remembered.drafts.get("prime", "")
+        about = "Samples go on from this text (\\n for a new line; empty takes openings from the held-out text)."
+        self.app.push_screen(Ask("prime", about, now), take)
+
+    def action_resume(self) -> None:
+        if self.run.pid is not None:
+            self.studio.say("it is being trained already", hint="space pauses it")
+            return
+        words_ = ["resume", str(self.run.path)]
+        self.studio.attempt(
+            lambda: self.studio.jobs.start(words_, self.run.path), f"resuming {self.run.path.name}"
+        )
+
+    def action_fork(self) -> None:
+        """A new run that goes on from this one's model, with other settings."""
+        step = self.view.checkpoints[-1].step if self.view.checkpoints else 0
+        if not step:
+            self.studio.say(
+                "there is no checkpoint to fork from yet", hint="k asks for one", grave=True
+            )
+            return
+        corpus = self.view.started.corpus if self.view.started else ""
+        self.studio.open_new(corpus, parent=f"{self.run.path}@{step}")
+
+
+def temperatures(text: str) -> list[float]:
+    """One to three temperatures in a text. Raises ValueError with what is wrong."""
+    try:
+        values = [float(part) for part in text.replace(",", " ").split()]
+    except ValueError as error:
+        raise ValueError("numbers, for example 0.5 0.8 1.0") from error
+    if not 1 <= len(values) <= STREAMS:
+        raise ValueError("one to three temperatures")
+    if any(not (math.isfinite(v) and 0 <= v <= 5) for v in values):
+        raise ValueError("each from 0 to 5")
+    return sorted(values)
+
+
+def _positive(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and value > 0 else None

@@ -19,16 +19,20 @@ from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.message import Message
 from textual.screen import Screen
+from textual.timer import Timer
 
 from checkpoints.errors import RnnStudioError
 from tui import dialogs, launch, settings, themes
 from tui.child import Answer, Child
 from tui.door import Door, Plain
 from tui.help import help_spans
-from tui.literal import literal
+from tui.literal import encodable, literal
 from tui.palette import Actions
 from tui.screens.base import StudioScreen
 from tui.watch import Followed, Watcher
+
+SAVE_S = 1.0
+"""What was typed or moved is on the disk this soon, so that a crash loses no more."""
 
 
 class News(Message):
@@ -85,6 +89,7 @@ class Studio(App[None]):
         colour = os.environ.get("NO_COLOR")
         self.jobs = launch.Jobs(runs_dir, {} if colour is None else {"NO_COLOR": colour})
         super().__init__(driver_class=driver_class)
+        self._saving: Timer | None = None
         self.watcher = Watcher(runs_dir, self._tell)
         self.child = Child(self._said, child)
         self._filters_last: list[LineFilter] = [Door(), *([Plain()] if ascii_only else [])]
@@ -120,11 +125,32 @@ class Studio(App[None]):
         self.remember()
 
     def remember(self) -> None:
-        """Save the settings now, so that a crash loses nothing that was typed."""
+        """Save the settings now."""
+        if self._saving is not None:
+            self._saving.stop()
+            self._saving = None
         try:
             settings.save(self.remembered, self.remembered_at)
         except OSError as error:
             self.say(f"the settings could not be saved: {error}", grave=True)
+
+    def remember_soon(self) -> None:
+        """Save the settings within a second, however much is typed in it."""
+        if self._saving is None:
+            self._saving = self.set_timer(SAVE_S, self.remember)
+
+    def keep(self, field: str, text: str) -> None:
+        """Keep what was typed in a field until it is used."""
+        self.remembered.drafts[field] = text
+        self.remember_soon()
+
+    def lay_out(self, what: str, how: str) -> None:
+        """Keep how somebody arranged a screen; empty where it is as it began."""
+        if how:
+            self.remembered.layout[what] = how
+        else:
+            self.remembered.layout.pop(what, None)
+        self.remember_soon()
 
     # -- what the watcher tells ---------------------------------------------------------------------------------
 
@@ -190,6 +216,9 @@ class Studio(App[None]):
         if done:
             self.say(done)
         return True
+
+    def copy_to_clipboard(self, text: str) -> None:
+        super().copy_to_clipboard(encodable(text))
 
     # -- screens ------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ still answers to keys.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import shlex
@@ -124,6 +125,29 @@ class Jobs:
             with suppress(OSError):
                 job.log.replace(target)
                 job.log = target
+
+
+async def finish(words: Sequence[str], env: Mapping[str, str]) -> tuple[int, str, str]:
+    """Run `rnnstudio` with these words to its end: exit code, what it printed, what it said on standard error.
+
+    Cancelled, it ends the command. Raises OSError where it cannot be started.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *command(*words),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=env,
+    )
+    _give_way(process.pid)
+    try:
+        out, said = await process.communicate()
+    except asyncio.CancelledError:  # nobody waits for it any more
+        with suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()
+        raise
+    return process.returncode or 0, out.decode("utf-8", "replace"), said.decode("utf-8", "replace")
 
 
 def _give_way(pid: int) -> None:

@@ -43,6 +43,11 @@ def literal(text: str, *, tab: int = 4) -> str:
     return text.expandtabs(tab).translate(_TABLE)
 
 
+def encodable(text: str) -> str:
+    """The text as it is, but for lone surrogates, which no file and no clipboard can hold: they become U+FFFD."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def one_line(text: str, width: int = 0) -> str:
     """`literal(text)` on one line, newlines shown as `␤`, cut to `width` characters with an ellipsis (0: uncut)."""
     if width and len(text) > 4 * width:

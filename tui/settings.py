@@ -25,6 +25,8 @@ class Settings:
     log_y: bool = False
     keys: dict[str, str] = field(default_factory=dict)
     """Keys by a binding's id, where the user wants others."""
+    layout: dict[str, str] = field(default_factory=dict)
+    """How screens were arranged: panes grown and shown, by screen and thing."""
     drafts: dict[str, str] = field(default_factory=dict)
     """What was typed, by the name of the field: the new-run form, prompts."""
 

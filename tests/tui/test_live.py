@@ -174,6 +174,32 @@ async def test_a_pane_grows_and_shrinks(studio: Open, runs: Path) -> None:
         await until(pilot, lambda: "T 0.8" in screen_text(pilot.app))
 
 
+async def test_how_the_screen_was_arranged_is_remembered(studio: Open, runs: Path) -> None:
+    path = recorded.make_run(runs, "plays", recorded.finished())
+    async with studio(run=path) as pilot:
+        await until(pilot, lambda: "validation" in screen_text(pilot.app))
+        await pilot.press("m", "o", "l", "v")
+        await until(pilot, lambda: "log loss" in screen_text(pilot.app))
+        await pilot.press("1", "z")
+    async with studio(run=path) as pilot:
+        await until(pilot, lambda: "log loss" in screen_text(pilot.app))
+        live = pilot.app.screen
+        await until(pilot, lambda: live.maximized is live.query_one(Plot))
+        assert "speed" in screen_text(pilot.app)
+        assert live.has_class("-log")
+        await pilot.press("escape")
+        assert live.maximized is None
+    async with studio(run=path) as pilot:
+        await until(pilot, lambda: "log loss" in screen_text(pilot.app))
+        assert pilot.app.screen.maximized is None
+
+
+async def test_what_no_clipboard_holds_can_be_copied(studio: Open) -> None:
+    async with studio() as pilot:
+        pilot.app.copy_to_clipboard("a\ud800b \ud83d\ude80")
+        assert pilot.app.clipboard == "a\ufffdb 🚀"
+
+
 def test_temperatures_are_read_forgivingly_and_bounded() -> None:
     assert temperatures("0.5, 1 0.8") == [0.5, 0.8, 1.0]
     for wrong in ("", "warm", "-1", "nan", "9", "1 2 3 4"):

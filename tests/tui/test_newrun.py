@@ -13,7 +13,8 @@ from tests.tui.conftest import Open, screen_text, until
 from tui import recipe
 from tui.browse import Browse
 from tui.screens.live import Live
-from tui.screens.newrun import Line, NewRun
+from tui.screens.newrun import NewRun, free_path
+from tui.widgets.form import Line
 
 
 def test_the_form_has_every_setting_with_its_help() -> None:
@@ -113,8 +114,25 @@ async def test_the_card_tells_what_the_text_is_like(studio: Open, tmp_path: Path
         await until(pilot, lambda: "different characters" in screen_text(pilot.app))
         shown = screen_text(pilot.app)
         assert "Open your ears ␛[31m[/]" in shown
-        assert "small" in shown
+        await until(pilot, lambda: "characters are far too few" in screen_text(pilot.app))
         assert screen._card["chars"] == 40 * len("Rumour:\nOpen your ears \x1b[31m[/]\n\n")
+
+
+async def test_the_check_warns_and_mends_a_copy(studio: Open, tmp_path: Path) -> None:
+    text = tmp_path / "page.txt"
+    text.write_text("<p>Rumour &amp; Falstaff</p>\n" * 400)
+    async with studio(size=(160, 48)) as pilot:
+        screen = await open_form(pilot, str(text))
+        await until(pilot, lambda: "it is HTML or was" in screen_text(pilot.app))
+        await until(pilot, lambda: "F6 mends a copy" in screen_text(pilot.app))
+        await pilot.press("f6")
+        await until(pilot, lambda: "stays as it is" in screen_text(pilot.app))
+        await pilot.press("enter")
+        field = screen.query_one("#line-corpus", Line).field
+        await until(pilot, lambda: field.value.endswith("page-mended.txt"))
+    assert text.read_text().startswith("<p>")
+    assert "<p>" not in (tmp_path / "page-mended.txt").read_text()
+    assert free_path(text).name == "page-mended-2.txt"
 
 
 async def test_a_text_that_is_not_there_is_said_in_a_sentence(studio: Open) -> None:
@@ -145,6 +163,15 @@ async def test_choices_are_cycled_settings_checked_and_drafts_kept(
     async with studio() as pilot:
         screen = await open_form(pilot)
         assert screen.query_one("#line-num_layers", Line).field.value == "99"
+
+
+async def test_a_crash_loses_nothing_that_was_typed(studio: Open, tmp_path: Path) -> None:
+    """The settings are on the disk while the studio goes on, not only when it ends."""
+    saved = tmp_path / "studio.json"
+    async with studio() as pilot:
+        await open_form(pilot, "")
+        await pilot.press(*"my plays")
+        await until(pilot, lambda: saved.exists() and "my plays" in saved.read_text())
 
 
 async def test_the_browser_finds_a_file(

@@ -59,6 +59,17 @@ class StudioScreen(Screen[None]):
         yield Footer(compact=True, show_command_palette=False)
         yield Bar(id="too-small")
 
+    def on_mount(self) -> None:
+        grown = self.studio.remembered.layout.get(f"{self.TITLE}.grown")
+        if grown:
+            self.call_after_refresh(self._grow, grown)
+
+    def _grow(self, name: str) -> None:
+        for pane in self.panes():
+            if pane.id == name:
+                pane.focus()
+                self.maximize(pane)
+
     def head(self, *spans: tuple[str, str]) -> None:
         """What the head line says after the screen's name."""
         self.query_one("#head", Bar).show([(" rnnstudio ", "accent"), *spans])
@@ -103,6 +114,10 @@ class StudioScreen(Screen[None]):
             self.minimize()
         elif self.focused is not None and self.focused.has_class("pane"):
             self.maximize(self.focused)
+
+    def watch_maximized(self, _before: Widget | None, now: Widget | None) -> None:
+        if self.is_attached and self.is_mounted:
+            self.studio.lay_out(f"{self.TITLE}.grown", (now.id or "") if now is not None else "")
 
     def action_back(self) -> None:
         if self.maximized is not None:

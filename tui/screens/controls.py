@@ -139,8 +139,7 @@ class Controls(StudioScreen):
     def action_prime(self) -> None:
         def take(text: str | None) -> None:
             if text is not None:
-                self.studio.remembered.drafts["prime"] = text
-                self.studio.remember()
+                self.studio.keep("prime", text)
                 prime = text.replace("\\n", "\n")
                 self._ask("set", "another prime", name="prime", value=prime)
 

@@ -86,7 +86,11 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
         streams = (f"#sample-{i}" for i in range(STREAMS))
         for selector in ("#curve", "#figures", "#log", "#dead", *streams):
             self.query_one(selector).add_class("pane")
-        self.query_one(Plot).change(log_y=self.studio.remembered.log_y)
+        remembered = self.studio.remembered
+        self.query_one(Plot).change(log_y=remembered.log_y)
+        self.set_class("live.log" in remembered.layout, "-log")
+        measure = remembered.layout.get("live.measure", "")
+        self._measure = MEASURES.index(measure) if measure in MEASURES else 0
         self.entitle("#log", "events")
         self.entitle("#figures", "figures")
         self.entitle("#curve", "loss")
@@ -266,10 +270,16 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
 
     def action_measure(self) -> None:
         self._measure = (self._measure + 1) % len(MEASURES)
+        self.studio.lay_out("live.measure", MEASURES[self._measure] if self._measure else "")
         self._draw_curve()
+
+    def on_plot_log_toggled(self, event: Plot.LogToggled) -> None:
+        self.studio.remembered.log_y = event.log_y
+        self.studio.remember_soon()
 
     def action_smooth(self) -> None:
         self.studio.remembered.smooth = not self.studio.remembered.smooth
+        self.studio.remember_soon()
         self.studio.say(
             "smoothed" if self.studio.remembered.smooth else "every value, lowest to highest"
         )
@@ -277,6 +287,7 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
 
     def action_log(self) -> None:
         self.toggle_class("-log")
+        self.studio.lay_out("live.log", "shown" if self.has_class("-log") else "")
         self._seen.pop("log", None)
         self.call_after_refresh(self._draw_log)
 

@@ -6,16 +6,16 @@ studio never waits for them and loads neither numpy nor music21.
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
+from textual.worker import Worker
 
 from checkpoints.files import write_atomic
 from checkpoints.runs import safe_name
@@ -29,14 +29,13 @@ from corpora.abc.unfolding import Playing
 from corpora.abc.writer import write_abc
 from tui import launch
 from tui.colour import coloured
-from tui.literal import one_line
+from tui.literal import encodable, one_line
 from tui.screens.base import StudioScreen
 from tui.store import RunView
 from tui.widgets.ink import Span
 from tui.widgets.page import Page
 from tui.widgets.rows import Row, Rows
 
-FORMATS = "mid,musicxml,abc,wav"
 MOST = 300
 
 
@@ -68,7 +67,7 @@ class Music(StudioScreen):
     ABOUT = """\
 The tunes that the run wrote, the newest first: as ABC, as a piano roll, and what is right and wrong about each.
 space plays a tune where this machine has a player; k and K move it by a semitone, + and - its tempo; x writes MIDI,
-MusicXML, ABC and WAV beside the run."""
+MusicXML, ABC, WAV and, where verovio is installed, the score beside the run."""
     CSS_PATH = "music.tcss"
     BINDINGS = [
         Binding("space", "play", "Play", id="music.play"),
@@ -95,7 +94,7 @@ MusicXML, ABC and WAV beside the run."""
         self._tunes: list[Written] = []
         self._semitones = 0
         self._quarters: float | None = None
-        self._player: asyncio.subprocess.Process | None = None
+        self._player: Worker[None] | None = None
 
     def body(self) -> Iterable[Widget]:
         with Horizontal(id="music"):
@@ -206,22 +205,23 @@ MusicXML, ABC and WAV beside the run."""
 
     def _stop(self) -> None:
         if self._player is not None:
-            with suppress(ProcessLookupError):
-                self._player.terminate()
+            self._player.cancel()
             self._player = None
 
     def action_play(self) -> None:
         """Play the tune as it stands, or stop."""
         tune = self._tune()
-        if self._player is not None:
+        if self._player is not None and self._player.is_running:
             self._stop()
         elif tune is not None:
-            self.run_worker(self._play(write_abc(tune)), exclusive=True, exit_on_error=False)
+            self._player = self.run_worker(
+                self._play(write_abc(tune)), group="player", exclusive=True, exit_on_error=False
+            )
 
     async def _play(self, abc: str) -> None:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "tune.abc"
-            file.write_text(abc, encoding="utf-8")
+            file.write_text(encodable(abc), encoding="utf-8")
             # `tune` prints and plays; it says on standard error why it cannot.
             wrong = await self._run("tune", str(file), "--play")
         if wrong:
@@ -241,44 +241,30 @@ MusicXML, ABC and WAV beside the run."""
 
         def write() -> None:
             folder.mkdir(exist_ok=True)
-            write_atomic(file, abc)
+            write_atomic(file, encodable(abc))
 
         if not self.studio.attempt(write):
             return
-        wrong = await self._run(
-            "export", str(file), "--to", "mid,musicxml,wav", "--out", str(folder)
-        )
+        engraves = find_spec("verovio") is not None
+        formats = "mid,musicxml,wav" + (",svg" if engraves else "")
+        wrong = await self._run("export", str(file), "--to", formats, "--out", str(folder))
         if wrong:
             self.studio.say(wrong, grave=True)
+        elif engraves:
+            self.studio.say(f"MIDI, MusicXML, ABC, WAV and the score are in {folder}")
         else:
-            self.studio.say(f"MIDI, MusicXML, ABC and WAV are in {folder}")
+            self.studio.say(
+                f"MIDI, MusicXML, ABC and WAV are in {folder}",
+                hint="for the score: pip install 'rnnstudio[score]'",
+            )
 
     async def _run(self, *words: str) -> str:
         """Run a command of ours to its end; what it said if it failed, else nothing."""
         try:
-            process = await asyncio.create_subprocess_exec(
-                *launch.command(*words),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.PIPE,
-                env=self.studio.jobs.environment(),
-            )
+            code, _, said = await launch.finish(words, self.studio.jobs.environment())
         except OSError as error:
             return str(error)
-        if words[0] == "tune":
-            self._player = process
-        try:
-            _, said = await process.communicate()
-        except asyncio.CancelledError:  # the screen is left: nobody waits for it any more
-            with suppress(ProcessLookupError):
-                process.terminate()
-            await process.wait()
-            raise
-        stopped = words[0] == "tune" and self._player is None
-        if self._player is process:
-            self._player = None
-        lines = said.decode("utf-8", "replace").strip().splitlines()
-        return "" if not process.returncode or stopped else "\n".join(lines[-2:])
+        return "\n".join(said.strip().splitlines()[-2:]) if code else ""
 
 
 def read_book_again(tune: Tune) -> Tune:

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from textual import events
-from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.message import Message
-from textual.suggester import Suggester
 from textual.timer import Timer
 from textual.widget import Widget
-from textual.widgets import Input
 
-from corpora import catalogue
+from checkpoints.runs import safe_name
 from engine.config import ModelConfig, to_json
 from engine.training.plan import Measured
 from tui import launch, recipe, words
 from tui.browse import Browse
+from tui.card import Finding, card, fixes, grave
 from tui.child import Answer
-from tui.colour import coloured
-from tui.literal import one_line
+from tui.dialogs import Choose
 from tui.recipe import Field as Setting
 from tui.screens.base import StudioScreen
-from tui.widgets.bar import Bar
-from tui.widgets.field import Field
+from tui.widgets.form import Line, Value
 from tui.widgets.ink import Span
 from tui.widgets.page import Page
 
@@ -37,106 +33,6 @@ ALWAYS = ("corpus", "name", "preset", *recipe.BASIC)
 """Settings that are shown without F2."""
 VOCAB = 100
 """Assumed until the corpus was read."""
-
-
-class Paths(Suggester):
-    """Completes catalogue names and paths."""
-
-    def __init__(self) -> None:
-        super().__init__(use_cache=False, case_sensitive=True)
-
-    async def get_suggestion(self, value: str) -> str | None:
-        names = [n for n in catalogue.entries() if n.startswith(value)]
-        if names:
-            return names[0]
-        path = Path(value).expanduser()
-        folder, start = (path, "") if value.endswith("/") else (path.parent, path.name)
-        try:
-            found = sorted(
-                p for p in folder.iterdir() if p.name.startswith(start) and p.name[0] != "."
-            )
-        except OSError:
-            return None
-        if not found:
-            return None
-        first = found[0]
-        return value + first.name[len(start) :] + ("/" if first.is_dir() else "")
-
-
-class Line(Horizontal):
-    """One setting: its label, the value, and its help or what is wrong with it."""
-
-    class Changed(Message):
-        def __init__(self, name: str, value: str) -> None:
-            super().__init__()
-            self.name, self.value = name, value
-
-    BINDINGS = [
-        Binding("up", "neighbour(-1)", "Setting above", show=False, id="line.up"),
-        Binding("down,enter", "neighbour(1)", "Setting below", show=False, id="line.down"),
-    ]
-
-    def __init__(self, setting: Setting, value: str) -> None:
-        super().__init__(id=f"line-{setting.name}")
-        self.setting = setting
-        self._value = value
-        self.said: Span = (setting.help, "dim")
-
-    def compose(self) -> ComposeResult:
-        yield Bar([(f" {self.setting.label}", "label")], classes="label")
-        suggester = Paths() if self.setting.name == "corpus" else None
-        yield Value(self.setting, self._value, suggester)
-        yield Bar([(self.setting.help, "dim")], classes="help")
-
-    @property
-    def field(self) -> Value:
-        return self.query_one(Value)
-
-    def on_input_changed(self, event: Input.Changed) -> None:
-        event.stop()
-        changed = bool(event.value.strip())
-        self.query_one(".label", Bar).show(
-            [(f" {self.setting.label}", "title" if changed else "label")]
-        )
-        self.post_message(self.Changed(self.setting.name, event.value))
-
-    def tell(self, wrong: str) -> None:
-        """Say what is wrong, or the help again."""
-        said: Span = (f"✗ {wrong}", "bad") if wrong else (self.setting.help, "dim")
-        if said != self.said:
-            self.said = said
-            self.query_one(".help", Bar).show([said])
-
-    def action_neighbour(self, by: int) -> None:
-        self.screen.focus_next(Value) if by > 0 else self.screen.focus_previous(Value)
-
-
-class Value(Field):
-    """The typed value. Where there are choices, ← and → (and a click) go through them."""
-
-    BINDINGS = [
-        Binding("left", "choose(-1)", "Choice before", show=False, id="value.before"),
-        Binding("right", "choose(1)", "Next choice", show=False, id="value.after"),
-    ]
-
-    def __init__(self, setting: Setting, value: str, suggester: Suggester | None) -> None:
-        shown = "a path or a name" if setting.name == "corpus" else setting.default
-        super().__init__(value, placeholder=shown, suggester=suggester)
-        self.setting = setting
-
-    def action_choose(self, by: int) -> None:
-        if not self.setting.choices:
-            self.action_cursor_left() if by < 0 else self.action_cursor_right()
-            return
-        choices = ("", *self.setting.choices)
-        at = choices.index(self.value) if self.value in choices else 0
-        self.value = choices[(at + by) % len(choices)]
-        self.cursor_position = len(self.value)
-
-    def on_click(self, event: events.Click) -> None:
-        if self.setting.choices and self.has_focus:
-            event.stop()
-            self.action_choose(1)
 
 
 class NewRun(StudioScreen):
@@ -151,6 +47,7 @@ run can be started in a shell, and is the same run."""
         Binding("f2", "advanced", "All settings", key_display="F2", id="newrun.advanced"),
         Binding("f3", "browse", "Browse", key_display="F3", id="newrun.browse"),
         Binding("f4", "copy", "Copy command", key_display="F4", id="newrun.copy"),
+        Binding("f6", "mend", "Mend the text", key_display="F6", show=False, id="newrun.mend"),
         Binding("f8", "reset", "Reset", key_display="F8", show=False, id="newrun.reset"),
     ]
 
@@ -159,10 +56,12 @@ run can be started in a shell, and is the same run."""
         self._first = {"corpus": corpus, "parent": parent, "preset": preset}
         self._typed: dict[str, str] = {}
         self._advanced = bool(parent)
+        """Whether all settings are shown; always so in a fork."""
         self._reading = 0
         self._timing = 0
         self._read = ""
         self._card: dict[str, object] = {}
+        self._findings: Sequence[Finding] | None = None
         self._measured: Measured | None = None
         self._idle: Timer | None = None
         self._name = ""
@@ -173,6 +72,7 @@ run can be started in a shell, and is the same run."""
 
     def body(self) -> Iterable[Widget]:
         drafts = self.studio.remembered.drafts
+        self._advanced |= "newrun.all" in self.studio.remembered.layout
         for setting in self._settings:
             first = self._first.get(setting.name)
             draft = "" if setting.name == "parent" else drafts.get(f"new.{setting.name}", "")
@@ -225,7 +125,7 @@ run can be started in a shell, and is the same run."""
         if self._typed[event.name] == event.value:
             return  # the draft that it began with
         self._typed[event.name] = event.value
-        self.studio.remembered.drafts[f"new.{event.name}"] = event.value
+        self.studio.keep(f"new.{event.name}", event.value)
         self._change()
         if event.name == "corpus":
             if self._idle is not None:
@@ -299,7 +199,8 @@ run can be started in a shell, and is the same run."""
             return
         self._read = corpus
         self.studio.child.stop(self._reading)
-        self._card = {}
+        self.workers.cancel_group(self, "check")
+        self._card, self._findings = {}, None
         paths = recipe.corpus_paths(corpus)
         page = self.query_one("#card", Page)
         if not paths:
@@ -321,15 +222,51 @@ run can be started in a shell, and is the same run."""
             self.query_one("#line-corpus", Line).tell(answer.error)
         elif answer.done is not None:
             self._card = dict(answer.done)
-            page.show(card(self._card))
+            self._show_card()
             self._show_estimate()
+            self.run_worker(
+                self._check(recipe.corpus_paths(self._read)),
+                group="check",
+                exclusive=True,
+                exit_on_error=False,
+            )
         elif isinstance(answer.piece, float):
             page.show([(f"reading… {answer.piece:.0%}", "dim")])
+
+    def _show_card(self) -> None:
+        self.query_one("#card", Page).show(card(self._card, self._findings))
+        wrong = len(grave(self._findings or ()))
+        said = f"{wrong} warning{'s' * (wrong != 1)}" if wrong else ""
+        offer = "F6 mends a copy" if fixes(self._findings or ()) else ""
+        self.entitle("#card", "the text", " · ".join(part for part in (said, offer) if part))
+
+    async def _check(self, paths: Sequence[str]) -> None:
+        """The corpus check, a process of its own: 5 MB take it some 5 s, and nobody waits for it."""
+        found = await self._corpora_check(paths)
+        if found is not None:
+            self._findings = found["findings"]
+            self._show_card()
+
+    async def _corpora_check(self, paths: Sequence[str], *more: str) -> dict[str, Any] | None:
+        """What `rnnstudio corpora check` tells; None, and a toast, where it fails."""
+        known = [str(Path(path).expanduser()) for path in paths]
+        try:
+            code, out, said = await launch.finish(
+                ("corpora", "check", *known, *more, "--json"), self.studio.jobs.environment()
+            )
+        except OSError as error:
+            code, out, said = 1, "", str(error)
+        if code:
+            self.studio.say("\n".join(said.strip().splitlines()[-2:]), grave=True)
+            return None
+        found: dict[str, Any] = json.loads(out)
+        return found
 
     # -- actions ------------------------------------------------------------------------------------------------
 
     async def action_advanced(self) -> None:
         await self._show_advanced(not self._advanced)
+        self.studio.lay_out("newrun.all", "shown" if self._advanced else "")
 
     async def _show_advanced(self, advanced: bool) -> None:
         """Show all settings or those that matter; the many others are made when they are first asked for."""
@@ -351,6 +288,29 @@ run can be started in a shell, and is the same run."""
         typed = Path(self._typed["corpus"].strip() or ".").expanduser()
         start = typed if typed.is_dir() else typed.parent
         self.app.push_screen(Browse(root or start, root), take)
+
+    def action_mend(self) -> None:
+        """Write a mended copy of the text beside it, and take that instead."""
+        names = fixes(self._findings or ())
+        if not names:
+            self.studio.say("there is nothing in this text that could be mended here")
+            return
+        paths = recipe.corpus_paths(self._read)
+        target = free_path(Path(paths[0]).expanduser())
+
+        def answer(what: str | None) -> None:
+            if what == "mend":
+                self.run_worker(self._mend(paths, names, target), exit_on_error=False)
+
+        text = f"A copy of the text without: {', '.join(names)}. The text itself stays as it is."
+        answers = [("mend", f"write {target}"), ("", "leave it")]
+        self.app.push_screen(Choose("mend the text", text, answers), answer)
+
+    async def _mend(self, paths: Sequence[str], names: Sequence[str], target: Path) -> None:
+        found = await self._corpora_check(paths, "--fix", ",".join(names), "--out", str(target))
+        if found is not None:
+            self.studio.say(f"written: {target}")
+            self.query_one("#line-corpus", Line).field.value = str(target)
 
     def action_copy(self) -> None:
         self.app.copy_to_clipboard(self.query_one("#command", Page).text)
@@ -391,30 +351,10 @@ run can be started in a shell, and is the same run."""
         studio.open_live(runs / name)
 
 
-def card(found: dict[str, object]) -> list[Span]:
-    """What a corpus is like, in words."""
-
-    def number(name: str) -> int:
-        value = found.get(name, 0)
-        return value if isinstance(value, int) else 0
-
-    encodings = found.get("encodings")
-    how = ", ".join(map(str, encodings)) if isinstance(encodings, list) else ""
-    spans: list[Span] = [
-        (f"{number('chars'):,} characters", "title"),
-        (f"  {words.size(number('size_bytes'))}  {how}", "dim"),
-        (f"  {number('files')} files" if number("files") > 1 else "", "dim"),
-        (f"\n{number('vocabulary')} different characters", ""),
-        (f", {number('once')} of them once" if number("once") else "", "dim"),
-        (f"\n{found.get('genre_title', '')}", "accent"),
-        (f"  {one_line(str(found.get('why', '')))}\n", "dim"),
-    ]
-    if number("chars") < 100_000:
-        spans.append(
-            ("! small: a few minutes will learn it by heart; more text writes better\n", "warn")
-        )
-    notes = found.get("notes")
-    for note in notes if isinstance(notes, list) else []:
-        spans.append((f"· {note}\n", "dim"))
-    spans.append(("\n", ""))
-    return [*spans, *coloured(str(found.get("genre", "")), str(found.get("preview", "")))]
+def free_path(path: Path) -> Path:
+    """Where a mended copy goes: beside the text; of a corpus known by its name, into this folder."""
+    stem = path.parent / safe_name(path.stem)
+    number = 1
+    while (target := Path(f"{stem}-mended{f'-{number}' if number > 1 else ''}.txt")).exists():
+        number += 1
+    return target

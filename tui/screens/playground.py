@@ -334,7 +334,7 @@ and go on from it. c writes with a second checkpoint beside the first, from the 
     # -- actions ------------------------------------------------------------------------------------------------
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        self.studio.remembered.drafts["play.prompt"] = event.value
+        self.studio.keep("play.prompt", event.value)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
@@ -383,7 +383,7 @@ and go on from it. c writes with a second checkpoint beside the first, from the 
         self.query_one(Sliders).set("temperature", self._values["temperature"] + by)
 
     def on_sliders_changed(self, event: Sliders.Changed) -> None:
-        self.studio.remembered.drafts[f"play.{event.name}"] = f"{event.value:g}"
+        self.studio.keep(f"play.{event.name}", f"{event.value:g}")
         if event.name not in ("seed", "length"):
             self._ask_next()
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from textual import events
 from textual.actions import SkipAction
 from textual.binding import Binding
+from textual.message import Message
 
 from tui.curve import Axes, Drawing, Line, Mark, draw, number
 from tui.widgets.ink import Ink, Span
@@ -19,6 +20,13 @@ ASCII_SAMPLES = {"solid": "* ", "dashed": "+ ", "dotted": "o ", "sparse": "x "}
 
 class Plot(Ink, can_focus=True):
     """Lines over steps. `i`/`u` zoom in and out, `←`/`→` move the cursor, `v` and `V` make an axis logarithmic."""
+
+    class LogToggled(Message):
+        """An axis of losses became logarithmic, or linear again."""
+
+        def __init__(self, log_y: bool) -> None:
+            super().__init__()
+            self.log_y = log_y
 
     DEFAULT_CSS = "Plot { scrollbar-size: 0 0; overflow: hidden hidden; }"
     BINDINGS = [
@@ -157,6 +165,7 @@ class Plot(Ink, can_focus=True):
 
     def action_log_y(self) -> None:
         self.change(log_y=not self.axes.log_y)
+        self.post_message(self.LogToggled(self.axes.log_y))
 
     def action_log_x(self) -> None:
         self.change(log_x=not self.axes.log_x)

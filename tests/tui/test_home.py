@@ -8,23 +8,21 @@ from pathlib import Path
 from textual.command import CommandList
 
 from tests.tui import recorded
-from tests.tui.conftest import Golden, Open, screen_text, until
+from tests.tui.conftest import Open, screen_text, until
 from tui.dialogs import Ask, Choose
 from tui.screens.home import Home
 from tui.screens.live import Live
 from tui.widgets.rows import Rows
 
 
-async def test_an_empty_home_teaches_what_to_press(studio: Open, golden: Golden) -> None:
+async def test_an_empty_home_teaches_what_to_press(studio: Open) -> None:
     async with studio() as pilot:
         await until(pilot, lambda: "No runs yet" in screen_text(pilot.app))
-        await golden("home-empty-80x24", pilot)
 
 
 async def test_runs_are_listed_with_state_loss_and_last_words(
     studio: Open,
     runs: Path,
-    golden: Golden,
 ) -> None:
     now = time.time()
     recorded.make_run(runs, "plays-2x192", recorded.finished(), begin=now - 3 * 3600 - 500)
@@ -33,7 +31,6 @@ async def test_runs_are_listed_with_state_loss_and_last_words(
         async with studio(size=size) as pilot:
             await until(pilot, lambda: "shall" in screen_text(pilot.app))
             await until(pilot, lambda: "crashed" in screen_text(pilot.app))
-            await golden(f"home-runs-{size[0]}x{size[1]}", pilot)
 
 
 async def test_enter_opens_a_run_and_escape_comes_back(studio: Open, runs: Path) -> None:

@@ -12,50 +12,11 @@ from checkpoints.control import ControlReader, Request
 from checkpoints.eventlog import EventLog
 from checkpoints.lock import TrainerLock
 from tests.tui import recorded
-from tests.tui.conftest import Golden, Open, screen_text, until
+from tests.tui.conftest import Open, screen_text, until
 from tui.dialogs import Ask
 from tui.screens.controls import temperatures
 from tui.widgets.page import Page
 from tui.widgets.plot import Plot
-
-
-@pytest.mark.parametrize("size", [(80, 24), (160, 48)])
-async def test_a_finished_run(
-    studio: Open, runs: Path, golden: Golden, size: tuple[int, int]
-) -> None:
-    path = recorded.make_run(runs, "plays", recorded.finished())
-    async with studio(size=size, run=path) as pilot:
-        await until(pilot, lambda: "T 0.8 @ 2,000" in screen_text(pilot.app))
-        await until(pilot, lambda: "validation" in screen_text(pilot.app))
-        await golden(f"live-finished-{size[0]}x{size[1]}", pilot)
-
-
-@pytest.mark.parametrize("size", [(80, 24), (160, 48)])
-async def test_a_failed_run_shows_why_and_the_way_on(
-    studio: Open,
-    runs: Path,
-    golden: Golden,
-    size: tuple[int, int],
-) -> None:
-    events = [
-        *recorded.history(until=500),
-        ev.Failed(step=500, text="no space is left", hint="free 1 GB"),
-    ]
-    path = recorded.make_run(runs, "plays", events)
-    (path / "run.log").write_text(
-        "step 500\nrnnstudio: no space is left \x1b[31m\n", encoding="utf-8"
-    )
-    async with studio(size=size, run=path) as pilot:
-        await until(pilot, lambda: "free 1 GB" in screen_text(pilot.app))
-        await until(pilot, lambda: "validation" in screen_text(pilot.app))
-        await golden(f"live-failed-{size[0]}x{size[1]}", pilot)
-
-
-async def test_an_empty_run_says_what_is_coming(studio: Open, runs: Path, golden: Golden) -> None:
-    path = recorded.make_run(runs, "plays", [])
-    async with studio(run=path) as pilot:
-        await until(pilot, lambda: "first checkpoint" in screen_text(pilot.app))
-        await golden("live-empty-80x24", pilot)
 
 
 async def test_samples_are_typed_out_as_they_are_written(studio: Open, runs: Path) -> None:

@@ -182,5 +182,5 @@ async def test_a_run_without_checkpoints_says_so(studio: Open, runs: Path) -> No
     path = recorded.make_run(runs, "plays", recorded.history(until=50))
     async with studio(size=(100, 30)) as pilot:
         pilot.app.push_screen(Playground(path))
-        await until(pilot, lambda: "no checkpoint yet" in screen_text(pilot.app))
+        await until(pilot, lambda: "has no checkpoint" in screen_text(pilot.app))
         await pilot.press("escape", "enter", "r", "u", "w", "c", "comma", "y")

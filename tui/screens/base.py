@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tui.app import Studio
 
 SMALLEST = (60, 16)
+LOW = 30
+"""Lines below which a screen leaves out what matters less."""
 
 
 class StudioScreen(Screen[None]):
@@ -92,7 +94,7 @@ class StudioScreen(Screen[None]):
         small = width < SMALLEST[0] or height < SMALLEST[1]
         self.set_class(small, "-too-small")
         self.set_class(width >= 120, "-wide")
-        self.set_class(height < 30, "-low")
+        self.set_class(height < LOW, "-low")
         if small:
             text = (
                 f"rnnstudio needs {SMALLEST[0]}x{SMALLEST[1]} characters; this is {width}x{height}"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from textual import events
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
@@ -30,7 +31,7 @@ from corpora.abc.writer import write_abc
 from tui import launch
 from tui.colour import coloured
 from tui.literal import encodable, one_line
-from tui.screens.base import StudioScreen
+from tui.screens.base import LOW, StudioScreen
 from tui.store import RunView
 from tui.widgets.ink import Span
 from tui.widgets.page import Page
@@ -112,24 +113,16 @@ MusicXML, ABC, WAV and, where verovio is installed, the score beside the run."""
         self.entitle("#report", "report")
         run = self.studio.watcher.follow(self.path)
         self._tunes = tunes_of(run.view)
-        self.query_one("#tunes", Rows).show(
-            [
-                Row(
-                    str(i),
-                    (
-                        (f" {one_line(w.tune.title or 'without a title', 20):<20}", ""),
-                        (f" {w.step:>7,} T{w.temperature:g}", "dim"),
-                    ),
-                )
-                for i, w in enumerate(self._tunes)
-            ]
-        )
+        self._list_tunes()
         self.query_one("#tunes", Rows).focus()
         self._draw()
 
     def on_unmount(self) -> None:
         self._stop()
         self.studio.watcher.leave(self.path)
+
+    def on_resize(self, _event: events.Resize) -> None:
+        self._list_tunes()
 
     # -- what is seen -------------------------------------------------------------------------------------------
 
@@ -151,6 +144,18 @@ MusicXML, ABC, WAV and, where verovio is installed, the score beside the run."""
         if self._quarters is not None:
             tune.tempo = Tempo(self._quarters)
         return tune
+
+    def _list_tunes(self) -> None:
+        """Each tune's title, and behind it where it is from, if there is room for both."""
+        rows = []
+        for i, written in enumerate(self._tunes):
+            title = written.tune.title or "without a title"
+            spans: list[Span] = [(f" {one_line(title, 40)}", "")]
+            if self.size.height >= LOW:
+                where = f" {written.step:>7,} T{written.temperature:g}"
+                spans = [(f" {one_line(title, 18):<18}", ""), (where, "dim")]
+            rows.append(Row(str(i), tuple(spans)))
+        self.query_one("#tunes", Rows).show(rows)
 
     def _draw(self) -> None:
         written, tune = self._written, self._tune()

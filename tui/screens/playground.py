@@ -64,6 +64,9 @@ class Paper:
         return self.base + self.written
 
 
+NO_CHECKPOINT = "This run has no checkpoint yet, and nothing that could write. k on the live screen asks for one."
+
+
 class Playground(StudioScreen):
     TITLE = "playground"
     ABOUT = """\
@@ -127,6 +130,8 @@ and go on from it. c writes with a second checkpoint beside the first, from the 
         self._next = 0
         self._bars: Sequence[Mapping[str, Any]] = ()
         self._entropy = 0.0
+        self._fault = ""
+        """Why nothing is known of what may come next."""
         self._asked_surprise = 0
         self._tokens: list[dict[str, Any]] | None = None
         self._cursor = 0
@@ -162,14 +167,7 @@ and go on from it. c writes with a second checkpoint beside the first, from the 
         self.entitle("#next", "what may come next")
         self.query_one("#prompt", Field).focus()
         self._draw()
-        if not self._known:
-            self.studio.say(
-                "this run has no checkpoint yet",
-                hint="k on the live screen asks for one",
-                grave=True,
-            )
-        else:
-            self._ask_next()
+        self._ask_next()
 
     def on_unmount(self) -> None:
         for number in (self._next, self._asked_surprise, *(p.request for p in self._papers)):
@@ -239,6 +237,7 @@ and go on from it. c writes with a second checkpoint beside the first, from the 
         if answer.id == self._next and answer.done is not None:
             self._bars = answer.done["tokens"]
             self._entropy = float(answer.done["entropy_bits"])
+            self._fault = ""
             self._draw_side()
         elif answer.id == self._asked_surprise and answer.last:
             if answer.done is not None:
@@ -246,6 +245,8 @@ and go on from it. c writes with a second checkpoint beside the first, from the 
                 self._cursor = min(self._cursor, max(0, len(self._tokens) - 1))
             self._draw()
         if answer.error and answer.id in (self._next, self._asked_surprise):
+            self._bars, self._fault = (), answer.error
+            self._draw_side()
             self.studio.say(answer.error, hint=answer.hint, grave=True)
 
     def _take_text(self, paper: Paper, answer: Answer) -> None:
@@ -294,7 +295,8 @@ and go on from it. c writes with a second checkpoint beside the first, from the 
         if paper.note == "writing":
             spans.append(("▌", "accent"))
         if not paper.text:
-            spans = [("The text stands here. Type a prompt above and press enter.", "dim")]
+            told = "The text stands here. Type a prompt above and press enter."
+            spans = [(told if self._known else NO_CHECKPOINT, "dim")]
         page.show(spans)
 
     def _heat(self, tokens: Sequence[Mapping[str, Any]]) -> list[Span]:
@@ -329,7 +331,9 @@ and go on from it. c writes with a second checkpoint beside the first, from the 
         spans = []
         for likely in self._bars:
             spans += _bar(str(likely["text"]), float(likely["p"]), float(likely["q"]))
-        page.show(spans or [("…", "dim")])
+        if self._fault:
+            spans = [(f"✗ {self._fault}", "bad")]
+        page.show(spans or [("…" if self._known else "", "dim")])
 
     # -- actions ------------------------------------------------------------------------------------------------
 

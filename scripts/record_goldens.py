@@ -1,0 +1,90 @@
+"""Record what the studio's goldens show, from a real training: a run that the disk failed, and answers of its model.
+
+    python scripts/record_goldens.py          (a minute; then: pytest tests/tui/test_goldens.py --update-goldens)
+
+Finished and live runs come from the demo's recording. What is kept holds what models wrote, no text of a corpus.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from rnnstudio.playground import Playground  # noqa: E402
+
+OUT = ROOT / "tests" / "tui" / "recordings"
+TRAIN = "train abc-tunes --name broken --layers 1 --hidden 64 --steps 300 --lanes 8 --checkpoint-every 50"
+PROMPT = "X:1\nT:"
+SETTINGS = {"temperature": 0.8}
+
+
+def failed_run(folder: Path) -> Path:
+    """Train, and after two checkpoints let no file grow beyond a hundred bytes, as on a full disk."""
+    run = folder / "runs" / "broken"
+    with (folder / "run.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "rnnstudio", *TRAIN.split()],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        while not (run / "step-0000100").exists():
+            time.sleep(0.05)
+            assert process.poll() is None
+        largest = (run / "events.jsonl").stat().st_size + 40_000
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (largest, largest))
+        process.wait()
+    return run
+
+
+def answers(run: Path) -> dict[str, Any]:
+    """What the playground's process answers to each request: its pieces and its last word."""
+    pieces: list[Any] = []
+    side = Playground(lambda part: pieces.append(part["piece"]), lambda: True)
+    model = {"model": f"{run}@100", "runs": str(run.parent), "settings": SETTINGS}
+    text = PROMPT + "The Jig\n"
+    asked: dict[str, dict[str, Any]] = {
+        "write": {"prompt": PROMPT, "seed": 1, "length": 200},
+        "next": {"text": text, "count": 10},
+        "surprise": {"text": text},
+    }
+    out: dict[str, Any] = {}
+    for op, body in asked.items():
+        pieces.clear()
+        out[op] = {**side.answer({"op": op, **model, **body}), "pieces": ["".join(pieces)]}
+    return out
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        run = failed_run(Path(name))
+        kept = [
+            line
+            for line in (run / "events.jsonl").read_text(encoding="utf-8").splitlines()
+            if json.loads(line)["type"] not in ("sample_begin", "sample_text")
+        ]
+        assert any(json.loads(line)["type"] == "error" for line in kept)
+        target = OUT / "broken"
+        target.mkdir(parents=True, exist_ok=True)
+        text = "\n".join(kept) + "\n"
+        (target / "events.jsonl").write_text(text.replace(name, "."), encoding="utf-8")
+        said = (Path(name) / "run.log").read_text(encoding="utf-8").replace(name, ".")
+        (target / "run.log").write_text(said, encoding="utf-8")
+        record = (run / "run.json").read_text(encoding="utf-8").replace(name, ".")
+        (target / "run.json").write_text(record, encoding="utf-8")
+        (OUT / "answers.json").write_text(json.dumps(answers(run), indent=1), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -17,6 +17,7 @@ BENCHMARKS: Mapping[str, str] = {
     "startup": "how soon there is something to see, and how much memory it takes",
     "visualizing": "the cross-entropies of 'Visualizing and Understanding Recurrent Networks'",
     "studio": "first screen, key presses, a log of 100,000 steps",
+    "beside": "what the studio costs a trainer on all cores, and how soon keys act meanwhile",
     "tunes": "every installed ABC tune to MIDI",
     "mutated_tunes": "a campaign of damaged tunes",
     "abc_oracle": "our reading of tunes against abc2midi's",

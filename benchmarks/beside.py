@@ -1,11 +1,11 @@
 """What the studio costs a trainer that keeps all cores busy, and how soon keys act meanwhile.
 
-python benchmarks/studio_while_training.py [MINUTES]
+python -m benchmarks beside [MINUTES]
 
 One trainer goes on all the time, started as the studio starts one. Beside it the studio comes and goes in a real
-pseudo-terminal: half a minute with it on the live screen and nobody typing, half a minute without. Its cost is the
+pseudo-terminal: 15 seconds on the live screen with nobody typing, 15 without. Its cost is the
 median, over the pairs, of what the trainer did with it against what it did without; keys are pressed after each
-half minute with it.
+window with it.
 """
 
 from __future__ import annotations
@@ -13,19 +13,15 @@ from __future__ import annotations
 import os
 import signal
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from checkpoints import events as ev  # noqa: E402
-from checkpoints.eventlog import EventReader  # noqa: E402
-from checkpoints.lock import live  # noqa: E402
-from tests.tui.terminal import Terminal  # noqa: E402
-from tui import launch  # noqa: E402
+from checkpoints import events as ev
+from checkpoints.eventlog import EventReader
+from checkpoints.lock import live
+from tests.tui.terminal import Terminal
+from tui import launch
 
 WINDOW_S = 15.0
 SETTLE_S = 3.0
@@ -107,18 +103,20 @@ def without(trainer: Trainer) -> float:
     return trainer.tokens_per_s(began)
 
 
-def main(minutes: float) -> None:
+def main(arguments: list[str]) -> int:
+    """Measure and print."""
+    minutes = float(arguments[0]) if arguments else 3.0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         trainer = Trainer(folder)
         try:
             trainer.wait(50)
-            pairs, shares, taken = [], [], []
+            pairs: list[tuple[float, float]] = []
+            taken: list[float] = []
             ends = time.monotonic() + 60 * minutes
             while not pairs or time.monotonic() < ends:
                 rate, share, pressed = with_studio(trainer, folder)
                 pairs.append((rate, without(trainer)))
-                shares.append(share)
                 taken += pressed
                 print(
                     f"tokens/s with {pairs[-1][0]:,.0f}, without {pairs[-1][1]:,.0f}; studio {share:.1%} of a core",
@@ -135,7 +133,4 @@ def main(minutes: float) -> None:
         f"key to effect: median {statistics.median(taken):.0f} ms, 95th percentile"
         f" {taken[int(len(taken) * 0.95)]:.0f} ms of {len(taken)}"
     )
-
-
-if __name__ == "__main__":
-    main(float(sys.argv[1]) if len(sys.argv) > 1 else 3.0)
+    return 0

@@ -19,13 +19,16 @@ def help_spans(screen: Screen[None]) -> list[Span]:
             continue
         if active.node is focused:
             group = "this pane"
-        elif active.node is screen.app:
+        elif active.node is screen.app or binding.id.startswith("screen."):
             group = "everywhere"
         else:
             group = "this screen"
+        if binding.id.startswith("screen.pane-"):
+            continue  # one line for all of them, below
         entry = (screen.app.get_key_display(binding), binding.description)
         if entry not in groups.setdefault(group, []):
             groups[group].append(entry)
+    groups.setdefault("everywhere", []).append(("1 … 5", "Pane 1 to 5"))
     for group in ("this screen", "this pane", "everywhere"):
         # One action may have several keys: they share a line.
         lines: dict[str, list[str]] = {}

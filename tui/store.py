@@ -262,7 +262,8 @@ class RunView:
                 self._rewind(event)
             case ev.Started():
                 self.started = event
-                self._say(event, "note", f"started on {event.device} with {event.threads} threads")
+                threads = f"{event.threads} thread{'s' * (event.threads != 1)}"
+                self._say(event, "note", f"started on {event.device} with {threads}")
                 self._note("state")
             case _:
                 self.unknown += 1

@@ -66,6 +66,8 @@ class Paper:
 
 NO_CHECKPOINT = "This run has no checkpoint yet, and nothing that could write. k on the live screen asks for one."
 
+NO_WEIGHTS = "The demo is a recording, without a model that could write: a run of your own can."
+
 
 class Playground(StudioScreen):
     TITLE = "playground"
@@ -296,7 +298,8 @@ and go on from it. c writes with a second checkpoint beside the first, from the 
             spans.append(("▌", "accent"))
         if not paper.text:
             told = "The text stands here. Type a prompt above and press enter."
-            spans = [(told if self._known else NO_CHECKPOINT, "dim")]
+            lacking = NO_WEIGHTS if self.studio.demo else NO_CHECKPOINT
+            spans = [(told if self._known else lacking, "dim")]
         page.show(spans)
 
     def _heat(self, tokens: Sequence[Mapping[str, Any]]) -> list[Span]:

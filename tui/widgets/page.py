@@ -33,20 +33,19 @@ class Page(Ink, can_focus=True):
         self._lines: list[list[Span]] = []
         self._width = -1
         self.follow = follow
+        self._at_end = True
+        """Whether nobody has scrolled away from the end; where that is, is known only once there is a size."""
 
     def show(self, spans: Iterable[Span] | str) -> None:
         """Show these spans (or one plain text) instead of what stood here."""
         new = [(spans, "")] if isinstance(spans, str) else list(spans)
         if new == self._spans:
             return
-        at_end = self.follow and (self.is_vertical_scroll_end or not self._spans)
         self._spans = new
         self._layout_lines()
         if self.styles.is_auto_height:
             self.refresh(layout=True)
-        if at_end:
-            self.scroll_end(animate=False, immediate=True)
-        elif not self.follow:
+        if not self.follow:
             self.scroll_to(y=min(self.scroll_offset.y, self.max_scroll_y), animate=False)
 
     @property
@@ -58,7 +57,7 @@ class Page(Ink, can_focus=True):
         if self._width != self.scrollable_content_region.width:
             # Shown again after it was hidden: the size came without a Resize.
             self._wrap()
-            self.call_later(self.measure)
+            self.call_later(self._layout_lines)
         return len(self._lines)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
@@ -67,6 +66,11 @@ class Page(Ink, can_focus=True):
 
     def line(self, y: int) -> Sequence[Span]:
         return self._lines[y]
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        went_up = new_value < old_value
+        self._at_end = self.is_vertical_scroll_end or (self._at_end and not went_up)
 
     def action_to_end(self) -> None:
         self.scroll_end(animate=False)
@@ -82,5 +86,5 @@ class Page(Ink, can_focus=True):
     def _layout_lines(self) -> None:
         self._wrap()
         self.measure()
-        if self.follow and self.is_vertical_scroll_end:
+        if self.follow and self._at_end:
             self.call_after_refresh(self.scroll_end, animate=False)

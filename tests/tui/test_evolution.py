@@ -32,7 +32,11 @@ async def opened(pilot, path: Path) -> None:  # type: ignore[no-untyped-def]
     from tui.screens.evolution import Evolution
 
     pilot.app.push_screen(Evolution(path))
-    await until(pilot, lambda: "@ 2,000" in screen_text(pilot.app))
+    # Home shows the run's last words "@ 2,000" too, and would take the first key.
+    await until(
+        pilot,
+        lambda: isinstance(pilot.app.screen, Evolution) and "@ 2,000" in screen_text(pilot.app),
+    )
 
 
 async def test_checkpoints_are_stepped_through(studio: Open, runs: Path) -> None:

@@ -103,8 +103,7 @@ Underlined is what the checkpoint before did not write; d shows words never writ
         if self._run is not None:
             self._take()
 
-    def on_resize(self, event: events.Resize) -> None:
-        super().on_resize(event)
+    def on_resize(self, _event: events.Resize) -> None:
         if self._run is not None:
             self._draw()
 

@@ -51,3 +51,7 @@ class RunStopped(RnnStudioError):  # noqa: N818 - it names an outcome, as Keyboa
     """A run ended itself because going on made no sense; its checkpoints are whole."""
 
     exit_code = 3
+
+
+class Diverged(RunStopped):
+    """A run's loss exploded again and again, whatever the learning rate."""

@@ -14,7 +14,14 @@ import torch
 
 from checkpoints import events as ev
 from checkpoints.checkpoint import newest_valid, read_checkpoint, read_manifest
-from checkpoints.errors import CheckpointError, ConfigError, RnnStudioError, RunError, RunStopped
+from checkpoints.errors import (
+    CheckpointError,
+    ConfigError,
+    Diverged,
+    RnnStudioError,
+    RunError,
+    RunStopped,
+)
 from checkpoints.eventlog import EventLog
 from checkpoints.lock import TrainerLock
 from checkpoints.runs import RunFolder
@@ -299,7 +306,7 @@ class _Voice(_Silence):
                 self._hear = None
 
     def failed(self, error: RnnStudioError, run: RunFolder, *, state: TrainerState) -> None:
-        reason = "diverged" if isinstance(error, RunStopped) else "failed"
+        reason = "diverged" if isinstance(error, Diverged) else "failed"
         try:
             self.tell(ev.Failed(step=state.step, text=error.message, hint=error.hint))
             self._end(run, state, reason)

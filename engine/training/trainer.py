@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from checkpoints import events as ev
 from checkpoints.checkpoint import checkpoint_folders, read_checkpoint
-from checkpoints.errors import CheckpointError, RunStopped
+from checkpoints.errors import CheckpointError, Diverged
 from corpora import genres
 from corpora.judging import Judge
 from engine import schedules
@@ -327,7 +327,7 @@ class Trainer:
         session, state = self.session, self.state
         at, rollbacks = state.step, state.rollbacks + 1
         if rollbacks > MAX_ROLLBACKS:
-            raise RunStopped(
+            raise Diverged(
                 f"the loss exploded at step {at:,} for the {rollbacks}th time, at a rate of {self._lr:.2g}",
                 hint="start anew with a lower --lr, a smaller --clip, or other text; the best checkpoint is kept",
             )
@@ -335,7 +335,7 @@ class Trainer:
         seconds, lr, prime, temperatures = state.seconds, state.lr, state.prime, state.temperatures
         path = self._calm_checkpoint()
         if path is None:
-            raise RunStopped(
+            raise Diverged(
                 f"the loss exploded at step {at:,}, and no checkpoint is whole to go back to",
                 hint="start anew with a lower --lr",
             )

@@ -164,8 +164,12 @@ def test_a_disk_that_goes_on_refusing_ends_the_run_with_exit_code_3(
 
     run = make_run(steps=200)
     monkeypatch.setattr(keeping, "write_checkpoint", write)
-    with pytest.raises(RunStopped, match="no space left"):
+    with pytest.raises(RunStopped, match="no space left") as caught:
         trained(run)
+    assert caught.value.exit_code == 3
+    end = run.summary().end
+    assert end is not None
+    assert end.reason == "failed"  # and not "diverged": the loss was well
 
 
 def test_memory_that_runs_out_is_a_sentence_with_the_setting_to_change(

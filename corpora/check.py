@@ -27,6 +27,9 @@ COMPARED_CHARS = 20_000_000
 
 LONG_LINE = 20_000
 
+SENTENCE_END = re.compile(r"(?<=[.!?…]) +(?=[\"“'(]?[A-ZÀ-Þ])")
+"""The space between two sentences."""
+
 _TAG = re.compile(
     r"</?(?:a|b|i|u|p|br|div|span|td|tr|th|table|font|h[1-6]|ul|ol|li|img|html|head|body|script|style|em|strong|pre)"
     r"(?:\s[^<>\n]{0,300})?/?>",
@@ -140,11 +143,16 @@ def advice(chars: int, alphabet: int) -> str:
 
 
 def pieces_of(genre: Genre, text: str) -> list[int]:
-    """Where the pieces begin in which duplicates are looked for: the genre's documents, else its paragraphs."""
+    """Where the pieces begin in which duplicates are looked for: the genre's documents, else its paragraphs; in a text
+    that is one line, its sentences.
+    """
     starts = list(genre.document_starts([text]))
     if len(starts) > 1 or not text:
         return starts
-    return [0, *(at for at, _ in words.paragraphs(text) if at)]
+    starts = [0, *(at for at, _ in words.paragraphs(text) if at)]
+    if len(starts) > 1 or "\n" in text.strip():
+        return starts
+    return [0, *(match.end() for match in SENTENCE_END.finditer(text))]
 
 
 def is_markup(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections import Counter
@@ -9,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from checkpoints.errors import CorpusError
-from corpora.check import LONG_LINE, pieces_of, without_controls, without_markup
+from corpora.check import LONG_LINE, SENTENCE_END, pieces_of, without_controls, without_markup
 from corpora.duplicates import doubles
 from corpora.genres.base import Genre
 from corpora.snapshot import Corpus
@@ -17,7 +18,6 @@ from corpora.snapshot import Corpus
 LARGEST_CHARS = 200_000_000
 """Fixes hold the text in memory; a longer corpus is for other tools."""
 
-_SENTENCE_END = re.compile(r"(?<=[.!?…]) +(?=[\"“'(]?[A-ZÀ-Þ])")
 _START = re.compile(
     r"\A.{0,100000}?\*\*\* ?START OF (?:THE|THIS) PROJECT GUTENBERG[^\n]*\n",
     re.DOTALL | re.IGNORECASE,
@@ -83,7 +83,7 @@ def long_lines(text: str, genre: Genre) -> str:
     del genre
     lines = text.split("\n")
     return "\n".join(
-        _SENTENCE_END.sub("\n", line) if len(line) > LONG_LINE else line for line in lines
+        SENTENCE_END.sub("\n", line) if len(line) > LONG_LINE else line for line in lines
     )
 
 
@@ -126,15 +126,17 @@ def write(corpus: Corpus, genre: Genre, names: Sequence[str], target: Path) -> i
         part.write_text(text, encoding="utf-8", newline="")
         # A link is made only where nothing of that name is: no file of the user's is ever replaced.
         os.link(part, target)
-    except FileExistsError as error:
-        raise CorpusError(
-            f"{target} exists, and nothing is written over", hint="choose another name with --out"
-        ) from error
     except OSError as error:
+        if isinstance(error, FileExistsError) and os.path.lexists(target):
+            raise CorpusError(
+                f"{target} exists, and nothing is written over",
+                hint="choose another name with --out",
+            ) from error
         raise CorpusError(
             f"cannot write {target}: {error.strerror or error}",
             hint="choose another place with --out",
         ) from error
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # below a file, or with too long a name, there is none
+            part.unlink()
     return len(text)

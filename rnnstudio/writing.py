@@ -86,13 +86,20 @@ class PlainTexts:
     """Prime and text as they grow, on standard output; between texts a blank line; about each, a line on stderr.
 
     On a terminal nothing that it would obey gets through. A pipe gets the text as it is, in `encoding`. `raw` sends it
-    as it is to a terminal too, and adds nothing.
+    as it is to a terminal too, and adds nothing. `live` texts come as they are written, so that their speed is told.
     """
 
     def __init__(
-        self, requests: Sequence[Request], *, prime: str, raw: bool, encoding: str = "utf-8"
+        self,
+        requests: Sequence[Request],
+        *,
+        prime: str,
+        raw: bool,
+        encoding: str = "utf-8",
+        live: bool = True,
     ) -> None:
         self._requests, self._prime, self._raw, self._encoding = requests, prime, raw, encoding
+        self._live = live
         self._shown = sys.stdout.isatty() and not raw
         self._index = -1
         self._tail = ""
@@ -127,9 +134,10 @@ class PlainTexts:
             self._write("\n")
         if sample.nats_per_char is None:
             return
+        speed = f"; {sample.chars / max(seconds, 1e-6):,.0f} characters/s" if self._live else ""
         say(
             f"── {sample.chars:,} characters, ended by {sample.reason}; {sample.nats_per_char:.3f} nats/char under "
-            f"the model; {sample.chars / max(seconds, 1e-6):,.0f} characters/s"
+            f"the model{speed}"
         )
         if hint := _advice(self._tail, sample.request):
             say(f"  → {hint}")

@@ -7,6 +7,7 @@ request, is verified, and is kept in the cache with a record of where it came fr
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
 import importlib
@@ -194,7 +195,7 @@ def add(path: Path, *, name: str, genre: str, cache: Path | None = None) -> Entr
         )
     register = _register(cache)
     known = _read_json(register)
-    known[name] = {"path": str(path.resolve()), "genre": genre}
+    known[name] = {"path": str(path.resolve()), "genre": genre, "size": _size(path)}
     _write(register, json.dumps(known, indent=1, ensure_ascii=False))
     return _added(cache)[name][0]
 
@@ -299,7 +300,8 @@ def _write(path: Path, text: str) -> None:
         part.write_text(text, encoding="utf-8", newline="")
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # below a file there is no folder to look in
+            part.unlink()
         raise CorpusError(
             f"cannot write {path}: {error.strerror or error}",
             hint="free some space, or name another folder with RNNSTUDIO_CACHE",
@@ -328,11 +330,23 @@ def _added(cache: Path | None) -> dict[str, tuple[Entry, Path]]:
                 licence="yours",
                 provenance=str(path),
                 how="yours",
-                size=path.stat().st_size if path.is_file() else 0,
+                # A folder's as it was when it was added: it may be a large one, and every list would walk it.
+                size=path.stat().st_size if path.is_file() else _whole_number(facts.get("size")),
             ),
             path,
         )
     return found
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, or of all files of a folder."""
+    if path.is_file():
+        return path.stat().st_size
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
+def _whole_number(value: object) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def _read_json(path: Path) -> dict[str, Any]:

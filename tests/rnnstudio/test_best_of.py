@@ -71,6 +71,7 @@ def test_only_the_best_is_shown_unless_more_are_asked_for(run: Path) -> None:
     assert best["text"].strip() in out
     assert f"  1. seed {best['seed']}" in err
     assert "  6. seed" in err
+    assert "characters/s" not in err  # they come when all are written, and their speed is not known
 
 
 @pytest.mark.parametrize("arguments", [["--beam", "2"], ["--raw"], ["-n", "9"]])

@@ -140,7 +140,7 @@ def explain(tune: Tune, what: str, theirs: list[Sounding]) -> str:
     Elsewhere by what stands in the text that the two readers are known to read differently.
     """
     if what == "abc2midi gives no file":
-        return what
+        return f"{what}: `K: H`, which is no key, is C here" if "\nK: H\n" in tune.source else what
     unmarked = next(read_book(tune.source))
     for voice in unmarked.voices:
         for bar in voice.bars:
@@ -186,6 +186,12 @@ def explain(tune: Tune, what: str, theirs: list[Sounding]) -> str:
         return "a broken rhythm between notes of unequal length, or one that goes on (A>B>C)"
     if re.search(r"\[[^\]|]*[zx][^\]|]*\]", body):
         return "a rest inside a chord"
+    if any("a tuplet of" in finding.text for finding in tune.findings):
+        return "a tuplet that opens before the last has all its notes: ours ends that one; abc2midi counts on"
+    if re.search(r"\|\\\n\d", body):
+        return "an ending's number on the line after `|\\`: `|1` when joined, as ABC 2.1 asks; abc2midi drops it"
+    if "||:" in body:
+        return "`||:`, which opens a repeat here, and in abc2midi none"
     return "not explained"
 
 

@@ -123,7 +123,7 @@ def entropy(values: Iterable[int]) -> float:
     """The entropy of a histogram in bits."""
     counts = Counter(values)
     total = sum(counts.values())
-    return -sum(n / total * math.log2(n / total) for n in counts.values()) if total else 0.0
+    return sum(n / total * math.log2(total / n) for n in counts.values()) if total else 0.0
 
 
 def bar_lengths(bars: Sequence[Bar], meter: Meter) -> tuple[tuple[int, ...], float]:

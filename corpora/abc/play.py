@@ -1,13 +1,18 @@
-"""Playing a sound file through what the machine has."""
+"""Playing a tune through what the machine has: as our own sound where a program plays WAV files, else as MIDI."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
 import sys
+import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from checkpoints.errors import UserError
+from corpora.abc.midi import write_midi
+from corpora.abc.sound import write_wav
+from corpora.abc.unfolding import Playing
 
 _PLAYERS = (
     ("afplay",),
@@ -18,37 +23,88 @@ _PLAYERS = (
     ("play", "-q"),
 )
 
+SOUND_FONTS = (
+    Path("/usr/share/sounds/sf2"),
+    Path("/usr/share/sounds/sf3"),
+    Path("/usr/share/soundfonts"),
+    Path("/usr/local/share/soundfonts"),
+    Path("/usr/local/share/sounds/sf2"),
+    Path("/opt/homebrew/share/soundfonts"),
+    Path("/Library/Audio/Sounds/Banks"),
+    Path.home() / "Library/Audio/Sounds/Banks",
+    Path.home() / ".local/share/soundfonts",
+    Path.home() / ".local/share/sounds/sf2",
+)
+"""Where distributions, Homebrew and people keep sound fonts."""
 
-def player() -> list[str] | None:
-    """The command that plays a WAV file here, without the file's name; None if there is none."""
+
+@dataclass(frozen=True, slots=True)
+class Player:
+    """A program that plays files of one kind."""
+
+    command: tuple[str, ...]
+    """Without the file's name."""
+    suffix: str
+    """`.wav` or `.mid`."""
+
+
+def player() -> Player | None:
+    """What plays a tune here; None if nothing does."""
     if sys.platform == "win32":
-        return ["powershell", "-NoProfile", "-Command"]
+        return Player(("powershell", "-NoProfile", "-Command"), ".wav")
     for command in _PLAYERS:
         if shutil.which(command[0]):
-            return list(command)
+            return Player(command, ".wav")
+    if shutil.which("fluidsynth") and (font := sound_font()):
+        return Player(("fluidsynth", "-q", "-i", "-n", str(font)), ".mid")
+    if shutil.which("timidity"):
+        return Player(("timidity", "-idqq"), ".mid")
     return None
 
 
-def play(path: Path) -> None:
-    """Play a WAV file to its end. Raises UserError where this machine cannot."""
-    command = player()
-    if command is None:
+def sound_font() -> Path | None:
+    """A sound font for fluidsynth: the machine's default one first, then General MIDI, then any."""
+    found = [
+        path
+        for folder in SOUND_FONTS
+        for path in sorted(folder.glob("*.[sS][fF][23]"))
+        if path.is_file()
+    ]
+    if not found:
+        return None
+    return min(found, key=lambda path: ("default" not in path.stem, "gm" not in path.stem.lower()))
+
+
+def play(playing: Playing) -> None:
+    """Play a tune to its end. Raises UserError where this machine cannot."""
+    found = player()
+    if found is None:
         raise UserError(
-            f"nothing on this machine plays sound, so {path} stays unheard",
-            hint="install one of aplay (alsa-utils), paplay or ffplay, or open the file yourself",
+            "nothing on this machine plays sound, so the tune stays unheard",
+            hint="install aplay (alsa-utils), paplay, ffplay, timidity, or fluidsynth with a sound font",
         )
-    if command[0] == "powershell":
-        quoted = str(path.resolve()).replace("'", "''")
-        command = [*command, f"(New-Object Media.SoundPlayer '{quoted}').PlaySync()"]
-    else:
-        command = [*command, str(path)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except OSError as error:
-        raise UserError(f"{command[0]} does not start: {error}") from error
+    program, *options = found.command
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"tune{found.suffix}"
+        path.write_bytes(write_wav(playing) if found.suffix == ".wav" else write_midi(playing))
+        last = str(path)
+        if program == "powershell":
+            quoted = str(path.resolve()).replace("'", "''")
+            last = f"(New-Object Media.SoundPlayer '{quoted}').PlaySync()"
+        try:
+            done = subprocess.run(
+                [program, *options, last],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                check=False,
+            )
+        except OSError as error:
+            raise UserError(f"{program} does not start: {error}") from error
     if done.returncode:
         why = (done.stderr or "").strip().split("\n")[-1][:200]
         raise UserError(
-            f"{command[0]} could not play {path}: {why or f'exit code {done.returncode}'}",
-            hint="is a sound device connected? The file itself is whole",
+            f"{program} could not play the tune: {why or f'exit code {done.returncode}'}",
+            hint="is a sound device connected? `rnnstudio export` writes the sound to a file",
         )

@@ -7,6 +7,9 @@ from corpora.abc.nearest import Nearest
 from corpora.abc.tune import Tune
 
 HUMAN = {
+    "notes": "67 to 276",
+    "seconds": "0:16 to 1:12",
+    "whole": "99.7%",
     "bars": "99%",
     "repeats": "99%",
     "parts": "73%",
@@ -15,7 +18,16 @@ HUMAN = {
     "pitches": "2.6",
     "steps": "3.2",
 }
-"""What 3,190 printed tunes of O'Neill's and Aird's books have."""
+"""What 3,190 printed tunes of O'Neill's and Aird's books have; notes and seconds: nine in ten of them."""
+
+HUMAN_RANGE = {
+    "fiddle": "100%",
+    "whistle": "89%",
+    "pipes": "9%",
+    "uilleann pipes": "89%",
+    "flute": "94%",
+}
+"""How many of them each instrument can play."""
 
 
 def sentences(
@@ -26,11 +38,25 @@ def sentences(
     odd = ", ".join(str(i + 1) for i in report.odd_bars[:8])
     repaired = [f for f in tune.findings if f.action != "kept"]
     minutes, seconds = divmod(round(report.seconds), 60)
+    players = [
+        f"{name} ({'' if i else 'human '}{HUMAN_RANGE[name]})"
+        for i, name in enumerate(report.playable)
+    ]
     rows = [
-        ("length", f"{report.notes} notes, {minutes}:{seconds:02d}", report.notes > 0),
+        (
+            "length",
+            f"{report.notes} {'note' if report.notes == 1 else 'notes'}, {minutes}:{seconds:02d}"
+            f" (human {HUMAN['notes']}, {HUMAN['seconds']})",
+            report.notes > 0,
+        ),
         (
             "reading",
-            f"{len(repaired)} repairs" if repaired else "nothing had to be repaired",
+            (
+                f"{len(repaired)} {'repair' if len(repaired) == 1 else 'repairs'}"
+                if repaired
+                else "nothing had to be repaired"
+            )
+            + f" ({HUMAN['whole']} of human tunes need nothing)",
             not repaired,
         ),
         ("bars", bars + (f"; not bars {odd}" if odd else ""), not report.odd_bars),
@@ -60,7 +86,7 @@ def sentences(
         ),
         (
             "range",
-            f"playable on {', '.join(report.playable) or 'nothing we know'}",
+            f"playable on {', '.join(players) or 'nothing we know (human: fiddle 100%)'}",
             bool(report.playable),
         ),
         (

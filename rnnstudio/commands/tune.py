@@ -5,9 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import sys
-import tempfile
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -59,7 +57,9 @@ def tune(
     as_json: Json = False,
 ) -> None:
     """Show tunes: their ABC in colour, a piano roll, and a report."""
+    from corpora.abc import perform
     from corpora.abc.judging import judge
+    from corpora.abc.play import play as aloud
 
     found = tunes(source(where, runs_dir(runs)).text)
     chosen = (
@@ -80,7 +80,7 @@ def tune(
         else:
             _show(one, width, nearest)
         if play:
-            _play(one)
+            aloud(perform(one))
 
 
 def _show(one: Tune, width: int, nearest: Nearest | None) -> None:
@@ -121,16 +121,3 @@ def coloured(source: str) -> Text:
     for token in tokens(source):
         text.append(literal(token.text), _STYLES.get(token.kind, ""))
     return text
-
-
-def _play(one: Tune) -> None:
-    from corpora.abc import perform
-    from corpora.abc.play import play, player
-    from corpora.abc.sound import write_wav
-
-    if player() is None:
-        play(Path("the tune"))  # says what is missing
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "tune.wav"
-        path.write_bytes(write_wav(perform(one)))
-        play(path)

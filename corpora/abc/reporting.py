@@ -17,6 +17,7 @@ HUMAN = {
     "key": "99%",
     "pitches": "2.6",
     "steps": "3.2",
+    "nearest": "48%",  # the median of 424 tunes of abc-tunes, held out from the other 3,807
 }
 """What 3,190 printed tunes of O'Neill's and Aird's books have; notes and seconds: nine in ten of them."""
 
@@ -101,7 +102,7 @@ def sentences(
         rows.append(
             (
                 "nearest",
-                f"{nearest.title} ({1 - nearest.distance:.0%} of the contour alike)",
+                f"{nearest.title} ({1 - nearest.distance:.0%} of the contour alike, human {HUMAN['nearest']})",
                 not known,
             )
         )

@@ -144,7 +144,7 @@ def test_the_nearest_tune_that_a_run_learned_from_is_named(tmp_path: Path) -> No
     (found,) = objects(run.invoke(app, ["tune", str(mine), *near, "--json"]).stdout)
     assert found["nearest"] == {"title": "The Test Bench", "distance": 0}
     assert (
-        "The Test Bench (100% of the contour alike)"
+        "The Test Bench (100% of the contour alike, human 48%)"
         in run.invoke(app, ["tune", str(mine), *near]).stdout
     )
     (alone,) = objects(run.invoke(app, ["tune", str(mine), "--json"]).stdout)

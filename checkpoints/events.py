@@ -147,12 +147,16 @@ class SampleFinished(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures(Event):
-    """The genre's figures over this checkpoint's samples, with the same figures for held-out human text beside them."""
+    """The genre's figures over this checkpoint's samples, with the same figures for held-out human text beside them.
+
+    `baseline` is what an n-gram model of the same training text needs for the held-out one, in nats per character.
+    """
 
     type: ClassVar[str] = "figures"
     model: Mapping[str, float]
     human: Mapping[str, float]
     genre: str = ""
+    baseline: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

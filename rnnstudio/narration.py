@@ -15,12 +15,16 @@ from rich.console import Console
 from rich.text import Text
 
 from checkpoints import events as ev
+from corpora.genres import figure_label
 from engine.training.milestones import log_spaced
 from tui.literal import literal
+from tui.words import share
 
 NATS_TO_BITS = 1.4426950408889634
 # How often a progress line appears where it cannot rewrite itself.
 PLAIN_PROGRESS_S = 10.0
+# Figures of the samples that are told at a look, the genre's own first; all of them stand in the log.
+FIGURES_TOLD = 4
 # How often the line about reading rewrites itself.
 REWRITE_S = 0.1
 # From this share of dead memory on it is worth a word.
@@ -87,6 +91,8 @@ class Narrator:
                 self._show_validation(event)
             case ev.SampleFinished():
                 self._show_sample(event)
+            case ev.Figures():
+                self._show_figures(event)
             case ev.Milestone():
                 self._line(Text(f"★ {literal(event.text)}", "magenta"))
             case ev.CheckpointWritten():
@@ -154,6 +160,17 @@ class Narrator:
                 (f"  {dead:.0%} of the memory is dead" if dead >= MUCH_DEAD else "", "yellow"),
             )
         )
+
+    def _show_figures(self, e: ev.Figures) -> None:
+        told = [
+            f"{literal(figure_label(e.genre, name))} {share(e.model[name])} (human {share(human)})"
+            for name, human in e.human.items()
+            if name in e.model and 0 <= human <= 1
+        ][:FIGURES_TOLD]
+        if e.baseline is not None:
+            told.append(f"an n-gram model has {e.baseline:.3f} nats/char")
+        if told:
+            self._line(Text(f"judged: {' · '.join(told)}", "dim"))
 
     def _show_sample(self, e: ev.SampleFinished) -> None:
         self._line(Text(f"── sample at step {e.step:,}, temperature {e.temperature:g} ", "dim"))

@@ -35,12 +35,3 @@ def coloured_from(genre: str, prime: str, text: str) -> list[Span]:
             out.append((rest, kind))
         at += len(part)
     return out
-
-
-def figure_label(genre: str, name: str) -> str:
-    """What a genre's figure is called by people."""
-    try:
-        figure = genres.find(genre).figures.get(name)
-    except CorpusError:
-        figure = None
-    return figure.label if figure else name.replace("_", " ")

@@ -86,6 +86,7 @@ class RunView:
     speed: Series = field(init=False)
     figures: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
     human: dict[str, float] = field(default_factory=dict)
+    baseline: float | None = None
     checkpoints: list[Checkpoint] = field(default_factory=list)
     milestones: list[ev.Milestone] = field(default_factory=list)
     changes: list[ev.ControlApplied] = field(default_factory=list)
@@ -224,6 +225,7 @@ class RunView:
                 for name, value in event.model.items():
                     self.figures.setdefault(name, []).append((event.step, value))
                 self.human.update(event.human)
+                self.baseline = event.baseline if event.baseline is not None else self.baseline
                 self._note("samples")
             case ev.CheckpointWritten():
                 self.checkpoints = [c for c in self.checkpoints if c.step != event.step]

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from checkpoints.lines import read_tail
+from corpora.genres import figure_label
 from tui import words
-from tui.colour import figure_label
 from tui.series import sparkline
 from tui.store import RunView
 from tui.watch import RunState
@@ -89,6 +89,8 @@ def figures(view: RunView) -> list[Span]:
         spans.append((f"{words.share(values[-1][1]):>6}", "title"))
         spans.append((f"  human {words.share(human)}" if human is not None else "", "dim"))
         spans.append((f"  {figure_label(genre, name)}\n", ""))
+    if view.baseline is not None:
+        spans.append((f"n-gram model: {view.baseline:.3f} nats/char held out\n", "dim"))
     if view.milestones:
         spans.append(("\nmilestones\n", "label"))
         for milestone in view.milestones:

@@ -19,6 +19,7 @@ __all__ = [
     "Validator",
     "Verdict",
     "detect",
+    "figure_label",
     "find",
     "names",
 ]
@@ -51,6 +52,15 @@ def find(name: str) -> Genre:
     genre = importlib.import_module(f"{__name__}.{name}").GENRE
     assert isinstance(genre, Genre)
     return genre
+
+
+def figure_label(genre: str, name: str) -> str:
+    """What a genre's figure is called by people."""
+    try:
+        figure = find(genre).figures.get(name)
+    except CorpusError:
+        figure = None
+    return figure.label if figure else name.replace("_", " ")
 
 
 def detect(sample: str) -> tuple[Genre, str]:

@@ -205,7 +205,15 @@ def tell_figures(
         figures["nats_per_char"] = nats_per_char
     human = _rounded(judge.human)
     model = _rounded(figures)
-    tell(ev.Figures(step=step, genre=judge.genre.name, model=model, human=human))
+    tell(
+        ev.Figures(
+            step=step,
+            genre=judge.genre.name,
+            model=model,
+            human=human,
+            baseline=judge.baseline if nats_per_char is not None else None,
+        )
+    )
     for name, text in judge.milestones(step, model):
         tell(ev.Milestone(step=step, name=name, text=text))
 

@@ -94,6 +94,19 @@ def test_the_end_says_the_three_commands_that_one_wants_next() -> None:
     assert "rnnstudio resume plays" in err
 
 
+def test_figures_stand_beside_human_ones_and_the_loss_beside_an_n_grams() -> None:
+    _, err = told(
+        ev.Figures(
+            step=3, genre="plays", model={"valid": 0.71, "line_chars": 30.0, "copied": 0.1},
+            human={"valid": 0.96, "line_chars": 28.0, "copied": 0.02}, baseline=1.9304,
+        )
+    )  # fmt: skip
+    assert "text without a fault 71% (human 96%)" in err
+    assert "10% (human 2%)" in err
+    assert "28" not in err, "only shares are told; the rest stands in the log"
+    assert "n-gram model has 1.930 nats/char" in err
+
+
 def test_json_lines_are_the_log_itself() -> None:
     out = io.StringIO()
     line = ev.encode(step(7))

@@ -12,8 +12,9 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from checkpoints.files import write_atomic
+from corpora.genres import figure_label
 from tui import film
-from tui.colour import coloured, figure_label
+from tui.colour import coloured
 from tui.film import Frame
 from tui.screens.base import StudioScreen
 from tui.watch import Followed

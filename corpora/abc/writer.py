@@ -90,7 +90,8 @@ def tempo_text(tempo: Tempo) -> str:
 
 def length_text(length: int, unit: int) -> str:
     """A length as it stands after a note: nothing, `2`, `/`, `3/2`."""
-    share = Fraction(length, unit).limit_denominator(512)
+    # Neither number may pass the reader's bound: a length a rounding short of 512 units is 512, not 262143/512.
+    share = Fraction(length, unit).limit_denominator(max(1, min(512, 512 * unit // max(1, length))))
     n, d = share.numerator, share.denominator
     if d == 1:
         return "" if n == 1 else str(n)

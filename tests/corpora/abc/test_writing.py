@@ -29,7 +29,7 @@ from corpora.abc.transposing import interval_to, transposed
 from corpora.abc.tune import QUARTER
 from corpora.abc.tunebooks import installed_tunebooks
 from corpora.abc.unfolding import Playing
-from corpora.abc.writer import write_abc
+from corpora.abc.writer import length_text, write_abc
 from tests.corpora.abc.samples import DUET, JIG, TUNES, WALTZ
 
 ABC_SIGNS = "ABCabc[](){}|:'123/-<>\"\n&zZ^_= K:G.M:3/4~"
@@ -314,3 +314,11 @@ def test_without_a_converter_the_way_out_is_said(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(UserError, match="turns SVG into PDF") as caught:
         write_pdf("<svg/>")
     assert "librsvg2-bin" in caught.value.hint
+
+
+@given(st.integers(1, 10**9), st.integers(1, 10**6))
+def test_a_length_is_written_in_numbers_that_the_reader_takes(length: int, unit: int) -> None:
+    n, _, d = length_text(length, unit).partition("/")
+    if length <= 512 * unit:
+        assert int(n or 1) <= 512
+        assert int(d or 2) <= 512

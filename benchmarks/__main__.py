@@ -20,6 +20,7 @@ BENCHMARKS: Mapping[str, str] = {
     "beside": "what the studio costs a trainer on all cores, and how soon keys act meanwhile",
     "tunes": "every installed ABC tune to MIDI",
     "mutated_tunes": "a campaign of damaged tunes",
+    "musicxml_schema": "whether our MusicXML is valid against its schema",
     "abc_oracle": "our reading of tunes against abc2midi's",
 }
 

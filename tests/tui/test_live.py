@@ -111,11 +111,14 @@ async def test_older_samples_are_stepped_through_and_followed_again(
 async def test_the_curve_has_a_cursor_a_zoom_and_other_measures(studio: Open, runs: Path) -> None:
     path = recorded.make_run(runs, "plays", recorded.finished())
     async with studio(run=path) as pilot:
-        await until(pilot, lambda: "validation" in screen_text(pilot.app))
-        await pilot.press("1", "left", "left")
         plot = pilot.app.screen.query_one(Plot)
-        assert plot.axes.cursor is not None
+        # The curve is drawn at its own pace, after the figures above it.
+        await until(pilot, lambda: plot.axes.empty not in screen_text(pilot.app))
+        await pilot.press("1", "left", "left")
+        await until(pilot, lambda: plot.axes.cursor is not None)
         await pilot.press("i")
+        await until(pilot, lambda: plot.axes.x_range is not None)
+        assert plot.axes.cursor is not None
         assert plot.axes.x_range is not None
         low, high = plot.axes.x_range
         assert low <= plot.axes.cursor <= high

@@ -198,7 +198,7 @@ def _nats(model: Model, tokens: Tokens, rows: list[_Row], state: State) -> float
                 inputs[1 : len(piece), lane] = piece[:-1]
         logits, state = model(torch.from_numpy(inputs).to(model.device), state)  # (T, B, V)
         nats = F.cross_entropy(
-            logits.flatten(0, 1),
+            logits.flatten(0, 1).float(),
             torch.from_numpy(targets).to(model.device).flatten(),
             ignore_index=_IGNORE,
             reduction="none",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from checkpoints import events as ev
@@ -24,6 +25,17 @@ from engine.training.state import TrainerState
 MAX_FAILED_SAVES = 3
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A run at one step, as a checkpoint's files, that took `seconds` to collect."""
+
+    step: int
+    files: Mapping[str, bytes]
+    reason: str
+    nats_per_char: float | None
+    seconds: float
+
+
 class Keeper:
     """Writes checkpoints and prunes. A disk that refuses is told of; one that goes on refusing ends the run."""
 
@@ -31,10 +43,12 @@ class Keeper:
         self._tell = tell
         self._failed = 0
 
-    def save(self, session: Session, state: TrainerState, *, all_lanes: State, reason: str) -> bool:
-        """Whether a checkpoint of this moment is now kept. Raises RunStopped when the disk refused too often.
+    def take(
+        self, session: Session, state: TrainerState, *, all_lanes: State, reason: str
+    ) -> Moment | None:
+        """This moment as a checkpoint will hold it, or None where weights are no numbers.
 
-        Weights that are no numbers are never kept: a run that goes back must find a checkpoint to learn on from.
+        Those are never kept: a run that goes back must find a checkpoint to learn on from.
         """
         if not (snapshot.finite(session.model.weights()) and snapshot.finite(pack(all_lanes))):
             self._tell(
@@ -43,29 +57,36 @@ class Keeper:
                     text=f"no checkpoint at step {state.step:,}: some weights are not finite numbers",
                 )
             )
-            return False
+            return None
+        measured = state.last if state.last and state.last["step"] == state.step else {}
         began = time.perf_counter()
         files = snapshot.take(session, state, all_lanes=all_lanes)
-        measured = state.last if state.last and state.last["step"] == state.step else {}
-        nats = measured.get("nats_per_char")
-        about = {"reason": reason} | ({"nats_per_char": nats} if nats is not None else {})
+        return Moment(
+            state.step, files, reason, measured.get("nats_per_char"), time.perf_counter() - began
+        )
+
+    def keep(self, session: Session, moment: Moment) -> bool:
+        """Whether a checkpoint of this moment is now kept. Raises RunStopped when the disk refused too often."""
+        began = time.perf_counter() - moment.seconds
+        nats = moment.nats_per_char
+        about = {"reason": moment.reason} | ({"nats_per_char": nats} if nats is not None else {})
         try:
-            path = write_checkpoint(session.run.path, state.step, files, about=about)
+            path = write_checkpoint(session.run.path, moment.step, moment.files, about=about)
         except RnnStudioError as error:
-            self._refused(error, state.step)
+            self._refused(error, moment.step)
             return False
         self._failed = 0
         self._tell(
             ev.CheckpointWritten(
-                step=state.step,
+                step=moment.step,
                 path=path.name,
-                reason=reason,
+                reason=moment.reason,
                 nats_per_char=nats,
                 seconds=round(time.perf_counter() - began, 3),
-                size_bytes=sum(map(len, files.values())),
+                size_bytes=sum(map(len, moment.files.values())),
             )
         )
-        self._prune(session, state.step)
+        self._prune(session, moment.step)
         return True
 
     def _refused(self, error: RnnStudioError, step: int) -> None:

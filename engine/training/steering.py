@@ -69,14 +69,17 @@ class Steering:
         self._saved_at = clock()
         self._never_saved = True
 
-    def decide(self, state: TrainerState) -> Orders:
-        """What comes before the next step. While the run is paused this waits for the next request."""
+    def decide(
+        self, state: TrainerState, *, meanwhile: Callable[[], object] = lambda: None
+    ) -> Orders:
+        """What comes before the next step. While the run is paused this waits, doing `meanwhile`, for a request."""
         state.seconds = self._watch.tick(self._clock())
         self._listen(state)
         while self._paused and not (
             self._stop or self._save or self._sample or self._interrupts.received
         ):
             self._watch.pause()
+            meanwhile()
             self._sleep(POLL_S / 2)
             self._polled = -math.inf
             self._listen(state)

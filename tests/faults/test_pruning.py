@@ -29,6 +29,9 @@ def test_a_run_that_went_back_over_a_damaged_checkpoint_keeps_what_it_saves(
         model=SimpleNamespace(weights=dict),
     )
     state: Any = SimpleNamespace(step=150, last=None)
-    assert Keeper([].append).save(session, state, all_lanes=(), reason="time")
+    keeper = Keeper([].append)
+    moment = keeper.take(session, state, all_lanes=(), reason="time")
+    assert moment is not None
+    assert keeper.keep(session, moment)
     assert newest_valid(run.path) == run.path / "step-0000150"
     assert not (run.path / "step-0000100").exists()  # with --keep 0 the older one did go

@@ -1,0 +1,112 @@
+"""What samples at checkpoints cost a trainer: written while it waits, and beside it in another thread.
+
+The same run three ways in turn: without samples, waiting for them, and going on. What a look loses is the time of a run
+with samples beyond that of one without, for each look.
+
+    python -m benchmarks looks --threads 2
+"""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import torch
+
+from benchmarks import report
+from benchmarks.throughput import made_up_text
+from checkpoints import events as ev
+from corpora import genres
+from engine import devices
+from engine.training import aside
+from engine.training.prepare import Request, prepare
+from engine.training.run import train_run
+
+WAYS = {"no samples": (0, False), "waiting": (400, False), "beside": (400, True)}
+"""Characters of each of three samples, and whether training goes on meanwhile."""
+
+
+def main(arguments: list[str]) -> int:
+    """Measure and print."""
+    parser = report.arguments(__doc__, "looks")
+    parser.add_argument("--shapes", default="2x128,2x256")
+    parser.add_argument("--steps", type=int, default=120)
+    parser.add_argument("--every", type=int, default=30, help="steps between looks")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="auto")
+    args = parser.parse_args(arguments)
+    device, _ = devices.choose(args.device)
+    rows = []
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        text = made_up_text(folder)
+        for shape in args.shapes.split(","):
+            layers, hidden = (int(part) for part in shape.split("x"))
+            given = {"num_layers": layers, "hidden_size": hidden, "steps": args.steps}
+            given["checkpoint_every"] = args.every
+
+            def run(way: str, given: dict[str, Any] = given) -> float:
+                length, overlaps = WAYS[way]
+                with mock.patch.object(aside, "pays", return_value=overlaps):
+                    return seconds(
+                        text,
+                        folder,
+                        {**given, "sample_length": length},
+                        device=str(device),
+                        threads=args.threads,
+                    )
+
+            taken: dict[str, list[float]] = {way: [] for way in WAYS}
+            for _, way in itertools.product(range(args.rounds), WAYS):
+                taken[way].append(run(way))
+            least = {way: statistics.median(times) for way, times in taken.items()}
+            looks = (args.steps - 1) // args.every
+            rows += [
+                {
+                    "network": shape,
+                    "way": way,
+                    "s": took,
+                    "s a look": (took - least["no samples"]) / looks,
+                    "of the run": 1 - least["no samples"] / took,
+                }
+                for way, took in least.items()
+            ]
+    report.publish("looks", rows, args.json, device=str(device), steps=args.steps, every=args.every)
+    return 0
+
+
+def seconds(
+    text: Path,
+    folder: Path,
+    given: dict[str, Any],
+    *,
+    device: str,
+    threads: int,
+    clock: Callable[[], float] = time.perf_counter,
+) -> float:
+    """From a run's first logged step to its last: the looks between them, not the one that ends every run."""
+    request = Request(
+        corpus=(str(text),),
+        runs=folder / "runs",
+        given=given,
+        threads=threads,
+        device=device,
+        genre=genres.GENERAL,
+    )
+    at: list[float] = []
+
+    def hear(event: ev.Event, line: str) -> None:
+        del line
+        if isinstance(event, ev.Step):
+            at.append(clock())
+
+    torch.set_num_threads(threads)
+    train_run(prepare(request).run, hear=hear)
+    return at[-1] - at[0]

@@ -54,7 +54,7 @@ class Model(nn.Module):
             self.output_weight = None if config.tied else nn.Parameter(torch.empty(vocab_size, h))
             self.output_bias = nn.Parameter(torch.empty(vocab_size))
         if rng is not None:
-            self.to_empty(device="cpu")
+            self._allocate()
             self._initialise(rng)
 
     @classmethod
@@ -64,9 +64,14 @@ class Model(nn.Module):
         """The model with these weights, on the CPU. Raises CheckpointError where they do not fit the configuration."""
         model = cls(config, vocab_size, rng=None)
         check_weights(config, vocab_size, {name: tuple(w.shape) for name, w in weights.items()})
-        model.to_empty(device="cpu")
+        model._allocate()
         model.load_weights(weights)
         return model
+
+    def _allocate(self) -> None:
+        """Give the weights memory, with nothing in it yet."""
+        # Not to_empty: empty_like of a meta tensor imports torch's symbolic shapes, and with them sympy: half a second.
+        self._apply(lambda t: torch.empty(t.shape, dtype=t.dtype))  # type: ignore[no-untyped-call]
 
     @property
     def device(self) -> torch.device:

@@ -17,6 +17,7 @@ from checkpoints.errors import CheckpointError
 from engine.config import TrainConfig
 from engine.model import Model, token_axes
 from engine.muon import Muon
+from engine.uncompiled import plain_step
 
 # From the trial in the papers' recipes and ours: good starts for networks of 0.1 to 10 million weights.
 DEFAULT_RATES: Mapping[str, float] = {
@@ -73,6 +74,7 @@ class Optimizer:
         self.name = name
         self._names: dict[Tensor, str] = {parameter: key for key, parameter in named.items()}
         self._parts = parts
+        self._steps = [plain_step(part) for part in parts]
         self._start_buffers()
 
     @property
@@ -88,8 +90,8 @@ class Optimizer:
             if shrink := group["own_weight_decay"]:
                 moved = [p for p in group["params"] if p.grad is not None]
                 torch._foreach_mul_(moved, 1 - group["lr"] * shrink)
-        for part in self._parts:
-            part.step()
+        for step in self._steps:
+            step()
 
     def zero_grad(self) -> None:
         """Forget the gradients."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
@@ -26,9 +27,8 @@ def main() -> None:
 
         app()
     except SystemExit as end:
+        _flush()
         if _trains_with_others() and isinstance(end.code, int | None):
-            sys.stdout.flush()
-            sys.stderr.flush()
             os._exit(end.code or 0)
         raise
     except RnnStudioError as error:
@@ -39,11 +39,16 @@ def main() -> None:
     except KeyboardInterrupt:
         _leave(130)
     except BrokenPipeError:  # `rnnstudio sample … | head` is no error
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         _leave(0)
     except Exception as error:
         if debug:
             raise
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            _say(
+                f"no space is left on the disk for {error.filename or 'what this prints'}",
+                "make room, or write it elsewhere",
+            )
+            _leave(2)
         if _is_memory(error):
             _say(
                 "the machine has no memory left for this",
@@ -83,8 +88,17 @@ def _say(message: str, hint: str) -> None:
 
 
 def _leave(code: int) -> None:
-    sys.stderr.flush()
+    _flush()
     raise SystemExit(code)
+
+
+def _flush() -> None:
+    """Write what is left. Where that can't be, it is dropped: Python would complain of it, and exit with 120."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 if __name__ == "__main__":

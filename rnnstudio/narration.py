@@ -52,12 +52,18 @@ class JsonLines:
         """Nothing to tidy."""
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Whoever read has left, as `| head` does. The training goes on: rich would end the program."""
+        self.quiet = True
+
+
 class Narrator:
     """Tells a run's events to a person."""
 
     def __init__(self, out: TextIO | None = None, err: TextIO | None = None) -> None:
-        self.out = Console(file=out or sys.stdout, highlight=False, soft_wrap=True)
-        self.err = Console(file=err or sys.stderr, highlight=False, soft_wrap=True)
+        self.out = _Console(file=out or sys.stdout, highlight=False, soft_wrap=True)
+        self.err = _Console(file=err or sys.stderr, highlight=False, soft_wrap=True)
         self.rewrites = self.err.is_terminal
         self._progress = ""
         self._said: set[str] = set()
@@ -176,7 +182,6 @@ class Narrator:
         self._line(Text(f"── sample at step {e.step:,}, temperature {e.temperature:g} ", "dim"))
         self._clear()
         self.out.print(Text.assemble((literal(e.prime), "dim"), literal(e.text)))
-        self.out.file.flush()
 
     def _show_end(self, e: ev.Ended) -> None:
         why = {
@@ -206,17 +211,14 @@ class Narrator:
     def _line(self, text: Text) -> None:
         self._clear()
         self.err.print(text)
-        self.err.file.flush()
 
     def _rewrite(self, text: str) -> None:
         self._progress = text
         self.err.file.write("\r\x1b[2K" + text[: max(10, self.err.width - 1)])
-        self.err.file.flush()
 
     def _clear(self) -> None:
         if self.rewrites and self._progress:
             self.err.file.write("\r\x1b[2K")
-            self.err.file.flush()
 
 
 def _next_look(step: int, every: int) -> int:

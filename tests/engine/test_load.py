@@ -189,6 +189,6 @@ def test_a_model_that_does_not_fit_into_memory_is_told(
     def no_room(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(Model, "to_empty", no_room)
+    monkeypatch.setattr(Model, "_allocate", no_room)
     with pytest.raises(CheckpointError, match="does not fit into memory"):
         open_model(path)

@@ -6,7 +6,6 @@ import json
 import os
 import random
 import signal
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,8 @@ from typing import Any
 import pytest
 
 from checkpoints.checkpoint import read_checkpoint
-from tests.cli import TINY, command, environment, here, verse
+from tests.cli import TINY, here, verse
+from tests.warm import Warm
 
 STEPS = 240
 FLAGS = (
@@ -56,7 +56,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "runs" / "r"
 
 
-def killed_when(process: subprocess.Popen[bytes], moment: float, run: Path) -> bool:
+def killed_when(process: Warm, moment: float, run: Path) -> bool:
     """SIGKILL `moment` seconds after the log begins to grow; whether it was still alive."""
     log = run / "events.jsonl"
     before = log.stat().st_size if log.exists() else 0
@@ -79,13 +79,7 @@ def rounds_of_killing(folder: Path, seed: int, *, most: int) -> int:
     arguments: tuple[str, ...] = ("train", "v.txt", "--name", "r", *FLAGS, "--json")
     while True:
         with (folder / "err.txt").open("w") as err:
-            process = subprocess.Popen(
-                command(*arguments),
-                cwd=folder,
-                env=environment(),
-                stdout=subprocess.DEVNULL,
-                stderr=err,
-            )
+            process = Warm(*arguments, cwd=folder, stderr=err)
         if kills >= most:
             assert process.wait() == 0, (folder / "err.txt").read_text("utf-8")
             return kills
@@ -113,22 +107,16 @@ def test_an_interrupt_saves_and_the_run_goes_on_exactly(
 ) -> None:
     (tmp_path / "v.txt").write_text(verse(), "utf-8")
     run = tmp_path / "runs" / "r"
-    process = subprocess.Popen(
-        command("train", "v.txt", "--name", "r", *FLAGS),
-        cwd=tmp_path,
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    said = tmp_path / "err.txt"
+    with said.open("w") as err:
+        process = Warm("train", "v.txt", "--name", "r", *FLAGS, cwd=tmp_path, stderr=err)
     while not (run / "step-0000000").exists():
-        assert process.poll() is None, process.communicate()
+        assert process.poll() is None, said.read_text("utf-8")
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=240)
-    assert process.returncode == 130, err
-    assert "rnnstudio resume r" in err
-    assert "Traceback" not in err
+    assert process.wait() == 130, said.read_text("utf-8")
+    assert "rnnstudio resume r" in said.read_text("utf-8")
+    assert "Traceback" not in said.read_text("utf-8")
     here("resume", cwd=tmp_path)
     assert learned(run) == learned(uninterrupted)
     assert logged(run) == logged(uninterrupted)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import time
@@ -25,8 +24,9 @@ from engine.training.distributed import World
 from engine.training.prepare import Request, prepare
 from engine.training.run import Outcome, train_run
 from engine.training.safety import MAX_ROLLBACKS, SPIKE_NATS
-from tests.cli import TINY, command, environment, here, verse
+from tests.cli import TINY, here, verse
 from tests.engine import checkpoint, tiny
+from tests.warm import Warm
 
 SETTINGS: dict[str, Any] = {
     "steps": 60, "hidden_size": 12, "num_layers": 1, "embedding_size": 8, "lanes": 4, "bptt": 16,
@@ -204,25 +204,22 @@ def test_a_second_trainer_is_refused(make_run: Callable[..., RunFolder]) -> None
         trained(run)
 
 
-def limited(folder: Path, *arguments: str, megabytes: int) -> subprocess.CompletedProcess[str]:
-    """The command in a process that may map only so much beyond what torch itself maps."""
-    code = (
-        "import pathlib, resource, runpy, sys\n"
-        "import torch\n"
-        "torch.ones(64, 64) @ torch.ones(64, 64)\n"  # what its kernels map on first use
-        "used = int(pathlib.Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()\n"
-        f"resource.setrlimit(resource.RLIMIT_AS, (used + {megabytes * 1_000_000},) * 2)\n"
-        f"sys.argv = ['rnnstudio', *{list(arguments)!r}]\n"
-        "runpy.run_module('rnnstudio', run_name='__main__')\n"
-    )
-    return subprocess.run(
-        [*command()[:2], "-c", code],
-        cwd=folder,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+LIMIT = """
+import pathlib, resource, torch
+torch.ones(64, 64) @ torch.ones(64, 64)  # what its kernels map on first use
+used = int(pathlib.Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + {megabytes} * 1_000_000,) * 2)
+"""
+
+
+def limited(folder: Path, *arguments: str, megabytes: int) -> str:
+    """What the command says, which must end with 2, where it may map only so much beyond what torch itself maps."""
+    with (folder / "err.txt").open("w") as err:
+        process = Warm(*arguments, cwd=folder, stderr=err, before=LIMIT.format(megabytes=megabytes))
+    code, said = process.wait(), (folder / "err.txt").read_text("utf-8")
+    assert code == 2, said
+    assert "Traceback" not in said
+    return said
 
 
 @pytest.mark.parametrize(
@@ -234,35 +231,27 @@ def test_training_that_really_runs_out_of_memory_says_what_to_change(
     tmp_path: Path, flags: tuple[str, ...]
 ) -> None:
     (tmp_path / "v.txt").write_text(verse(4000), "utf-8")
-    done = limited(
+    said = limited(
         tmp_path, "train", "v.txt", "--steps", "5", "--threads", "1", *flags, megabytes=500
     )
-    assert done.returncode == 2, done.stderr
-    assert "memory ran out" in done.stderr
-    assert "--lanes" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert "memory ran out" in said
+    assert "--lanes" in said
 
 
 def test_a_sampler_that_really_runs_out_of_memory_is_a_sentence(tmp_path: Path) -> None:
     letters = tiny.tokenizer()
     model = tiny.model(letters.vocab_size, hidden=1200, layers=1)
     checkpoint.write(tmp_path / "runs" / "r", 1, checkpoint.files(model, letters))
-    done = limited(tmp_path, "sample", "r", "--length", "20", megabytes=60)
-    assert done.returncode == 2, done.stderr
-    assert "memory" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert "memory" in limited(tmp_path, "sample", "r", "--length", "20", megabytes=60)
 
 
 LONG = ("--steps", "100000", *TINY, "--sample-length", "0", "--checkpoint-every", "1000000")
 
 
-def started(folder: Path, *more: str, **popen: Any) -> tuple[subprocess.Popen[bytes], Path]:
+def started(folder: Path, *more: str, stdout: int = subprocess.DEVNULL) -> tuple[Warm, Path]:
     """A long run that has begun to train."""
     (folder / "v.txt").write_text(verse(), "utf-8")
-    process = subprocess.Popen(
-        command("train", "v.txt", "--name", "r", *LONG, *more), cwd=folder, env=environment(),
-        **{"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **popen},
-    )  # fmt: skip
+    process = Warm("train", "v.txt", "--name", "r", *LONG, *more, cwd=folder, stdout=stdout)
     run = folder / "runs" / "r"
     log = run / "events.jsonl"
     while not (log.exists() and b'"type":"step"' in log.read_bytes()):
@@ -275,14 +264,14 @@ def last_event(run: Path) -> dict[str, Any]:
     return dict(json.loads((run / "events.jsonl").read_text("utf-8").splitlines()[-1]))
 
 
-def grown(process: subprocess.Popen[bytes], run: Path, size: int) -> None:
+def grown(process: Warm, run: Path, size: int) -> None:
     """Wait until the run's log is larger than `size`."""
     while (run / "events.jsonl").stat().st_size <= size:
         assert process.poll() is None
         time.sleep(0.01)
 
 
-def saves_and_leaves(process: subprocess.Popen[bytes], run: Path, number: int) -> None:
+def saves_and_leaves(process: Warm, run: Path, number: int) -> None:
     process.send_signal(number)
     assert process.wait(timeout=240) == 130
     end = last_event(run)
@@ -314,10 +303,10 @@ def test_a_reader_that_leaves_does_not_end_the_run_and_a_closed_terminal_saves_i
 def test_a_second_interrupt_leaves_at_once(tmp_path: Path) -> None:
     process, run = started(tmp_path)
     process.send_signal(signal.SIGSTOP)  # so that both are there before the first can be obeyed
-    os.kill(process.pid, signal.SIGINT)
+    process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGCONT)
     while process.poll() is None:
-        os.kill(process.pid, signal.SIGINT)
+        process.send_signal(signal.SIGINT)
         time.sleep(0.001)
     assert process.returncode == 130
     assert here("resume", "r", "--steps", "1", cwd=tmp_path, expect=(0, 2)).code in (0, 2)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli import TINY, here, rnnstudio, verse
+from tests.warm import Warm
 
 
 @pytest.fixture(scope="module")
@@ -173,3 +174,15 @@ def test_piped_output_is_plain_lines(tmp_path: Path) -> None:
     assert "nats/char" in done.err
     assert "rnnstudio sample v" in done.err
     assert len(done.out) > 30
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file that is always full")
+@pytest.mark.parametrize("words", [("runs", "list"), ("sample", "small", "--length", "5")])
+def test_output_that_cannot_be_written_is_a_sentence(place: Path, words: tuple[str, ...]) -> None:
+    said = place / "full.txt"
+    with Path("/dev/full").open("w") as full, said.open("w") as err:
+        process = Warm(*words, cwd=place, stdout=full, stderr=err)
+    assert process.wait() == 2
+    assert "no space is left" in said.read_text("utf-8")
+    assert "Traceback" not in said.read_text("utf-8")
+    assert "Exception ignored" not in said.read_text("utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 
 import pytest
 
@@ -131,3 +132,17 @@ def test_much_dead_memory_is_worth_a_word(dead: float | None, said: bool) -> Non
     _, err = told(look)
     assert ("50% of the memory is dead" in err) is said
     assert ("dead" in err) is said
+
+
+def test_a_reader_that_leaves_ends_only_what_is_told() -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)  # as `rnnstudio train … | head` does
+    err = io.StringIO()
+    out = os.fdopen(theirs, "w", encoding="utf-8")
+    narrator = Narrator(out, err)
+    narrator.event(sample("once upon a time"))
+    narrator.event(sample("there was a cat"))
+    narrator.event(ev.Warned(step=3, text="careful"))
+    assert "careful" in err.getvalue()
+    with pytest.raises(BrokenPipeError):
+        out.close()

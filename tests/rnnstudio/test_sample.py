@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from engine.tokenizers.byte import ByteTokenizer
 from rnnstudio.cli import app
 from rnnstudio.writing import PlainTexts, in_order
 from tests.engine import checkpoint, tiny
+from tests.warm import Warm
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -253,19 +253,13 @@ def test_items_of_several_texts_come_in_order() -> None:
     assert [item.text for item in ordered if isinstance(item, Piece)] == list("adbecf")
 
 
-def command(runs: Path, *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "rnnstudio", "sample", *arguments, "--runs", str(runs)],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        **options,
-    )
+def endless(runs: Path) -> Warm:
+    words = ("sample", "plays", "--length", "0", "--seed", "1", "--runs", runs)
+    return Warm(*words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def test_the_real_command_streams_without_end_and_leaves_when_its_reader_does(runs: Path) -> None:
-    with command(runs, "plays", "--length", "0", "--seed", "1") as process:
+    with endless(runs) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         begun = process.stdout.read(500)
@@ -276,7 +270,7 @@ def test_the_real_command_streams_without_end_and_leaves_when_its_reader_does(ru
 
 
 def test_ctrl_c_ends_the_real_command_cleanly(runs: Path) -> None:
-    with command(runs, "plays", "--length", "0", "--seed", "1") as process:
+    with endless(runs) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.read(100)

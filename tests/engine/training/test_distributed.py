@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from checkpoints.errors import ConfigError
 from checkpoints.tensors import unpack
 from engine.training.distributed import World
 from tests.cli import TINY, environment, here, verse
+from tests.warm import Warm
 
 FLAGS = (
     "--steps",
@@ -57,13 +60,43 @@ def test_processes_silence_different_units_and_move_the_shared_stream_alike() ->
     assert World().own_stream(shared) is shared  # a lone process draws as it always did
 
 
+def together(folder: Path, *words: str) -> str:
+    """What rank 0 prints of `rnnstudio WORDS` in two processes, as torchrun starts them."""
+    with socket.create_server(("localhost", 0)) as free:
+        place = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(free.getsockname()[1])}
+    with (folder / "out.txt").open("w") as out, (folder / "err.txt").open("w") as err:
+        processes = [
+            Warm(
+                *words, cwd=folder, stdout=out, stderr=err,
+                **place, WORLD_SIZE="2", RANK=str(rank), LOCAL_RANK=str(rank),
+            )
+            for rank in range(2)
+        ]  # fmt: skip
+    ends = [process.wait() for process in processes]
+    assert ends == [0, 0], (folder / "err.txt").read_text("utf-8")
+    return (folder / "out.txt").read_text("utf-8")
+
+
+def by_torchrun(folder: Path, *words: str) -> str:
+    """The same by the command that people type."""
+    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    done = subprocess.run(
+        [sys.executable, "-P", *torchrun, "-m", "rnnstudio", *words],
+        cwd=folder, env=environment(), capture_output=True, text=True, check=False, timeout=240,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
 def losses(text: str) -> list[tuple[int, float]]:
     events: list[dict[str, Any]] = [json.loads(line) for line in text.splitlines()]
     return [(e["step"], e["loss_nats"]) for e in events if e["type"] == "step"]
 
 
-@pytest.mark.parametrize("documents", ["off", "on"])
-def test_two_gloo_processes_learn_what_one_learns(tmp_path: Path, documents: str) -> None:
+@pytest.mark.parametrize(("documents", "start"), [("off", by_torchrun), ("on", together)])
+def test_two_gloo_processes_learn_what_one_learns(
+    tmp_path: Path, documents: str, start: Callable[..., str]
+) -> None:
     text = (
         verse(200)
         if documents == "off"
@@ -78,13 +111,8 @@ def test_two_gloo_processes_learn_what_one_learns(tmp_path: Path, documents: str
         "abc_tunes" if documents == "on" else "prose",
     )
     one = here("train", "v.txt", "--name", "one", *flags, "--json", cwd=tmp_path)
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
-         "-m", "rnnstudio", "train", "v.txt", "--name", "two", *flags, "--json"],
-        cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False, timeout=240,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    for (step, expected), (also, found) in zip(losses(one.out), losses(done.stdout), strict=True):
+    two = start(tmp_path, "train", "v.txt", "--name", "two", *flags, "--json")
+    for (step, expected), (also, found) in zip(losses(one.out), losses(two), strict=True):
         assert step == also
         assert found == pytest.approx(expected, abs=2e-4)
     runs = [read_checkpoint(tmp_path / "runs" / name / "step-0000040") for name in ("one", "two")]
@@ -98,11 +126,8 @@ def test_two_gloo_processes_learn_what_one_learns(tmp_path: Path, documents: str
 def test_two_processes_that_stop_early_end_together(tmp_path: Path) -> None:
     """The step where patience ends is saved already: no process may wait for the other to save it again."""
     (tmp_path / "v.txt").write_text(verse(200), "utf-8")
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
-         "-m", "rnnstudio", "train", "v.txt", "--name", "two", *FLAGS, "--steps", "200", "--lr", "1e-9",
-         "--schedule", "constant", "--patience", "1", "--json"],
-        cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False, timeout=240,
+    out = together(
+        tmp_path, "train", "v.txt", "--name", "two", *FLAGS, "--steps", "200", "--lr", "1e-9",
+        "--schedule", "constant", "--patience", "1", "--json",
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert json.loads(done.stdout.splitlines()[-1])["reason"] == "early-stopping"
+    assert json.loads(out.splitlines()[-1])["reason"] == "early-stopping"

@@ -28,15 +28,19 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # These files wait for processes and screens; a worker that met one last would keep the other waiting.
 LONG = (
+    "tui/test_goldens.py",
     "faults/test_training.py",
+    "tui/test_playground.py",
+    "tui/test_newrun.py",
     "tui/test_hostile.py",
+    "tui/test_terminal.py",
     "engine/training/test_distributed.py",
     "tui/test_random.py",
-    "faults/test_kill.py",
-    "rnnstudio/test_contract.py",
-    "tui/test_playground.py",
     "tui/test_home.py",
-    "tui/test_terminal.py",
+    "tui/test_live.py",
+    "engine/tokenizers/test_every_tokenizer.py",
+    "rnnstudio/test_contract.py",
+    "corpora/abc/test_reading.py",
 )
 
 

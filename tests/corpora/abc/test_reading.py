@@ -208,7 +208,7 @@ def test_books_are_cut_into_tunes() -> None:
 @given(
     st.text(max_size=300) | st.text("ABCabc[](){}|:'123/-<>\"!+\\\n&zZ^_= KMLVPXT%~", max_size=300)
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_any_text_is_read(text: str) -> None:
     assert "".join(token.text for token in tokens(text)) == text
     for tune in read_book("K:C\n" + text):
@@ -252,7 +252,7 @@ PIECES = [
 
 @pytest.mark.parametrize("piece", PIECES)
 def test_a_great_deal_of_anything_takes_linear_time(piece: str) -> None:
-    """The work for 64 kB is held against that for 8 kB, CPU time both, with room for noise."""
+    """The work for 32 kB is held against that for 4 kB, CPU time both, with room for noise."""
 
     def cost(size: int) -> float:
         text = "X:1\nK:C\nA|" + piece.replace("_", " ") * (size // len(piece))
@@ -261,4 +261,4 @@ def test_a_great_deal_of_anything_takes_linear_time(piece: str) -> None:
             perform(tune)
         return time.process_time() - begin
 
-    assert cost(1 << 16) < 30 * cost(1 << 13) + 0.5
+    assert cost(1 << 15) < 30 * cost(1 << 12) + 0.5

@@ -27,7 +27,7 @@ def naive_ids(characters: str, text: str) -> list[int]:
 
 
 @given(text=any_text)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_encoding_agrees_with_the_definition(text: str) -> None:
     assert LEARNED.encode(text).tolist() == naive_ids(LEARNED.characters, text)
 

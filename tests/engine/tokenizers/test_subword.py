@@ -69,7 +69,7 @@ def as_bytes(character: str) -> list[str]:
 
 
 @given(text=texts)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_bpe_joins_pairs_in_the_order_of_their_scores(text: str) -> None:
     known = dict(PIECES)
     expected = [
@@ -79,7 +79,7 @@ def test_bpe_joins_pairs_in_the_order_of_their_scores(text: str) -> None:
 
 
 @given(text=texts)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_unigram_takes_the_likeliest_of_all_ways(text: str) -> None:
     known = dict(PIECES)
     unknown = [c for c in text if c not in known]

@@ -49,44 +49,47 @@ class Muon(torch.optim.Optimizer):
                 if parameter.grad is not None:
                     alike[parameter.shape].append(parameter)
             for shape, parameters in alike.items():
-                directions = torch.stack([self._momentum(p, group["momentum"]) for p in parameters])
+                directions = torch.stack(self._momenta(parameters, group["momentum"]))
                 # Tall matrices change their output as much as square ones do.
                 rate = group["lr"] * max(1.0, shape[0] / shape[1]) ** 0.5
                 moved = orthogonalised(directions).to(parameters[0].dtype).unbind()
                 torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
                 torch._foreach_add_(parameters, moved, alpha=-rate)
 
-    def _momentum(self, parameter: Tensor, momentum: float) -> Tensor:
-        """Where the gradient's running average, taken one step further, points."""
-        assert parameter.grad is not None
-        kept = self.state[parameter]
-        if "momentum_buffer" not in kept:
-            kept["momentum_buffer"] = torch.zeros_like(parameter)
-        average: Tensor = kept["momentum_buffer"]
-        average.lerp_(parameter.grad, 1 - momentum)
-        return parameter.grad.lerp(average, momentum)
+    def _momenta(self, parameters: list[Tensor], momentum: float) -> list[Tensor]:
+        """Where the gradients' running averages, taken one step further, point."""
+        averages, gradients = [], []
+        for parameter in parameters:
+            assert parameter.grad is not None
+            kept = self.state[parameter]
+            if "momentum_buffer" not in kept:
+                kept["momentum_buffer"] = torch.zeros_like(parameter)
+            averages.append(kept["momentum_buffer"])
+            gradients.append(parameter.grad)
+        torch._foreach_lerp_(averages, gradients, 1 - momentum)
+        return list(torch._foreach_lerp(gradients, averages, momentum))
 
 
 def orthogonalised(x: Tensor) -> Tensor:
     """Matrices (N, R, C) with the same singular vectors and, but for the smallest, values of about 1.
 
-    In bf16 where the device multiplies faster in it.
+    In bf16 where the device multiplies faster in it. Nothing is transposed in memory: sums over another layout take
+    three times as long.
     """
-    if x.shape[-2] > x.shape[-1]:
-        return orthogonalised(x.mT).mT
+    tall = x.shape[-2] > x.shape[-1]
     x = x / x.norm(dim=(-2, -1), keepdim=True).clamp_min(1e-7)
     x = x.to(torch.bfloat16 if has_bf16(x.device) else torch.float32)
-    square = x @ x.mT
+    square = x.mT @ x if tall else x @ x.mT
     product = polynomial = _polynomial(square)
     for _ in range(STEPS - 1):
         square = polynomial @ square @ polynomial
         polynomial = _polynomial(square)
         product = polynomial @ product
-    return product @ x
+    return x @ product if tall else product @ x
 
 
 def _polynomial(square: Tensor) -> Tensor:
     """A + B G + C G^2."""
-    found = B * square + C * (square @ square)
+    found = torch.baddbmm(square, square, square, beta=B, alpha=C)
     found.diagonal(dim1=-2, dim2=-1).add_(A)
     return found

@@ -95,8 +95,8 @@ class Optimizer:
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
-        for part in self._parts:
-            part.zero_grad()
+        for parameter in self._names:
+            parameter.grad = None
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """All that the next step depends on but weights and rate: tensors on the CPU by name, and plain JSON."""
@@ -206,7 +206,7 @@ def clip(model: nn.Module, config: TrainConfig) -> Tensor:
     good, and the step should be skipped.
     """
     gradients = [p.grad for p in model.parameters() if p.grad is not None]
-    norm = nn.utils.get_total_norm(gradients, foreach=True)
+    norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
     if config.clip and config.clip_by == "norm":
         # Always a product, as a comparison would make the CPU wait for the device.
         share = (config.clip / (norm + 1e-6)).clamp(max=1.0)

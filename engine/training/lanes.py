@@ -69,10 +69,16 @@ class ContinuousLanes(Lanes):
         self._fresh = [True] * lanes
 
     def next(self) -> Window:
-        shape = (self.bptt, self.lanes)
-        inputs, targets = np.zeros(shape, np.int64), np.full(shape, IGNORE, np.int64)
         fresh = np.array(self._fresh)
         last = len(self.tokens) - 1  # the last token is a target only
+        if max(self._at) + self.bptt < last:  # as nearly always: no lane reaches the end
+            taken = np.arange(self.bptt + 1)[:, None] + np.array(self._at)  # (T + 1, B)
+            window = np.asarray(self.tokens[taken], np.int64)
+            self._at = [at + self.bptt for at in self._at]
+            self._fresh = [False] * self.lanes
+            return Window(window[:-1], window[1:], fresh)
+        shape = (self.bptt, self.lanes)
+        inputs, targets = np.zeros(shape, np.int64), np.full(shape, IGNORE, np.int64)
         for lane, at in enumerate(self._at):
             piece = self.tokens[at : at + self.bptt + 1]
             n = len(piece) - 1

@@ -15,39 +15,19 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Self
 
 import numpy as np
 
-from checkpoints.errors import ConfigError
-from engine.tokenizers._corpus import count_characters, survey
-from engine.tokenizers._spelling import (
-    NIBBLES,
-    Alphabet,
-    SpellingDecoder,
-    checked_characters,
-    decode_spelling,
-    nibble_name,
-)
-from engine.tokenizers.base import (
-    AnyIds,
-    Ids,
-    Tokenizer,
-    damaged,
-    description,
-    read_description,
-)
+from engine.tokenizers._corpus import survey
+from engine.tokenizers._units import UnitTokenizer
+from engine.tokenizers.base import Ids
 
-# Together below 65,536 with nibbles and the document's end, so that a token takes two bytes on disk.
-MAX_CHARACTERS = 30_000
-MAX_WORDS = 32_000
 # What is chosen where `vocab_size` is 0: a word for each 250 characters of corpus, within these bounds.
 DEFAULT_WORDS = (256, 16_000)
 CHARACTERS_A_WORD = 250
-# A word seen twice teaches its embedding next to nothing; its characters' embeddings know more.
-RARE = 3
 
 # No unit is longer, so that a text can be cut without looking far; longer words are rare and spelled anyway.
 _LETTERS = 40
@@ -81,7 +61,7 @@ def _letters() -> str:
 
 
 @cache
-def _units() -> re.Pattern[str]:
+def _cutter() -> re.Pattern[str]:
     """Finds the units of a text: joined, they are the text."""
     word = f"[{_letters()}]{{1,{_LETTERS}}}"
     return re.compile(
@@ -98,49 +78,43 @@ class _UnitIds(dict[str, int]):
         return _SPELLED
 
 
-class WordTokenizer(Tokenizer):
-    """Ids: 16 nibbles, the characters, the words (units of two characters or more), the document's end."""
+class WordTokenizer(UnitTokenizer):
+    """The units are words, and runs of white space."""
 
     name = "word"
+    unit = "word"
+    # Together below 65,536 with nibbles and the document's end, so that a token takes two bytes on disk.
+    max_characters = 30_000
+    max_units = 32_000
 
-    def __init__(self, characters: str, words: Sequence[str]) -> None:
-        self._alphabet = Alphabet(characters)
-        self._words = tuple(words)
-        self.vocab_size = self._alphabet.size + len(words) + 1
-        self._strings: list[str] = [
-            *(nibble_name(i) for i in range(NIBBLES)),
-            *characters,
-            *words,
-            "",
-        ]
-        self._ids = _UnitIds({self._strings[i]: i for i in range(NIBBLES, self.document_end)})
+    def __init__(self, characters: str, units: Sequence[str]) -> None:
+        super().__init__(characters, units)
+        self._ids = _UnitIds(self._ids)
+
+    @classmethod
+    def is_unit(cls, text: str) -> bool:
+        return _cutter().fullmatch(text) is not None
 
     @classmethod
     def learn(cls, pieces: Iterable[str], *, vocab_size: int = 0) -> Self:
-        """Characters that make up all but a ten-thousandth of the text, then the most frequent words.
+        """Characters that make up all but a ten-thousandth of the text, then the words that occur three times.
 
         `vocab_size` gives at most half of its room to characters. By default a word for each 250 characters of
-        corpus, 256 to 16,000, and only those that occur three times.
+        corpus, 256 to 16,000.
         """
-        room = vocab_size - NIBBLES - 1 if vocab_size else MAX_CHARACTERS + MAX_WORDS
-        if room < 1:
-            raise ConfigError(
-                f"vocab-size is {vocab_size}, too small for word",
-                hint=f"use {NIBBLES + 2} or more, or leave it out",
-            )
+        room = cls._room(vocab_size)
         counts, sample = survey(pieces)
-        most = min(MAX_CHARACTERS, (room + 1) // 2)
-        characters = counts.most_common(most)
+        characters = counts.most_common(min(cls.max_characters, (room + 1) // 2))
         least, largest = DEFAULT_WORDS
         chosen = min(max(counts.total // CHARACTERS_A_WORD, least), largest)
-        limit = min(room - len(characters), MAX_WORDS) if vocab_size else chosen
-        found = Counter(unit for text in sample for unit in _units().findall(text) if len(unit) > 1)
-        # Of equals the first in code point order: the same whatever order they were met in.
-        ranked = sorted((-n, unit) for unit, n in found.items() if n >= RARE and _keepable(unit))
-        return cls(characters, [unit for _, unit in ranked[:limit]])
+        most = min(room - len(characters), cls.max_units) if vocab_size else chosen
+        found = Counter(
+            unit for text in sample for unit in _cutter().findall(text) if len(unit) > 1
+        )
+        return cls(characters, cls._frequent(found, most))
 
     def encode(self, text: str) -> Ids:
-        units = _units().findall(text)
+        units = _cutter().findall(text)
         ids = np.array(list(map(self._ids.__getitem__, units)), np.int64)
         rare = [units[i] for i in np.flatnonzero(ids == _SPELLED)]
         if not rare:
@@ -161,49 +135,8 @@ class WordTokenizer(Tokenizer):
         if starts:
             return starts[-1] + 1
         # A unit's end depends on two more characters at most (an apostrophe and the letter after it).
-        units = _units().findall(text)
+        units = _cutter().findall(text)
         return len(text) - sum(map(len, units[-2:]))
-
-    def decode(self, ids: AnyIds) -> str:
-        return decode_spelling(ids, self._strings)
-
-    def decoder(self) -> SpellingDecoder:
-        return SpellingDecoder(self._strings)
-
-    def token_text(self, token: int) -> str:
-        return self._strings[token]
-
-    def unseen(self, text: str) -> list[str]:
-        return self._alphabet.unseen(text)
-
-    def extended(self, pieces: Iterable[str]) -> tuple[Self, list[int | None]]:
-        """New characters come after the old ones; the words move up, and stay the same words."""
-        old = self._alphabet.characters
-        added = count_characters(pieces).most_common(MAX_CHARACTERS - len(old), without=old)
-        size = self._alphabet.size
-        old_ids = [*range(size), *[None] * len(added), *range(size, self.vocab_size)]
-        return type(self)(old + added, self._words), old_ids
-
-    def to_files(self) -> dict[str, bytes]:
-        return description(self.name, characters=self._alphabet.characters, words=list(self._words))
-
-    @classmethod
-    def from_files(cls, files: Mapping[str, bytes]) -> Self:
-        body = read_description(files, cls.name)
-        words = body.get("words")
-        if not isinstance(words, list) or not all(isinstance(w, str) for w in words):
-            raise damaged("its words are no list of words")
-        if len(words) > MAX_WORDS:
-            raise damaged(f"it has {len(words):,} words; at most {MAX_WORDS:,} can be")
-        if not all(len(w) > 1 and _keepable(w) and _units().fullmatch(w) for w in words):
-            raise damaged("one of its words is none")
-        if len(set(words)) != len(words):
-            raise damaged("a word occurs twice in it")
-        return cls(checked_characters(body.get("characters"), MAX_CHARACTERS), words)
 
 
 _SPACE_AFTER_OTHER = re.compile(r"[^ \n\t](?=[ \n\t])")
-
-
-def _keepable(word: str) -> bool:
-    return not any("\ud800" <= c <= "\udfff" for c in word)

@@ -29,7 +29,8 @@ ROOT = Path(__file__).resolve().parents[1]
 # These files wait for processes and screens; a worker that met one last would keep the other waiting.
 LONG = (
     "tui/test_goldens.py",
-    "faults/test_training.py",
+    "faults/test_signals.py",
+    "faults/test_numbers.py",
     "tui/test_playground.py",
     "tui/test_newrun.py",
     "tui/test_hostile.py",

@@ -1,0 +1,222 @@
+"""Disks that refuse, damaged tokens and records, and what a run does with them when it goes on."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from checkpoints import events as ev
+from checkpoints.checkpoint import checkpoint_folders, read_checkpoint
+from checkpoints.errors import ConfigError, RunError, RunStopped
+from checkpoints.lock import TrainerLock
+from checkpoints.runs import RunFolder
+from checkpoints.tensors import unpack
+from engine.training import keeping
+from engine.training.distributed import World
+from tests.faults.runs import spoiled, trained
+
+
+def test_a_disk_that_refuses_once_costs_one_checkpoint(
+    make_run: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = keeping.write_checkpoint, 0
+
+    def write(*args: Any, **kwargs: Any) -> Path:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise RunError("no space left", hint="free some")
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(keeping, "write_checkpoint", write)
+    outcome, heard = trained(make_run())
+    assert outcome.end.reason == "done"
+    assert [e.text for e in heard if isinstance(e, ev.Warned)] == ["no space left"]
+    assert [p.name for p in checkpoint_folders(outcome.run.path)] == [
+        "step-0000000",
+        "step-0000020",
+        "step-0000060",
+    ]
+
+
+def test_a_disk_that_goes_on_refusing_ends_the_run_with_exit_code_3(
+    make_run: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(*_: Any, **__: Any) -> Path:
+        raise RunError("no space left", hint="free some")
+
+    run = make_run(steps=200)
+    monkeypatch.setattr(keeping, "write_checkpoint", write)
+    with pytest.raises(RunStopped, match="no space left") as caught:
+        trained(run)
+    assert caught.value.exit_code == 3
+    end = run.summary().end
+    assert end is not None
+    assert end.reason == "failed"  # and not "diverged": the loss was well
+
+
+def test_looking_at_the_model_changes_nothing_about_training(
+    make_run: Callable[..., RunFolder],
+) -> None:
+    often = trained(make_run(checkpoint_every=7, sample_length=20, dropout=0.3))[0].run
+    never = trained(make_run(checkpoint_every=1000, dropout=0.3))[0].run
+    last = "step-0000060"
+    for name in ("model.safetensors", "optimizer.safetensors", "state.safetensors"):
+        assert read_checkpoint(often.path / last)[name] == read_checkpoint(never.path / last)[name]
+
+
+def test_a_second_trainer_is_refused(make_run: Callable[..., RunFolder]) -> None:
+    run = make_run()
+    with TrainerLock(run.path), pytest.raises(RunError, match="being trained"):
+        trained(run)
+
+
+def test_refusing_to_resume_a_finished_run_leaves_its_log_and_its_state(
+    make_run: Callable[..., RunFolder],
+) -> None:
+    run = make_run()
+    trained(run)
+    log = run.events_path.read_bytes()
+    with pytest.raises(RunError, match="finished"):
+        trained(run, resuming=True)
+    assert run.events_path.read_bytes() == log
+    assert run.state() == "done"
+
+
+def test_a_new_budget_is_remembered_when_the_resumed_run_is_interrupted(
+    make_run: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(model: torch.nn.Module, call: int) -> None:
+        del model
+        if call == 25:
+            signal.raise_signal(signal.SIGINT)
+
+    run = make_run()
+    trained(run)
+    with monkeypatch.context() as patch:
+        spoiled(patch, interrupt)
+        outcome, _ = trained(run, resuming=True, budget={"steps": 120})
+    assert (outcome.end.reason, outcome.end.step) == ("interrupted", 85)
+    outcome, _ = trained(run, resuming=True)
+    assert (outcome.end.reason, outcome.end.step) == ("done", 120)
+
+
+def test_only_the_budget_can_be_changed_on_resuming(make_run: Callable[..., RunFolder]) -> None:
+    run = make_run()
+    trained(run)
+    with pytest.raises(ConfigError, match="hidden_size cannot be changed"):
+        trained(run, resuming=True, budget={"hidden_size": 24})
+
+
+def test_a_run_that_was_killed_before_its_first_word_says_it_when_resumed(
+    make_run: Callable[..., RunFolder],
+) -> None:
+    run = make_run()  # prepared, and nothing logged yet
+    outcome, _ = trained(run, resuming=True)
+    assert outcome.end.reason == "done"
+    started = run.summary().started
+    assert started is not None
+    assert started.training["steps"] == 60
+
+
+def test_damaged_tokens_are_encoded_anew_and_the_run_goes_on_to_the_bit(
+    make_run: Callable[..., RunFolder],
+) -> None:
+    def finished(damage: Callable[[Path], object]) -> tuple[RunFolder, list[str]]:
+        run = make_run()
+        trained(run)
+        damage(run.tokens_path / "tokens.bin")
+        _, heard = trained(run, resuming=True, budget={"steps": 80})
+        return run, [e.text for e in heard if isinstance(e, ev.Warned)]
+
+    def flip(path: Path) -> None:  # in the cache too, whose file it is
+        body = bytearray(path.read_bytes())
+        body[7] ^= 1
+        with path.open("r+b") as file:
+            file.write(body)
+
+    expected, warned = finished(lambda path: path)
+    assert warned == []
+    weights = read_checkpoint(expected.path / "step-0000080")["model.safetensors"]
+    for damage in (flip, Path.unlink):
+        run, warned = finished(damage)
+        assert "encoded anew" in warned[0]
+        assert read_checkpoint(run.path / "step-0000080")["model.safetensors"] == weights
+
+
+def test_damaged_tokens_without_the_text_are_a_sentence_with_a_way_out(
+    make_run: Callable[..., RunFolder],
+) -> None:
+    run = make_run()
+    trained(run)
+    log = run.events_path.read_bytes()
+    (run.tokens_path / "tokens.bin").unlink()
+    for path in (run.path.parent / ".cache" / "text").glob("*.txt"):
+        path.write_bytes(path.read_bytes().swapcase())
+    with pytest.raises(RunError, match="missing or damaged") as caught:
+        trained(run, resuming=True, budget={"steps": 80})
+    assert "--from" in caught.value.hint
+    assert run.events_path.read_bytes() == log
+
+
+@pytest.mark.parametrize("name", ["steps", "epochs", "minutes"])
+def test_a_budget_of_nothing_is_a_sentence(make_run: Callable[..., RunFolder], name: str) -> None:
+    with pytest.raises(ConfigError, match=f"--{name} is 0, which is no budget"):
+        make_run(**{"steps": 0, name: 0})
+    run = make_run()
+    trained(run)
+    with pytest.raises(ConfigError, match="no budget"):
+        trained(run, resuming=True, budget={name: 0})
+
+
+@pytest.mark.parametrize("damage", ["{", '{"format": 1}', None])
+def test_a_damaged_record_says_what_still_works(
+    make_run: Callable[..., RunFolder], damage: str | None
+) -> None:
+    run = make_run()
+    record = (run.path / "run.json").read_text("utf-8")
+    (run.path / "run.json").write_text(
+        damage or record.replace('"lanes": 4', '"lanes": "x"'), "utf-8"
+    )
+    with pytest.raises(RunError, match=r"run\.json") as caught:
+        trained(run, resuming=True)
+    assert f"rnnstudio sample {run.name};" in caught.value.hint
+
+
+def test_dropout_draws_from_the_stream_that_is_the_processs_own(
+    make_run: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def learned(seed: int) -> bytes:
+        own = torch.Generator().manual_seed(seed)
+        monkeypatch.setattr(World, "own_stream", lambda *_: own)
+        run = make_run(steps=4, dropout=0.5)
+        trained(run)
+        return read_checkpoint(run.path / "step-0000004")["model.safetensors"]
+
+    assert learned(5) == learned(5)
+    assert learned(5) != learned(6)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "mut1"])
+def test_a_run_in_bf16_goes_on_to_the_bit(make_run: Callable[..., RunFolder], cell: str) -> None:
+    """The path that a GPU takes: arithmetic in bf16, weights and their checkpoints in float32."""
+    how = {"cell": cell, "precision": "bf16", "schedule": "constant", "dropout": 0.2, "steps": 20}
+    whole = make_run(**how)
+    trained(whole)
+    parts = make_run(**{**how, "steps": 10})
+    trained(parts)
+    trained(parts, resuming=True, budget={"steps": 20})
+    last = [read_checkpoint(run.path / "step-0000020") for run in (whole, parts)]
+    for name in ("model.safetensors", "optimizer.safetensors"):
+        assert last[0][name] == last[1][name]
+    weights = unpack(last[0]["model.safetensors"])
+    assert {w.dtype for w in weights.values()} == {torch.float32}
+    plain = make_run(**{**how, "precision": "float32"})
+    trained(plain)
+    exact = unpack(read_checkpoint(plain.path / "step-0000020")["model.safetensors"])
+    assert any(not torch.equal(exact[name], weights[name]) for name in weights)

@@ -27,7 +27,12 @@ A, B, C = 3.4445, -4.7750, 2.0315
 
 
 class Muon(torch.optim.Optimizer):
-    """Nesterov momentum, orthogonalised, with decoupled weight decay. Parameters are matrices."""
+    """Nesterov momentum, orthogonalised, with decoupled weight decay. Parameters are matrices.
+
+    Where `found_inf`, a number on their device, is not 0, a step changes nothing (as in torch's fused optimizers).
+    """
+
+    found_inf: Tensor | None = None
 
     def __init__(
         self,
@@ -52,9 +57,13 @@ class Muon(torch.optim.Optimizer):
                 directions = torch.stack(self._momenta(parameters, group["momentum"]))
                 # Tall matrices change their output as much as square ones do.
                 rate = group["lr"] * max(1.0, shape[0] / shape[1]) ** 0.5
-                moved = orthogonalised(directions).to(parameters[0].dtype).unbind()
-                torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
-                torch._foreach_add_(parameters, moved, alpha=-rate)
+                moved = orthogonalised(directions).to(parameters[0].dtype)
+                shrink: float | Tensor = 1 - group["lr"] * group["weight_decay"]
+                if self.found_inf is not None:
+                    moved = moved * (self.found_inf == 0)
+                    shrink = torch.where(self.found_inf == 0, shrink, 1.0).to(moved.dtype)
+                torch._foreach_mul_(parameters, shrink)
+                torch._foreach_add_(parameters, moved.unbind(), alpha=-rate)
 
     def _momenta(self, parameters: list[Tensor], momentum: float) -> list[Tensor]:
         """Where the gradients' running averages, taken one step further, point."""
@@ -66,6 +75,11 @@ class Muon(torch.optim.Optimizer):
                 kept["momentum_buffer"] = torch.zeros_like(parameter)
             averages.append(kept["momentum_buffer"])
             gradients.append(parameter.grad)
+        if self.found_inf is not None:
+            gradients = [
+                torch.where(self.found_inf == 0, gradient, average)
+                for gradient, average in zip(gradients, averages, strict=True)
+            ]
         torch._foreach_lerp_(averages, gradients, 1 - momentum)
         return list(torch._foreach_lerp(gradients, averages, momentum))
 

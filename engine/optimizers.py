@@ -48,6 +48,9 @@ _KEPT: Mapping[type[torch.optim.Optimizer], frozenset[str]] = {
     torch.optim.SGD: frozenset({"momentum_buffer"}),
 }
 
+# Ours and torch's fused kernels ask the device whether to change anything.
+CAN_SKIP = frozenset({"muon", "adamw", "adam"})
+
 
 def default_lr(optimizer: str) -> float:
     """The rate that the optimizer starts with where none was given."""
@@ -82,9 +85,21 @@ class Optimizer:
         """torch's groups; each has a `ratio`, its rate as a share of the one given to `step`."""
         return list(itertools.chain.from_iterable(part.param_groups for part in self._parts))
 
+    @property
+    def can_skip(self) -> bool:
+        """Whether `step` takes `unless`."""
+        return self.name in CAN_SKIP
+
     @torch.no_grad()
-    def step(self, *, lr: float) -> None:
-        """Move every weight along its gradient, at the rate `lr` (for Muon: the matrices' rate)."""
+    def step(self, *, lr: float, unless: Tensor | None = None) -> None:
+        """Move every weight along its gradient, at the rate `lr` (for Muon: the matrices' rate).
+
+        Where `unless`, a truth value on the weights' device, says so, nothing changes; nobody waits to know.
+        """
+        assert unless is None or self.can_skip
+        for part in self._parts:
+            # Where torch's fused kernels look for it; GradScaler puts it there too.
+            part.found_inf = None if unless is None else unless.float()  # type: ignore[attr-defined]
         for group in self.param_groups:
             group["lr"] = lr * group["ratio"]
             if shrink := group["own_weight_decay"]:

@@ -18,6 +18,11 @@ def reset(state: State, lanes: Tensor) -> State:
     return tuple(tuple(part.masked_fill(rows, 0.0) for part in layer) for layer in state)
 
 
+def zero_where(bad: Tensor, state: State) -> State:
+    """The state, but zeros where `bad`, a truth value on its device, says so; nobody waits to know."""
+    return tuple(tuple(part.masked_fill(bad, 0.0) for part in layer) for layer in state)
+
+
 def detach(state: State) -> State:
     """The same numbers without their history: gradients stop here (truncated BPTT)."""
     return tuple(tuple(part.detach() for part in layer) for layer in state)

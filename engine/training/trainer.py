@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
-from torch.nn import functional as F
 
 from checkpoints import events as ev
 from checkpoints.checkpoint import checkpoint_folders, read_checkpoint
@@ -25,16 +24,14 @@ from checkpoints.errors import CheckpointError, Diverged
 from corpora import genres
 from corpora.judging import Judge
 from engine import schedules
-from engine import state as carried
-from engine.devices import autocast
 from engine.gauges import dead_memory
 from engine.model import Model
-from engine.optimizers import clip
-from engine.training import aside, looks, snapshot
+from engine.training import aside, late, looks, snapshot
 from engine.training.aside import Aside
 from engine.training.budget import Budget, Speedometer, Stopwatch
 from engine.training.keeping import Keeper, Moment
-from engine.training.lanes import IGNORE, Window
+from engine.training.late import Numbers, Taken
+from engine.training.learning import Learner
 from engine.training.milestones import is_milestone
 from engine.training.safety import (
     MAX_ROLLBACKS,
@@ -76,10 +73,10 @@ class Trainer:
         self._keeper = Keeper(tell)
         self._aside = Aside(tell, overlaps=aside.pays(session.world.device))
         self._judge: Judge | None = None
+        self._late = late.pays(session.world.device) and session.optimizer.can_skip
+        self._waiting: deque[Taken] = deque()
         self._speed = Speedometer()
-        self._share = session.world.lanes(training.lanes)
-        cell = session.settings.model.cell
-        self._autocast = autocast(session.world.device, training.precision, cell)
+        self._learner = Learner(session)
         train = session.tokens.train
         self._chars_per_token = train.chars / max(1, len(train.tokens))
 
@@ -93,11 +90,13 @@ class Trainer:
     def _run(self) -> str:
         if self._saved_at < 0 and self.state.step == 0:
             self._save("start")
-        self._mark()
+        self._start_clock()
         while True:
             orders = self._decide()
             if orders.sample:
                 self._samples()
+            if (orders.save or orders.stop) and not self._settle():
+                continue
             reason = STOPS[orders.stop]
             if reason == "done":
                 self._look("end")
@@ -107,10 +106,8 @@ class Trainer:
                 self._aside.finish()
                 return reason
             self._step(orders)
-            state = self.state
-            if state.step % self.session.settings.log_every == 0:
-                self._log()
-            if is_milestone(state.step, every=self.session.settings.training.checkpoint_every):
+            every = self.session.settings.training.checkpoint_every
+            if is_milestone(self.state.step, every=every) and self._settle():
                 self._look("schedule")
 
     def _decide(self) -> Orders:
@@ -129,96 +126,96 @@ class Trainer:
     def _step(self, orders: Orders) -> None:
         session, state = self.session, self.state
         window = session.lanes.next()
-        before = session.carried
-        loss, after = self._gradients(window, before)
-        norm = clip(session.model, session.settings.training)
-        # The step's one wait for the device.
-        loss_value, norm_value = torch.stack([loss, norm]).tolist()
-        verdict = self._watchdog.judge(
-            loss=loss_value, grad_norm=norm_value, average=state.loss_average
-        )
-        state.non_finite, state.spikes = self._watchdog.non_finite, self._watchdog.spikes
-        if verdict is Verdict.ROLL_BACK:
-            self._roll_back()
+        numbers, after = self._learner.gradients(window)
+        lr = orders.lr * self._schedule.factor(orders.progress, self._epoch(state.tokens))
+        taken = Taken(state.step + 1, state.tokens + window.count, lr, Numbers(numbers))
+        if self._late:
+            bad = ~torch.isfinite(numbers).all()
+            self._learner.apply(after, lr=lr, step=state.step, unless=bad)
+            state.step, state.tokens = taken.step, taken.tokens
+            self._waiting.append(taken)
+            self._settle(but=1)
             return
-        lr = orders.lr * self._schedule.factor(orders.progress, self._epoch())
+        verdict = self._judge_step(taken)
+        if verdict is Verdict.ROLL_BACK:
+            self._roll_back(at=state.step)
+            return
         if verdict is Verdict.APPLY:
-            session.optimizer.step(lr=lr)
-            if session.ema is not None:
-                session.ema.update(step=state.step)
-            session.carried = carried.detach(after)
-            state.loss_average = running_mean(state.loss_average, loss_value)
-            state.pending.add(loss_value)
+            self._learner.apply(after, lr=lr, step=state.step)
         else:
-            # What the network carried may be no number either: all lanes begin afresh.
-            session.carried = carried.reset(before, torch.ones(len(before[0][0]), dtype=torch.bool))
+            self._learner.skip()
+        state.step, state.tokens = taken.step, taken.tokens
+        self._log_if_due(taken)
+
+    def _settle(self, *, but: int = 0) -> bool:
+        """Read the numbers of steps taken, `but` the last ones; False if the run went back because of them."""
+        while len(self._waiting) > but:
+            taken = self._waiting.popleft()
+            if self._judge_step(taken) is Verdict.ROLL_BACK:
+                self._waiting.clear()
+                self._roll_back(at=taken.step - 1)
+                return False
+            self._log_if_due(taken)
+        return True
+
+    def _judge_step(self, taken: Taken) -> Verdict:
+        state = self.state
+        loss, self._norm = taken.numbers.read()
+        self._lr = taken.lr
+        verdict = self._watchdog.judge(loss=loss, grad_norm=self._norm, average=state.loss_average)
+        state.non_finite, state.spikes = self._watchdog.non_finite, self._watchdog.spikes
+        if verdict is Verdict.APPLY:
+            state.loss_average = running_mean(state.loss_average, loss)
+            state.pending.add(loss)
+        elif verdict is Verdict.SKIP:
             self._tell(
                 ev.Warned(
-                    step=state.step + 1,
-                    text=f"step {state.step + 1:,} gave no finite numbers and was skipped",
+                    step=taken.step,
+                    text=f"step {taken.step:,} gave no finite numbers and was skipped",
                     hint="if it happens often, lower --lr",
                 )
             )
-        session.optimizer.zero_grad()
-        state.step += 1
-        state.tokens += window.count
-        self._lr, self._norm = lr, norm_value
+        return verdict
 
-    def _gradients(self, window: Window, before: carried.State) -> tuple[Tensor, carried.State]:
-        """Backward through one window: the mean loss in nats per token (over all processes), and the state after."""
-        session = self.session
-        device = session.world.device
-        inputs = torch.from_numpy(window.inputs[:, self._share]).to(device, non_blocking=True)
-        targets = torch.from_numpy(window.targets[:, self._share]).to(device, non_blocking=True)
-        fresh = window.fresh[self._share]
-        if fresh.any():
-            before = carried.reset(before, torch.from_numpy(fresh))
-        dropout = session.world.own_stream(session.rng.dropout)
-        with self._autocast:
-            logits, after = session.model(inputs, before, rng=dropout)
-        loss = F.cross_entropy(
-            logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORE, reduction="sum"
-        ) / max(1, window.count)
-        loss.backward()  # type: ignore[no-untyped-call]
-        return session.world.sum_gradients(session.model.parameters(), loss.detach()), after
+    def _epoch(self, tokens: int) -> float:
+        return tokens / max(1, len(self.session.tokens.train.tokens))
 
-    def _epoch(self) -> float:
-        return self.state.tokens / max(1, len(self.session.tokens.train.tokens))
-
-    def _log(self) -> None:
+    def _log_if_due(self, taken: Taken) -> None:
+        if taken.step % self.session.settings.log_every:
+            return
         state, pending = self.state, self.state.pending
-        speed, rate = self._mark()
+        progress = self._progress(taken.step, taken.tokens)
+        speed, rate = self._speed.mark(time.monotonic(), tokens=taken.tokens, progress=progress)
         if not pending.steps:
             return
         self._tell(
             ev.Step(
-                step=state.step,
+                step=taken.step,
                 loss_nats=pending.loss_sum / pending.steps,
                 loss_min=pending.loss_min,
                 loss_max=pending.loss_max,
                 lr=self._lr,
                 grad_norm=self._norm,
                 steps=pending.steps,
-                epoch=round(self._epoch(), 4),
-                tokens=state.tokens,
+                epoch=round(self._epoch(taken.tokens), 4),
+                tokens=taken.tokens,
                 tokens_per_s=round(speed, 1),
                 chars_per_s=round(speed * self._chars_per_token, 1),
-                progress=round(self._progress(), 5),
+                progress=round(progress, 5),
                 eta_s=self._budget.eta_s(
-                    progress=self._progress(), seconds=state.seconds, recent_rate=rate
+                    progress=progress, seconds=state.seconds, recent_rate=rate
                 ),
             )
         )
         state.pending = Pending()
 
-    def _progress(self) -> float:
-        state = self.state
-        return self._budget.progress(step=state.step, tokens=state.tokens, seconds=state.seconds)
+    def _progress(self, step: int, tokens: int) -> float:
+        return self._budget.progress(step=step, tokens=tokens, seconds=self.state.seconds)
 
-    def _mark(self) -> tuple[float, float]:
-        return self._speed.mark(
-            time.monotonic(), tokens=self.state.tokens, progress=self._progress()
-        )
+    def _start_clock(self) -> None:
+        state = self.state
+        progress = self._progress(state.step, state.tokens)
+        self._speed.mark(time.monotonic(), tokens=state.tokens, progress=progress)
 
     # ── looking, saving, going back ──────────────────────────────────────────────────────────────────────────────
 
@@ -242,7 +239,7 @@ class Trainer:
         session, state = self.session, self.state
         with session.ema.swapped_in() if session.ema is not None else nullcontext():
             # In training's own arithmetic: in bf16 half the time (a tenth of a run of minutes) for 0.0001 nats.
-            with self._autocast:
+            with self._learner.arithmetic:
                 found = looks.validate(
                     session.model,
                     session.tokenizer,
@@ -366,11 +363,11 @@ class Trainer:
                 continue
         return None
 
-    def _roll_back(self) -> None:
-        """Go back to the newest good checkpoint with half the learning rate, or give up for good."""
+    def _roll_back(self, *, at: int) -> None:
+        """Go back from step `at` to the newest good checkpoint with half the learning rate, or give up for good."""
         self._aside.finish()
         session, state = self.session, self.state
-        at, rollbacks = state.step, state.rollbacks + 1
+        rollbacks = state.rollbacks + 1
         if rollbacks > MAX_ROLLBACKS:
             raise Diverged(
                 f"the loss exploded at step {at:,} for the {rollbacks}th time, at a rate of {self._lr:.2g}",
@@ -394,7 +391,7 @@ class Trainer:
         session.optimizer.zero_grad()
         self._looked_at = self._saved_at = restored.step
         self._speed.restart()
-        self._mark()
+        self._start_clock()
         self._tell(
             ev.Resumed(step=restored.step, checkpoint=path.name, loss_nats=restored.loss_average)
         )

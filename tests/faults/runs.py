@@ -10,7 +10,7 @@ import torch
 
 from checkpoints import events as ev
 from checkpoints.runs import RunFolder
-from engine.training import trainer
+from engine.training import learning
 from engine.training.run import Outcome, train_run
 
 SETTINGS: dict[str, Any] = {
@@ -39,5 +39,5 @@ def spoiled(monkeypatch: pytest.MonkeyPatch, spoil: Callable[[torch.nn.Module, i
         spoil(model, calls)
         return real(model, config)
 
-    real = trainer.clip
-    monkeypatch.setattr(trainer, "clip", clip)
+    real = learning.clip
+    monkeypatch.setattr(learning, "clip", clip)

@@ -12,7 +12,7 @@ import torch
 from checkpoints import events as ev
 from checkpoints.errors import ConfigError
 from checkpoints.runs import RunFolder
-from engine.training import trainer
+from engine.training import learning
 from tests.cli import verse
 from tests.engine import checkpoint, tiny
 from tests.faults.runs import trained
@@ -27,7 +27,7 @@ def test_memory_that_runs_out_is_a_sentence_with_the_setting_to_change(
             "[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory: 1 bytes"
         )
 
-    monkeypatch.setattr(trainer, "clip", clip)
+    monkeypatch.setattr(learning, "clip", clip)
     run = make_run()
     with pytest.raises(ConfigError, match="memory ran out") as caught:
         trained(run)

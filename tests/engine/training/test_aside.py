@@ -16,7 +16,7 @@ from checkpoints import events as ev
 from checkpoints.checkpoint import read_checkpoint
 from checkpoints.runs import RunFolder
 from engine.sampling.sampler import Sampler
-from engine.training import aside, trainer
+from engine.training import aside, learning
 from engine.training.aside import Aside
 from engine.training.prepare import Request, prepare
 from engine.training.run import train_run
@@ -125,7 +125,7 @@ def test_a_run_that_dies_while_it_writes_leaves_no_sample_out_and_none_twice(
         pass
 
     calls = 0
-    real = trainer.clip
+    real = learning.clip
 
     def clip(*arguments: Any) -> torch.Tensor:
         nonlocal calls
@@ -136,7 +136,7 @@ def test_a_run_that_dies_while_it_writes_leaves_no_sample_out_and_none_twice(
 
     whole, broken = make_run(), make_run()
     with monkeypatch.context() as patch:
-        patch.setattr(trainer, "clip", clip)
+        patch.setattr(learning, "clip", clip)
         gate.set()
 
         def hear(event: ev.Event, line: str) -> None:

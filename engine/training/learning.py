@@ -1,0 +1,68 @@
+"""One optimizer step: backward through a window, clip, and move the weights, or leave all as it was."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from engine import state as carried
+from engine.devices import autocast
+from engine.optimizers import clip
+from engine.training.lanes import IGNORE, Window
+from engine.training.late import fed
+from engine.training.session import Session
+
+
+class Learner:
+    """Changes a session's model, optimizer, averages and carried state, a window at a time."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        training = session.settings.training
+        self._share = session.world.lanes(training.lanes)
+        self.arithmetic = autocast(
+            session.world.device, training.precision, session.settings.model.cell
+        )
+
+    def gradients(self, window: Window) -> tuple[Tensor, carried.State]:
+        """Backward through one window, over all processes, and clip.
+
+        Gives the mean loss in nats per token and the gradient's norm (2,), still on the device, and the state after.
+        """
+        session = self._session
+        device = session.world.device
+        inputs = fed(window.inputs[:, self._share], device)
+        targets = fed(window.targets[:, self._share], device)
+        fresh = window.fresh[self._share]
+        before = session.carried
+        if fresh.any():
+            before = carried.reset(before, fed(fresh, device))
+        dropout = session.world.own_stream(session.rng.dropout)
+        with self.arithmetic:
+            logits, after = session.model(inputs, before, rng=dropout)
+        loss = F.cross_entropy(
+            logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORE, reduction="sum"
+        ) / max(1, window.count)
+        loss.backward()  # type: ignore[no-untyped-call]
+        loss = session.world.sum_gradients(session.model.parameters(), loss.detach())
+        norm = clip(session.model, session.settings.training)
+        return torch.stack([loss, norm]), carried.detach(after)
+
+    def apply(
+        self, after: carried.State, *, lr: float, step: int, unless: Tensor | None = None
+    ) -> None:
+        """Move the weights and carry the state on; where the device finds `unless` true, as `skip` does."""
+        session = self._session
+        session.optimizer.step(lr=lr, unless=unless)
+        if session.ema is not None:
+            session.ema.update(step=step, unless=unless)
+        session.carried = after if unless is None else carried.zero_where(unless, after)
+        session.optimizer.zero_grad()
+
+    def skip(self) -> None:
+        """Leave the weights; what the network carried may be no number either, so all lanes begin afresh."""
+        session = self._session
+        every = torch.ones(len(session.carried[0][0]), dtype=torch.bool)
+        session.carried = carried.reset(session.carried, every)
+        session.optimizer.zero_grad()

@@ -92,7 +92,7 @@ class ModelConfig:
     """The network's shape. It is stored in every checkpoint, which can be opened without the run."""
 
     cell: str = "lstm"
-    """Recurrent cell: lstm, gru, rnn, rnn_relu, mut1, mut2, mut3, qrnn."""
+    """Recurrent cell: lstm, lstm_ln, gru, rnn, rnn_relu, mut1, mut2, mut3, qrnn."""
 
     num_layers: int = 2
     """Recurrent layers."""

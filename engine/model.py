@@ -182,7 +182,7 @@ class Model(nn.Module):
         """char-rnn's start (uniform in ±0.08, forget bias 1) or min-char-rnn's (normal, 0.01, biases 0)."""
         uniform = self.config.init == "uniform"
         for name, weight in self.named_parameters():
-            if name.startswith("norms."):
+            if name.startswith("norms.") or ".gain_" in name:  # those start at 1
                 continue
             if uniform:
                 weight.copy_(torch.empty(weight.shape).uniform_(-0.08, 0.08, generator=rng))

@@ -17,7 +17,7 @@ from engine.cells.base import Cell, LayerState
 Array = npt.NDArray[np.float64]
 Weights = dict[str, Array]
 
-NAMES = ("gru", "lstm", "mut1", "mut2", "mut3", "qrnn", "rnn", "rnn_relu")
+NAMES = ("gru", "lstm", "lstm_ln", "mut1", "mut2", "mut3", "qrnn", "rnn", "rnn_relu")
 
 
 def build(
@@ -58,6 +58,24 @@ def naive_lstm(w: Weights, x: Array, state: list[Array]) -> list[Array]:
     g, o = np.tanh(a[2 * n : 3 * n]), sigmoid(a[3 * n :])
     c = f * c + i * g
     return [o * np.tanh(c), c]
+
+
+def layer_norm(a: Array) -> Array:
+    return (a - a.mean()) / np.sqrt(((a - a.mean()) ** 2).mean() + 1e-5)
+
+
+def naive_lstm_ln(w: Weights, x: Array, state: list[Array]) -> list[Array]:
+    h, c = state
+    a = layer_norm(w["w_h"] @ h) * w["gain_h"] + layer_norm(w["w_x"] @ x) * w["gain_x"] + w["b"]
+    n = len(h)
+    i, f, o, g = (
+        sigmoid(a[:n]),
+        sigmoid(a[n : 2 * n]),
+        sigmoid(a[2 * n : 3 * n]),
+        np.tanh(a[3 * n :]),
+    )
+    c = f * c + i * g
+    return [o * np.tanh(layer_norm(c) * w["gain_c"] + w["shift_c"]), c]
 
 
 def naive_gru(w: Weights, x: Array, state: list[Array]) -> list[Array]:
@@ -119,6 +137,7 @@ def naive_qrnn(w: Weights, x: Array, state: list[Array]) -> list[Array]:
 
 NAIVE: dict[str, Callable[[Weights, Array, list[Array]], list[Array]]] = {
     "lstm": naive_lstm,
+    "lstm_ln": naive_lstm_ln,
     "gru": naive_gru,
     "rnn": naive_rnn,
     "rnn_relu": naive_rnn_relu,
@@ -218,7 +237,9 @@ def test_recurrent_weights_start_orthogonal_gate_by_gate(name: str) -> None:
     cell.initialise(torch.Generator().manual_seed(5))
     square = [p for key, p in cell.named_parameters() if "_hh" in key or key.startswith("w_h")]
     blocks = [b for p in square if p.ndim == 2 for b in p.split(32)]
-    assert len(blocks) == {"lstm": 4, "gru": 3, "rnn": 1, "mut1": 2, "mut2": 3, "mut3": 3}[name]
+    assert len(blocks) == {
+        "lstm": 4, "lstm_ln": 4, "gru": 3, "rnn": 1, "mut1": 2, "mut2": 3, "mut3": 3
+    }[name]  # fmt: skip
     for block in blocks:
         torch.testing.assert_close(block @ block.T, torch.eye(32), rtol=0, atol=1e-5)
 
@@ -276,6 +297,9 @@ def test_qrnn_starts_out_remembering() -> None:
 
 
 def test_lstm_starts_out_remembering() -> None:
+    normalised = cells.find("lstm_ln")(4, 8)
+    normalised.initialise(torch.Generator().manual_seed(9))
+    assert normalised.state_dict()["b"].tolist() == [0.0] * 8 + [1.0] * 8 + [0.0] * 16
     cell = cells.find("lstm")(4, 8)
     cell.initialise(torch.Generator().manual_seed(9))
     bias = cell.state_dict()["kernel.bias_ih_l0"] + cell.state_dict()["kernel.bias_hh_l0"]

@@ -205,8 +205,8 @@ class TrainConfig:
     patience: int = 0
     """Stop after this many validations without a better one; 0 never stops early."""
 
-    precision: Literal["auto", "float32", "bf16"] = "auto"
-    """Arithmetic: auto takes bf16 where the GPU, or the CPU for lstm, has units for it, float32 elsewhere."""
+    precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"
+    """Arithmetic: bf16, fp16 (GPUs), float32; auto: bf16 where the GPU, or the CPU for lstm, has units for it."""
 
     checkpoint_every: int = 0
     """Steps between checkpoints with validation and samples; 0: log-spaced (100, 300, 500, 700, 1200, 2000 ...)."""
@@ -231,7 +231,7 @@ class TrainConfig:
         _one_of("optimizer", self.optimizer, OPTIMIZERS)
         _one_of("schedule", self.schedule, SCHEDULES)
         _one_of("clip-by", self.clip_by, ("norm", "value"))
-        _one_of("precision", self.precision, ("auto", "float32", "bf16"))
+        _one_of("precision", self.precision, ("auto", "float32", "bf16", "fp16"))
         if self.bptt < 1:
             raise ConfigError(f"bptt is {self.bptt}", hint="use 2 or more; 64 is a good start")
         if self.lanes < 1:

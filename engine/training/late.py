@@ -49,9 +49,10 @@ class Numbers:
 
 @dataclass(slots=True)
 class Taken:
-    """A step that was taken, the run's steps and tokens with it, and its rate; loss and norm may be on their way."""
+    """A step that was taken, the run's steps and tokens with it, and how; loss and norm may be on their way."""
 
     step: int
     tokens: int
     lr: float
+    scale: float
     numbers: Numbers

@@ -25,8 +25,8 @@ class Learner:
             session.world.device, training.precision, session.settings.model.cell
         )
 
-    def gradients(self, window: Window) -> tuple[Tensor, carried.State]:
-        """Backward through one window, over all processes, and clip.
+    def gradients(self, window: Window, *, scale: float = 1.0) -> tuple[Tensor, carried.State]:
+        """Backward through one window, over all processes, from a loss times `scale`; and clip.
 
         Gives the mean loss in nats per token and the gradient's norm (2,), still on the device, and the state after.
         """
@@ -44,7 +44,10 @@ class Learner:
         loss = F.cross_entropy(
             logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORE, reduction="sum"
         ) / max(1, window.count)
-        loss.backward()  # type: ignore[no-untyped-call]
+        (loss if scale == 1 else loss * scale).backward()  # type: ignore[no-untyped-call]
+        if scale != 1:
+            gradients = [p.grad for p in session.model.parameters() if p.grad is not None]
+            torch._foreach_mul_(gradients, 1 / scale)
         loss = session.world.sum_gradients(session.model.parameters(), loss.detach())
         norm = clip(session.model, session.settings.training)
         return torch.stack([loss, norm]), carried.detach(after)

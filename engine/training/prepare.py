@@ -110,6 +110,9 @@ def prepare(
     parent = _open_parent(request)
     data, model, training = _configs(request, parent)
     device, why_device = devices.choose(request.device)
+    devices.autocast(
+        device, training.precision, model.cell
+    )  # or it is told before anything is made
     threads, why_threads = devices.choose_threads(request.threads)
     torch.set_num_threads(threads)
     cache = request.runs / CACHE

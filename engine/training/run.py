@@ -26,7 +26,7 @@ from checkpoints.eventlog import EventLog
 from checkpoints.lock import TrainerLock
 from checkpoints.runs import RunFolder
 from engine import devices, sizes
-from engine.training import snapshot
+from engine.training import scaling, snapshot
 from engine.training.budget import Budget, Stopwatch
 from engine.training.distributed import World
 from engine.training.memory import memory_told
@@ -147,7 +147,10 @@ def _at_its_place(
         for note in notes:
             tell(ev.Note(text=note))
     state = TrainerState(
-        lr=training.lr, temperatures=list(training.temperatures), prime=training.prime
+        lr=training.lr,
+        loss_scale=scaling.first(training.precision),
+        temperatures=list(training.temperatures),
+        prime=training.prime,
     )
     if not resuming:
         return session, state, -1

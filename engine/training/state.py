@@ -48,6 +48,9 @@ class TrainerState:
     non_finite: int = 0
     spikes: int = 0
     """Bad steps in a row, as the watchdog counts them."""
+    loss_scale: float = 1.0
+    """What the loss is multiplied with before the backward pass, and its good steps so far (fp16; see `scaling`)."""
+    scaled_steps: int = 0
     temperatures: list[float] = field(default_factory=list)
     prime: str = ""
     pending: Pending = field(default_factory=Pending)
@@ -83,6 +86,8 @@ class TrainerState:
                 non_finite=_count(body["non_finite"]),
                 spikes=_count(body["spikes"]),
                 loss_average=_or(body["loss_average"], math.nan),
+                loss_scale=float(body.get("loss_scale", 1.0)),
+                scaled_steps=_count(body.get("scaled_steps", 0)),
                 temperatures=[float(t) for t in body["temperatures"]],
                 prime=str(body["prime"]),
                 pending=Pending(

@@ -26,7 +26,7 @@ from corpora.judging import Judge
 from engine import schedules
 from engine.gauges import dead_memory
 from engine.model import Model
-from engine.training import aside, late, looks, snapshot
+from engine.training import aside, late, looks, scaling, snapshot
 from engine.training.aside import Aside
 from engine.training.budget import Budget, Speedometer, Stopwatch
 from engine.training.keeping import Keeper, Moment
@@ -126,9 +126,10 @@ class Trainer:
     def _step(self, orders: Orders) -> None:
         session, state = self.session, self.state
         window = session.lanes.next()
-        numbers, after = self._learner.gradients(window)
+        scale = state.loss_scale
+        numbers, after = self._learner.gradients(window, scale=scale)
         lr = orders.lr * self._schedule.factor(orders.progress, self._epoch(state.tokens))
-        taken = Taken(state.step + 1, state.tokens + window.count, lr, Numbers(numbers))
+        taken = Taken(state.step + 1, state.tokens + window.count, lr, scale, Numbers(numbers))
         if self._late:
             bad = ~torch.isfinite(numbers).all()
             self._learner.apply(after, lr=lr, step=state.step, unless=bad)
@@ -160,13 +161,17 @@ class Trainer:
 
     def _judge_step(self, taken: Taken) -> Verdict:
         state = self.state
-        loss, self._norm = taken.numbers.read()
+        loss, norm = taken.numbers.read()
         self._lr = taken.lr
+        if scaling.overflowed(state, scale=taken.scale, loss=loss, grad_norm=norm):
+            return Verdict.SKIP
+        self._norm = norm
         verdict = self._watchdog.judge(loss=loss, grad_norm=self._norm, average=state.loss_average)
         state.non_finite, state.spikes = self._watchdog.non_finite, self._watchdog.spikes
         if verdict is Verdict.APPLY:
             state.loss_average = running_mean(state.loss_average, loss)
             state.pending.add(loss)
+            scaling.went_well(state)
         elif verdict is Verdict.SKIP:
             self._tell(
                 ev.Warned(

@@ -52,7 +52,7 @@ def main(arguments: list[str]) -> int:
             given = {"num_layers": layers, "hidden_size": hidden, "steps": args.steps}
             given["checkpoint_every"] = args.every
 
-            def run(way: str, given: dict[str, Any] = given) -> float:
+            def run(way: str, given: dict[str, Any] = given) -> tuple[float, int]:
                 length, overlaps = WAYS[way]
                 with mock.patch.object(aside, "pays", return_value=overlaps):
                     return seconds(
@@ -65,15 +65,15 @@ def main(arguments: list[str]) -> int:
 
             taken: dict[str, list[float]] = {way: [] for way in WAYS}
             for _, way in itertools.product(range(args.rounds), WAYS):
-                taken[way].append(run(way))
+                took, looks = run(way)
+                taken[way].append(took)
             least = {way: statistics.median(times) for way, times in taken.items()}
-            looks = (args.steps - 1) // args.every
             rows += [
                 {
                     "network": shape,
                     "way": way,
                     "s": took,
-                    "s a look": (took - least["no samples"]) / looks,
+                    "s a look": (took - least["no samples"]) / max(1, looks),
                     "of the run": 1 - least["no samples"] / took,
                 }
                 for way, took in least.items()
@@ -90,8 +90,8 @@ def seconds(
     device: str,
     threads: int,
     clock: Callable[[], float] = time.perf_counter,
-) -> float:
-    """From a run's first logged step to its last: the looks between them, not the one that ends every run."""
+) -> tuple[float, int]:
+    """From a run's first logged step to its last, and how many looks are between; one more ends every run."""
     request = Request(
         corpus=(str(text),),
         runs=folder / "runs",
@@ -101,12 +101,15 @@ def seconds(
         genre=genres.GENERAL,
     )
     at: list[float] = []
+    steps: list[int] = []
 
     def hear(event: ev.Event, line: str) -> None:
         del line
         if isinstance(event, ev.Step):
             at.append(clock())
+            steps.append(event.step)
 
     torch.set_num_threads(threads)
     train_run(prepare(request).run, hear=hear)
-    return at[-1] - at[0]
+    every = given["checkpoint_every"]
+    return at[-1] - at[0], len([n for n in range(steps[0], steps[-1]) if n % every == 0])

@@ -5,7 +5,7 @@ The figures behind the rules come from trials on two CPU cores (docs/experiments
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +23,14 @@ DROPOUT_FROM_EPOCHS = ((40.0, 0.4), (20.0, 0.3), (12.0, 0.2), (6.0, 0.1), (0.0, 
 # Validations without a better one before a run that the program laid out gives up; they are log-spaced, so this is a
 # run that got nowhere for three quarters of its length.
 PATIENCE = 8
+
+# A GPU computes 128 lanes in little more than the time of 16. More are tried while each doubling reads so much faster,
+WIDER_LANES = (32, 64, 128, 256, 512)
+FASTER = 1.3
+# and while the text is read no more often than this, in windows of which a pass has so many: small batches learn more
+# from each token, and more passes would end in learning by heart.
+MOST_PASSES = 8.0
+LEAST_WINDOWS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +97,28 @@ def choose(
     if model.dropout and "dropout" not in given:
         why += f"; dropout {model.dropout:g} against learning it by heart"
     return model, training, why
+
+
+def fill_card(
+    training: TrainConfig,
+    measured: Measured,
+    *,
+    measure: Callable[[TrainConfig], Measured],
+    tokens: int,
+) -> tuple[TrainConfig, Measured]:
+    """As many lanes as pay on an accelerator for a text of `tokens`, and how fast they were.
+
+    `measured` is the speed of `training` as it is, `measure` gives that of another.
+    """
+    for lanes in WIDER_LANES:
+        if lanes <= training.lanes:
+            continue
+        if lanes * training.bptt * LEAST_WINDOWS > tokens:
+            break
+        wider = replace(training, lanes=lanes)
+        found = measure(wider)
+        passes = found.tokens_per_s * training.minutes * 60 / tokens
+        if found.tokens_per_s < FASTER * measured.tokens_per_s or passes > MOST_PASSES:
+            break
+        training, measured = wider, found
+    return training, measured

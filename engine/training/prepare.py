@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -33,7 +34,7 @@ from engine.tokenizers.base import Tokenizer
 from engine.tokens import TokenFile, fits, keep_tokens, learn_tokenizer
 from engine.tokens import prepare as prepare_tokens
 from engine.training import plan, presets
-from engine.training.calibration import fastest
+from engine.training.calibration import fastest, measure
 from engine.training.memory import memory_told
 from engine.training.session import CACHE, TOKENIZER_FOLDER
 from engine.training.settings import CorpusRecord, RunSettings, steps_per_event
@@ -178,7 +179,7 @@ def prepare(
         threads=threads,
         log_every=steps_per_event(
             parameters=sizes.parameters(model, tokenizer.vocab_size),
-            tokens=lanes * bptt,
+            tokens=training.lanes * bptt,
             device=str(device),
         ),
         parent=f"{parent.run.name}@{parent.loaded.step}" if parent else "",
@@ -341,6 +342,13 @@ def _fit_to_budget(
             threads=(threads, 1) if alone else (threads,),
             clock=clock,
         )
+        if device.type != "cpu" and "lanes" not in given:
+            training, measured = plan.fill_card(
+                training,
+                measured,
+                measure=partial(measure, model, vocab_size=vocab_size, device=device, clock=clock),
+                tokens=len(tokens.train.tokens),
+            )
     chosen, training, why = plan.choose(
         model,
         training,

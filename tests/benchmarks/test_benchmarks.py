@@ -51,6 +51,28 @@ def test_throughput_sets_the_trainer_beside_the_bare_loop(tmp_path: Path) -> Non
     assert rows[0]["ratio"] == pytest.approx(rows[0]["ours tokens/s"] / rows[0]["bare tokens/s"])
 
 
+def test_looks_are_paid_for_once_a_look(tmp_path: Path) -> None:
+    rows = figures(
+        tmp_path, "looks", "--shapes", "1x8", "--steps", "20", "--every", "6", "--rounds", "1"
+    )
+    assert [row["way"] for row in rows] == ["no samples", "waiting", "beside"]
+    assert rows[1]["s a look"] == pytest.approx((rows[1]["s"] - rows[0]["s"]) / 2)
+
+
+def test_kernels_are_counted_alike_in_both_ways(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = figures(
+        tmp_path, "kernels", "--device", "cpu", "--arithmetic", "float32", "--hidden", "8", "--lanes", "2",
+        "--layers", "2", "--bptt", "4", "--rounds", "1",
+    )  # fmt: skip
+    for row in rows:
+        assert row["GFLOP/s"] * row["ms"] == pytest.approx(6 * 2 * 8 * 8**2 * 2 * 4 / 1e6)
+    if not torch.cuda.is_available():
+        assert front.main(["kernels"]) == 0
+        assert "no GPU" in capsys.readouterr().out
+
+
 def test_sampler_sets_ours_beside_the_loop(tmp_path: Path) -> None:
     rows = figures(
         tmp_path, "sampler", "--shapes", "1x8", "--streams", "1,2", "--rounds", "1", "--chars", "16"

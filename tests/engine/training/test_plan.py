@@ -14,6 +14,7 @@ from engine.training.plan import (
     WEIGHTS_PER_TOKEN,
     Measured,
     choose,
+    fill_card,
     working_weights,
 )
 from engine.training.presets import LIKE, PRESETS
@@ -111,3 +112,25 @@ def test_nanogpts_budget_is_spent_on_as_many_parameters() -> None:
 )
 def test_small_models_share_events_between_steps(parameters: int, expected: int) -> None:
     assert steps_per_event(parameters=parameters, tokens=1024, device="cpu") == expected
+
+
+@pytest.mark.parametrize(
+    ("tokens", "minutes", "most", "expected"),
+    [
+        (100_000_000, 10, 128, 128),  # beyond, this card is no faster
+        (1_000_000_000, 10, 10_000, 512),  # a large card, and the most that is tried
+        (100_000_000, 60, 128, 32),  # an hour of more would read the text too often
+        (3_000_000, 0.1, 128, 64),  # a short text has too few windows of more
+        (1_000_000, 3, 128, 16),
+    ],
+)
+def test_an_accelerator_reads_as_many_lanes_as_pay(
+    tokens: int, minutes: float, most: int, expected: int
+) -> None:
+    def measure(training: TrainConfig) -> Measured:
+        return Measured(tokens_per_s=5000.0 * min(training.lanes, most), weights=1)
+
+    training = TrainConfig(minutes=minutes)
+    filled, speed = fill_card(training, measure(training), measure=measure, tokens=tokens)
+    assert filled.lanes == expected
+    assert speed == measure(filled)

@@ -1,0 +1,104 @@
+"""cuDNN's ways through a stack of LSTM layers: a module for each layer, as ours has them, or one for all.
+
+torch takes cuDNN's persistent kernel for fp16, one layer a module, one direction, inputs and units in multiples of 128
+up to 1024, and lanes in multiples of 8 up to 128. Forward and backward of one window, median of several rounds in turn.
+Without a GPU there is nothing to measure, and it says so.
+
+    python -m benchmarks kernels
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from benchmarks import machine, report
+
+ARITHMETIC = {"fp16": torch.float16, "bf16": torch.bfloat16, "float32": torch.float32}
+
+
+def main(arguments: list[str]) -> int:
+    """Measure every size and number of lanes in every arithmetic; prints a table."""
+    parser = report.arguments(__doc__, "kernels")
+    parser.add_argument("--hidden", default="256,512,1024")
+    parser.add_argument("--lanes", default="16,64,128,256,512")
+    parser.add_argument("--layers", type=int, default=3)
+    parser.add_argument("--bptt", type=int, default=64)
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--arithmetic", default=",".join(ARITHMETIC))
+    args = parser.parse_args(arguments)
+    if args.device == "cuda" and not torch.cuda.is_available():
+        print("there is no GPU here that torch can use: cuDNN's kernels were not measured")
+        return 0
+    device = torch.device(args.device)
+    rows = []
+    sizes = ([int(n) for n in text.split(",")] for text in (args.hidden, args.lanes))
+    for hidden, lanes in itertools.product(*sizes):
+        ways = {
+            (name, way): stack(
+                hidden, lanes, layers=args.layers, bptt=args.bptt, way=way, dtype=ARITHMETIC[name], device=device
+            )
+            for name in args.arithmetic.split(",")
+            for way in ("a module a layer", "one module")
+        }  # fmt: skip
+        taken = machine.interleaved(
+            {" ".join(key): _finished(work, device) for key, work in ways.items()},
+            rounds=args.rounds,
+        )
+        # Six operations a weight and token; each layer has 8 hidden^2 weights.
+        flops = 6 * args.layers * 8 * hidden**2 * lanes * args.bptt
+        for name, way in ways:
+            seconds = taken[f"{name} {way}"]
+            rows.append(
+                {
+                    "hidden": hidden,
+                    "lanes": lanes,
+                    "arithmetic": name,
+                    "way": way,
+                    "ms": 1000 * seconds,
+                    "tokens/s": lanes * args.bptt / seconds,
+                    "GFLOP/s": flops / seconds / 1e9,
+                }
+            )
+    report.publish(
+        "kernels", rows, args.json, layers=args.layers, bptt=args.bptt, device=str(device)
+    )
+    return 0
+
+
+def stack(
+    hidden: int,
+    lanes: int,
+    *,
+    layers: int,
+    bptt: int,
+    way: str,
+    dtype: torch.dtype,
+    device: torch.device,
+) -> Callable[[], Any]:
+    """Forward and backward through one window of `bptt` steps."""
+    deep = [layers] if way == "one module" else [1] * layers
+    modules = [nn.LSTM(hidden, hidden, n, device=device, dtype=dtype) for n in deep]
+    x = torch.randn(bptt, lanes, hidden, device=device, dtype=dtype, requires_grad=True)
+
+    def learn() -> None:
+        out = x
+        for module in modules:
+            out, _ = module(out)
+        out.backward(torch.ones_like(out))  # type: ignore[no-untyped-call]
+
+    return learn
+
+
+def _finished(work: Callable[[], Any], device: torch.device) -> Callable[[], None]:
+    def run() -> None:
+        work()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+
+    return run

@@ -1,6 +1,6 @@
 """Pictures of the studio's screens for the documentation, from real runs: SVG, and PNG where cairosvg is installed.
 
-python scripts/screenshots.py runs/folk-tunes docs/screens
+python scripts/screenshots.py runs/folk-tunes runs/another docs/screens
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from textual.pilot import Pilot
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tui.app import Studio
+from tui.screens.compare import Compare
 from tui.screens.evolution import Evolution
 from tui.screens.live import Live
 from tui.screens.music import Music
@@ -31,10 +32,10 @@ async def picture(pilot: Pilot[None], name: str, out: Path) -> None:
     # The picture must not ask the network for its font.
     svg = "".join(_without_fonts(svg)).replace("Fira Code", "DejaVu Sans Mono, Menlo, Consolas")
     (out / f"{name}.svg").write_text(svg, encoding="utf-8")
-    if len(sys.argv) > 3:
+    if len(sys.argv) > 4:
         import cairosvg
 
-        target = Path(sys.argv[3]) / f"{name}.png"
+        target = Path(sys.argv[4]) / f"{name}.png"
         cairosvg.svg2png(bytestring=svg.encode(), write_to=str(target), output_width=1400)
 
 
@@ -44,7 +45,7 @@ def _without_fonts(svg: str) -> list[str]:
     return [parts[0], *(part.split("}", 1)[1] for part in parts[1:])]
 
 
-async def main(run: Path, out: Path) -> None:
+async def main(run: Path, other: Path, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         app = Studio(run.parent, settings_path=Path(folder) / "settings.json")
@@ -59,8 +60,12 @@ async def main(run: Path, out: Path) -> None:
             await pilot.press("left", "left")
             await picture(pilot, "evolution", out)
             app.pop_screen()
-            app.push_screen(Music(run))
+            app.push_screen(Music(run, "abc_tunes"))
             await picture(pilot, "music", out)
+            app.pop_screen()
+            app.push_screen(Compare([run, other]))
+            await pilot.pause(2.0)
+            await picture(pilot, "compare", out)
             app.pop_screen()
             app.open_new("docs")
             await pilot.pause(12.0)
@@ -78,4 +83,4 @@ async def main(run: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), Path(sys.argv[2])))
+    asyncio.run(main(*map(Path, sys.argv[1:4])))

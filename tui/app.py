@@ -29,6 +29,7 @@ from tui.help import help_spans
 from tui.literal import encodable, literal
 from tui.palette import Actions
 from tui.screens.base import StudioScreen
+from tui.store import RunView
 from tui.watch import Followed, Watcher
 
 SAVE_S = 1.0
@@ -61,7 +62,7 @@ class Studio(App[None]):
     ENABLE_COMMAND_PALETTE = True
     BINDINGS = [
         Binding("ctrl+p", "command_palette", "Palette", id="app.palette", priority=True),
-        Binding("question_mark,f1", "help", "Help", key_display="?", id="app.help"),
+        Binding("question_mark,f1", "help", "Help", key_display="?/F1", id="app.help"),
         Binding("ctrl+o", "hop", "Jump to a pane", show=False, id="app.jump"),
         Binding("ctrl+q", "leave", "Quit", show=False, id="app.quit", priority=True),
         Binding("f12", "about", "Versions and paths", show=False, id="app.about"),
@@ -231,6 +232,18 @@ class Studio(App[None]):
         from tui.screens.newrun import NewRun
 
         self.push_screen(NewRun(corpus, parent=parent, preset=preset))
+
+    def fork(self, path: Path, view: RunView) -> None:
+        """Begin a run that goes on from this one's newest model, with other settings."""
+        step = view.checkpoints[-1].step if view.checkpoints else 0
+        if not step:
+            self.say(
+                "there is no checkpoint to fork from yet",
+                hint="k on the live screen asks for one",
+                grave=True,
+            )
+            return
+        self.open_new(view.started.corpus if view.started else "", parent=f"{path}@{step}")
 
     # -- actions ------------------------------------------------------------------------------------------------
 

@@ -26,7 +26,6 @@ class Browse(ModalScreen[str | None]):
     """Dismissed with the path of a file or folder, or None. `root`, if given, is never left (the browser's studio)."""
 
     DEFAULT_CSS = """
-    Browse { align: center middle; background: $background 60%; }
     Browse .dialog { height: 80%; }
     Browse .dialog Rows { height: 1fr; max-height: 100%; margin: 0; }
     """

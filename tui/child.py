@@ -63,11 +63,12 @@ class Child:
             self._send(process, {"op": "stop", "id": number})
 
     def end(self) -> None:
-        """End the process, which ends by itself when its input does."""
+        """End the process, whatever it is doing: it holds nothing that is not on the disk whole."""
         with self._lock:
             process, self._process = self._process, None
         if process is None:
             return
+        process.terminate()
         with suppress(OSError):
             assert process.stdin is not None
             process.stdin.close()

@@ -19,7 +19,7 @@ from tui.widgets.page import Page
 from tui.widgets.rows import Row, Rows
 
 CSS = """
-Choose, Ask, Read { align: center middle; background: $background 60%; }
+Choose, Ask, Read, Browse { align: center middle; background: $background 60%; }
 .dialog { width: 72; max-width: 90%; height: auto; max-height: 90%; border: round $border; background: $surface;
           padding: 0 1; }
 .dialog Page { height: auto; max-height: 14; }
@@ -80,6 +80,7 @@ class Ask(ModalScreen[str | None]):
         self.query_one(Page).show(self._text)
         self.query_one(Page).can_focus = False
         self.query_one(Field).focus()
+        self._say(self._check(self._value) if self._value else "")
 
     def _say(self, wrong: str) -> None:
         self.query_one(Bar).show(

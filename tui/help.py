@@ -9,7 +9,7 @@ from tui.widgets.ink import Span
 
 def help_spans(screen: Screen[None]) -> list[Span]:
     """The help of a screen, made from its own bindings, so that it cannot be out of date."""
-    about = str(getattr(screen, "ABOUT", "")).strip()
+    about = " ".join(str(getattr(screen, "ABOUT", "")).split())
     spans: list[Span] = [(about + "\n", "")] if about else []
     groups: dict[str, list[tuple[str, str]]] = {}
     focused = screen.focused

@@ -16,7 +16,6 @@ class Jump(ModalScreen[None]):
     """Shows the letters over the screen beneath and takes one key."""
 
     DEFAULT_CSS = """
-    Jump { background: $background 40%; layers: base; }
     Jump Bar { width: 3; height: 1; position: absolute; background: $accent; color: $background; text-style: bold; }
     """
 

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from checkpoints.errors import ConfigError
-from checkpoints.runs import default_runs, safe_name
+from checkpoints.errors import ConfigError, RnnStudioError
+from checkpoints.runs import default_runs, find_run, safe_name
 from corpora import catalogue
 from engine import cells, sizes
 from engine.config import (
@@ -31,6 +32,8 @@ from engine.training.presets import LIKE, PRESETS
 CONFIGS: tuple[type, ...] = (DataConfig, ModelConfig, TrainConfig)
 CHOSEN = ("hidden_size", "dropout", "patience", "lr")
 """Settings that the trainer chooses to fit text, machine and time, unless they are given."""
+SHOWN = {"minutes": "10, without a budget"}
+"""What the trainer takes where the default means nothing by itself."""
 BASIC = ("minutes", "tokenizer", "cell", "num_layers", "hidden_size", "prime")
 _CHOICES = {"tokenizer": TOKENIZERS, "optimizer": OPTIMIZERS, "schedule": SCHEDULES}
 
@@ -91,7 +94,7 @@ def _of(config: type) -> list[Field]:
                 f.name,
                 FLAGS.get(f.name, f.name.replace("_", "-")),
                 helps.get(f.name, ""),
-                "chosen" if f.name in CHOSEN else _show(f.default),
+                "chosen" if f.name in CHOSEN else SHOWN.get(f.name) or _show(f.default),
                 choices,
                 config,
                 kind,
@@ -106,6 +109,22 @@ def _show(value: Any) -> str:
     if isinstance(value, tuple):
         return " ".join(f"{v:g}" for v in value)
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def parent_model(text: str, runs: Path) -> Mapping[str, Any]:
+    """The model that a run goes on from; nothing where there is no such run."""
+    try:
+        model = find_run(text, runs).run.record().get("model") if text.strip() else None
+    except RnnStudioError:
+        return {}
+    return model if isinstance(model, dict) else {}
+
+
+def as_in(field: Field, model: Mapping[str, Any]) -> Field:
+    """The field as a fork shows it: what is left empty is its parent's."""
+    if field.config is not ModelConfig or field.name not in model:
+        return field
+    return dataclasses.replace(field, default=_show(model[field.name]))
 
 
 def parse(field: Field, text: str) -> Any:
@@ -222,17 +241,23 @@ class Estimate:
 
 
 def estimate(
-    recipe: Recipe, *, chars: int, vocab_size: int, measured: plan.Measured | None
+    recipe: Recipe,
+    *,
+    chars: int,
+    vocab_size: int,
+    measured: plan.Measured | None,
+    parent: Mapping[str, Any] = MappingProxyType({}),
 ) -> Estimate | None:
     """The same reckoning as the trainer's (`engine.training.plan`); None while something is wrong.
 
-    Tokens are counted as characters, or a quarter of them for words and pieces.
+    `parent` is the model that a fork goes on from. Tokens are counted as characters, or a quarter of them for words
+    and pieces.
     """
     if recipe.wrong:
         return None
     per_token = 1 if recipe.given.get("tokenizer", "char") in ("char", "byte") else 4
     tokens = round(chars * 0.9) // per_token
-    given = dict(recipe.given)
+    given = {**parent, **recipe.given}
     preset = PRESETS.get(str(given.get("preset", "")))
     if preset is not None:
         given = {**preset.training, **preset.model, **given}

@@ -137,6 +137,15 @@ class RunView:
             chosen = {t: s for t, s in newest.items() if t in wanted} or newest
             return [chosen[t] for t in sorted(chosen)]
 
+    def peak_rate(self) -> float | None:
+        """The learning rate that the schedule scales, as somebody set it last or the run began."""
+        with self.lock:
+            for change in reversed(self.changes):
+                if change.applied and change.request == "set lr":
+                    return next(iter(_numbers(change.value)), None)
+            known = self.started.training.get("lr") if self.started is not None else None
+            return next(iter(_numbers(known)), None)
+
     def temperatures(self) -> list[float]:
         """The temperatures at which the run samples now."""
         with self.lock:

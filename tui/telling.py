@@ -48,8 +48,6 @@ def head(name: str, view: RunView, state: RunState) -> list[Span]:
         spans.append((f"   epoch {last.epoch:.2f}  step {view.step:,}", ""))
     if best is not None:
         spans.append((f"  best {best.bits_per_char:.3f} bits/char @ {best.step:,}", "accent"))
-    if last is not None and state.live:
-        spans.append((f"  {words.count(last.chars_per_s)} ch/s", ""))
     return spans
 
 
@@ -67,6 +65,7 @@ def progress(view: RunView, state: RunState, *, cells: int, asked: str, load: st
         ]
         if state.live:
             spans.append((f"  {words.duration(last.eta_s)} to go", "title"))
+            spans.append((f"  {words.count(last.chars_per_s)} ch/s", ""))
     if asked:
         spans.append((f"  asked: {asked}", "warn"))
     if last is not None:
@@ -114,6 +113,11 @@ def log(view: RunView) -> list[Span]:
 def is_dead(state: RunState) -> bool:
     """Whether the trainer ended otherwise than it should."""
     return state.word in ("crashed", "failed", "diverged")
+
+
+def can_resume(state: RunState) -> bool:
+    """Whether there is something left to train that no trainer is at."""
+    return is_dead(state) or state.word == "stopped"
 
 
 def last_words(path: Path, view: RunView) -> list[Span]:

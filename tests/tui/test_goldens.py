@@ -197,11 +197,7 @@ async def test_playground(
         await golden(f"playground-{state}-{size[0]}x{size[1]}", pilot)
 
 
-FINDINGS = [
-    {"level": "warning", "text": "52,000 characters are few", "fix": ""},
-    {"level": "problem", "text": "it is HTML or was: 812 tags", "fix": "html"},
-]
-TYPED = {"empty": "", "live": "plays.txt", "finished": "plays.txt", "failed": "missing.txt"}
+TYPED = {"empty": "", "live": "written.txt", "finished": "written.txt", "failed": "missing.txt"}
 
 
 @sized
@@ -216,11 +212,12 @@ async def test_new_run(
 ) -> None:
     """Empty: no text yet; live: it is being checked; finished: it is; failed: there is no such text."""
     at(0.0)
+    recorded = json.loads((RECORDINGS / "answers.json").read_text(encoding="utf-8"))
 
     async def finish(*_: object) -> tuple[int, str, str]:
         if state == "live":
             await asyncio.Event().wait()
-        return 0, json.dumps({"findings": FINDINGS}), ""
+        return 0, json.dumps(recorded["check"]), ""
 
     monkeypatch.setattr("tui.launch.finish", finish)
     monkeypatch.setattr("tui.recipe.default_runs", lambda: runs)  # no path of this machine

@@ -12,6 +12,8 @@ from tests.tui.conftest import Open, screen_text, until
 from tui.dialogs import Ask, Choose
 from tui.screens.home import Home
 from tui.screens.live import Live
+from tui.widgets.form import Value
+from tui.widgets.page import Page
 from tui.widgets.rows import Rows
 
 
@@ -168,9 +170,32 @@ async def test_jump_mode_goes_to_the_pane_of_a_letter(studio: Open, runs: Path) 
         home = pilot.app.screen
         await pilot.press("ctrl+o")
         await until(pilot, lambda: pilot.app.screen is not home)
-        await until(pilot, lambda: screen_text(pilot.app).split() == ["a", "s", "d"])
+        await until(pilot, lambda: all(f" {c} " in screen_text(pilot.app) for c in "asd"))
+        assert "✓ plays" in screen_text(pilot.app), "over the panes, which stay in sight"
         await pilot.press("d")
         await until(pilot, lambda: pilot.app.screen is home)
         assert home.focused is home.query_one("#words")
         await pilot.press("1")
         assert home.focused is home.query_one("#corpora")
+
+
+async def test_a_run_is_forked_with_its_own_model_in_the_form(studio: Open, runs: Path) -> None:
+    path = recorded.make_run(runs, "plays", recorded.finished())
+    async with studio(size=(160, 48)) as pilot:
+        await until(pilot, lambda: "✓ plays" in screen_text(pilot.app))
+        await pilot.press("b")
+        await until(pilot, lambda: "the same in a shell" in screen_text(pilot.app))
+        command = pilot.app.screen.query_one("#command", Page)
+        await until(pilot, lambda: command.text.endswith(f"--from {path}@2000"))
+        form = pilot.app.screen.query_one("#line-hidden_size Value", Value)
+        assert form.placeholder == "192"
+
+
+async def test_columns_follow_the_terminals_width(studio: Open, runs: Path) -> None:
+    recorded.make_run(runs, "plays", recorded.finished())
+    async with studio() as pilot:
+        await until(pilot, lambda: "✓ plays" in screen_text(pilot.app))
+        assert "genre" not in screen_text(pilot.app)
+        await pilot.resize_terminal(160, 48)
+        await until(pilot, lambda: "812k" in screen_text(pilot.app))
+        assert "genre" in screen_text(pilot.app)

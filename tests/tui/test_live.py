@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,11 @@ from checkpoints.eventlog import EventLog
 from checkpoints.lock import TrainerLock
 from tests.tui import recorded
 from tests.tui.conftest import Open, screen_text, until
+from tui import words
 from tui.dialogs import Ask
+from tui.launch import Jobs
 from tui.screens.controls import temperatures
+from tui.store import RunView
 from tui.widgets.page import Page
 from tui.widgets.plot import Plot
 
@@ -169,3 +174,66 @@ def test_temperatures_are_read_forgivingly_and_bounded() -> None:
     for wrong in ("", "warm", "-1", "nan", "9", "1 2 3 4"):
         with pytest.raises(ValueError, match=r"temperature|numbers|from 0 to 5"):
             temperatures(wrong)
+
+
+async def test_a_dead_run_has_a_button_that_resumes_it(
+    studio: Open, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[str] = []
+
+    def start(jobs: Jobs, words: Sequence[str], folder: Path) -> None:
+        del folder
+        started.extend(words)
+        monkeypatch.setattr(jobs, "live", lambda: [path])
+
+    monkeypatch.setattr(Jobs, "start", start)
+    path = recorded.make_run(runs, "plays", recorded.history(until=700))
+    async with studio(run=path) as pilot:
+        await until(pilot, lambda: "resume from the newest checkpoint" in screen_text(pilot.app))
+        await pilot.click("#resume")
+        # Until the trainer writes its first word, seconds later, the screen says that it is on its way.
+        await until(pilot, lambda: "● starting" in screen_text(pilot.app))
+        await until(pilot, lambda: "resume from" not in screen_text(pilot.app))
+    assert started == ["resume", str(path)]
+
+
+async def test_a_small_terminal_shows_the_figures_instead_of_the_curve(
+    studio: Open, runs: Path
+) -> None:
+    path = recorded.make_run(runs, "plays", recorded.finished())
+    async with studio(run=path) as pilot:
+        await until(pilot, lambda: "bits per character" in screen_text(pilot.app))
+        await pilot.press("g")
+        await until(pilot, lambda: "speaker lines" in screen_text(pilot.app))
+        assert "bits per character" not in screen_text(pilot.app)
+        await pilot.resize_terminal(160, 48)
+        await until(pilot, lambda: "bits per character" in screen_text(pilot.app))
+        assert "speaker lines" not in screen_text(pilot.app)
+        await pilot.press("g")
+        await until(pilot, lambda: "speaker lines" in screen_text(pilot.app))
+
+
+async def test_the_n_gram_models_loss_is_a_line_on_the_curve(studio: Open, runs: Path) -> None:
+    events = [
+        dataclasses.replace(e, baseline=1.4 / words.BITS) if isinstance(e, ev.Figures) else e
+        for e in recorded.finished()
+    ]
+    async with studio(run=recorded.make_run(runs, "plays", events)) as pilot:
+        await until(pilot, lambda: "n-gram 1.4" in screen_text(pilot.app))
+        plot = pilot.app.screen.query_one(Plot)
+        line = plot._lines[-1]
+        assert line.pattern == "dotted"
+        assert len(line.points) > 100
+        assert all(p[2] == pytest.approx(1.4) for p in line.points)
+        await pilot.press("left", "i", "i")
+        await until(pilot, lambda: "n-gram 1.4" in screen_text(pilot.app))
+        assert any("line-2" in {kind for _, kind in row} for row in plot._draw().rows)
+
+
+def test_the_learning_rate_offered_is_the_one_that_the_schedule_scales() -> None:
+    view = RunView("plays")
+    first = recorded.started()
+    view.feed([dataclasses.replace(first, training={**first.training, "lr": 0.02})])
+    assert view.peak_rate() == 0.02
+    view.feed([ev.ControlApplied(step=600, request="set lr", value=1e-3, text="")])
+    assert view.peak_rate() == 1e-3

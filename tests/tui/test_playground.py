@@ -176,6 +176,26 @@ async def test_two_checkpoints_write_side_by_side(studio: Open, run: Path) -> No
         assert screen.query_one("#paper", Page).text != screen.query_one("#paper-2", Page).text
 
 
+async def test_another_runs_model_writes_beside(studio: Open, run: Path) -> None:
+    shutil.copytree(run, run.with_name("other"))
+    async with studio(size=(120, 30)) as pilot:
+        await until(pilot, lambda: "other" in screen_text(pilot.app))
+        screen = Playground(run, 80)
+        pilot.app.push_screen(screen)
+        await until(pilot, lambda: "how it draws" in screen_text(pilot.app))
+        screen.query_one(Sliders).set("length", 50)
+        await pilot.press(*"my ", "enter")
+        await until(pilot, lambda: "seed 1" in screen_text(pilot.app))
+        await pilot.press("c", "end", "enter")
+        await until(pilot, lambda: screen_text(pilot.app).count("seed 1") == 2, "both have written")
+        assert "other @ " in screen_text(pilot.app)
+        best = screen._beside
+        assert best is not None
+        assert best.run.name == "other"
+        first, second = (screen.query_one(f"#{name}", Page).text for name in ("paper", "paper-2"))
+        assert (first == second) == (best.step == 80)
+
+
 async def test_a_run_without_checkpoints_says_so(studio: Open, runs: Path) -> None:
     from tests.tui import recorded
 

@@ -132,7 +132,7 @@ class Controls(StudioScreen):
             if value is not None:
                 self._ask("set", f"learning rate {value:g}", name="lr", value=value)
 
-        now = f"{self.view.last_step.lr:.3g}" if self.view.last_step else ""
+        now = f"{rate:g}" if (rate := self.view.peak_rate()) else ""
         about = "The peak rate; the schedule goes on scaling it."
         self.app.push_screen(Ask("learning rate", about, now, wrong), take)
 
@@ -157,15 +157,7 @@ class Controls(StudioScreen):
         )
 
     def action_fork(self) -> None:
-        """A new run that goes on from this one's model, with other settings."""
-        step = self.view.checkpoints[-1].step if self.view.checkpoints else 0
-        if not step:
-            self.studio.say(
-                "there is no checkpoint to fork from yet", hint="k asks for one", grave=True
-            )
-            return
-        corpus = self.view.started.corpus if self.view.started else ""
-        self.studio.open_new(corpus, parent=f"{self.run.path}@{step}")
+        self.studio.fork(self.run.path, self.view)
 
 
 def temperatures(text: str) -> list[float]:

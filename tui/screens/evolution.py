@@ -39,8 +39,9 @@ Underlined is what the checkpoint before did not write; d shows words never writ
 ▲ on the line: a milestone was reached. space pins a checkpoint beside the others; x takes the film away."""
     CSS_PATH = "evolution.tcss"
     BINDINGS = [
-        Binding("left", "go(-1)", "Before", id="evolution.before", key_display="←"),
-        Binding("right", "go(1)", "After", id="evolution.after", key_display="→"),
+        # Before the panes' own arrows, which would keep them out of the footer.
+        Binding("left", "go(-1)", "Before", key_display="←", priority=True, id="evolution.before"),
+        Binding("right", "go(1)", "After", key_display="→", priority=True, id="evolution.after"),
         Binding("home", "first", "First", show=False, priority=True, id="evolution.first"),
         Binding("end", "last", "Last", show=False, priority=True, id="evolution.last"),
         Binding("space", "pin", "Pin", id="evolution.pin"),

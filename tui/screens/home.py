@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from textual import events
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
@@ -29,6 +30,7 @@ from tui.widgets.rows import Row, Rows
 
 ADD = "+ add"
 FIRST = "abc-tunes"
+AGES_S = 60.0
 NO_RUNS = """\
 
   No runs yet.
@@ -53,6 +55,7 @@ A run is a folder: it goes on without the studio, and whoever started it, it can
         Binding("c", "compare", "Compare", id="home.compare", show=False),
         Binding("space", "mark", "Mark", id="home.mark", show=False),
         Binding("r", "resume", "Resume", id="home.resume"),
+        Binding("b", "fork", "Fork", id="home.fork", show=False),
         Binding("e", "rename", "Rename", id="home.rename", show=False),
         Binding(
             "delete,backspace", "delete", "Delete", key_display="del", id="home.delete", show=False
@@ -88,9 +91,14 @@ A run is a folder: it goes on without the studio, and whoever started it, it can
         self._show_runs()
         self.query_one("#runs", Rows).focus()
 
+        self.set_interval(AGES_S, self._show_runs)
+
     def on_screen_resume(self) -> None:
         self._show_corpora()
         self._show_runs()
+
+    def on_resize(self, _event: events.Resize) -> None:
+        self.call_after_refresh(self._show_runs)
 
     def news(self, runs: Sequence[Followed] | None) -> None:
         if runs is None:
@@ -134,7 +142,7 @@ A run is a folder: it goes on without the studio, and whoever started it, it can
         # What is left for the name beside marks (2), glyph (2), state (9), bits (7) and curve (9).
         room = table.scrollable_content_region.width - 29
         wide = room >= 40
-        name_width = min(max(12, room - (16 if wide else 0)), 44)
+        name_width = min(max(12, room - (24 if wide else 0)), 44)
         rows = [
             Row(str(run.path), tuple(self._row(run, now, name_width, wide=wide)))
             for run in runs
@@ -143,15 +151,14 @@ A run is a folder: it goes on without the studio, and whoever started it, it can
         if rows:
             head = f"  {'name':<{name_width}} {'state':<9}{'bits':>6} {'curve':<8}"
             rows.insert(
-                0, Row("", ((head + (f" {'genre':<11}{'age':>4}" if wide else ""), "dim"),))
+                0,
+                Row(
+                    "", ((head + (f" {'genre':<11}{'size':>7} {'age':>4}" if wide else ""), "dim"),)
+                ),
             )
         table.empty = NO_RUNS if not runs else "\n  no run's name contains this filter"
         table.show(rows)
-        self.entitle(
-            "#runs",
-            f"runs containing {self._filter}" if self._filter else "runs",
-            "enter open · space mark",
-        )
+        self._entitle_runs()
         live = sum(run.state.live for run in runs)
         parts = [
             f"{len(runs)} run{'s' * (len(runs) != 1)}",
@@ -160,6 +167,14 @@ A run is a folder: it goes on without the studio, and whoever started it, it can
         ]
         self.head(("  " + " · ".join(p for p in parts if p), "dim"))
         self._show_words()
+
+    def _entitle_runs(self) -> None:
+        marked = len(self.query_one("#runs", Rows).marked)
+        self.entitle(
+            "#runs",
+            f"runs containing {self._filter}" if self._filter else "runs",
+            f"{marked} marked · c compare" if marked > 1 else "enter open · space mark",
+        )
 
     def _row(self, run: Followed, now: float, name_width: int, *, wide: bool) -> Iterable[Span]:
         view, state = run.view, run.state
@@ -172,9 +187,18 @@ A run is a folder: it goes on without the studio, and whoever started it, it can
         yield f"{words.bits(best.bits_per_char if best else None):>6} ", ""
         yield f"{sparkline(curve, 8):<8}", "line-0"
         if wide:
-            genre = view.started.genre if view.started else ""
-            yield f" {one_line(genre, 10):<11}", "dim"
-            yield f"{words.age(max(0.0, now - view.time)) if view.time else '':>4}", "dim"
+            genre, size, age = self._about(run, now)
+            yield f" {one_line(genre, 10):<11}{size:>7} {age:>4}", "dim"
+
+    def _about(self, run: Followed, now: float) -> tuple[str, str, str]:
+        """A run's genre, its parameters and its age; empty where it has not begun."""
+        view = run.view
+        started = view.started
+        return (
+            started.genre if started else "",
+            words.count(started.parameters) if started else "",
+            words.age(max(0.0, now - view.time)) if view.time else "",
+        )
 
     def _show_words(self) -> None:
         run = self._runs.get(self.query_one("#runs", Rows).key)
@@ -204,10 +228,11 @@ A run is a folder: it goes on without the studio, and whoever started it, it can
             page.show([("It has written nothing yet.", "dim")])
             return
         sample = min(samples, key=lambda s: abs(s.temperature - 0.8))
+        genre, size, age = self._about(run, time.time())
         self.entitle(
             "#words",
             f"{run.path.name} @ {sample.step:,}",
-            f"temperature {sample.temperature:g} · y copy",
+            f"{genre} · {size} · {age} · T {sample.temperature:g} · y copy",
         )
         page.show([(sample.prime, "prime"), (sample.text, "")])
 
@@ -282,6 +307,7 @@ A run is a folder: it goes on without the studio, and whoever started it, it can
 
     def action_mark(self) -> None:
         self.query_one("#runs", Rows).toggle_mark()
+        self._entitle_runs()
 
     def action_compare(self) -> None:
         """The marked runs side by side."""
@@ -319,6 +345,11 @@ A run is a folder: it goes on without the studio, and whoever started it, it can
             f"resuming {run.path.name}",
         ):
             self.studio.open_live(run.path)
+
+    def action_fork(self) -> None:
+        run = self._run()
+        if run is not None:
+            self.studio.fork(run.path, run.view)
 
     def action_filter(self) -> None:
         def take(text: str | None) -> None:

@@ -20,6 +20,7 @@ from tui.watch import Followed, RunState
 from tui.widgets.bar import Bar
 from tui.widgets.page import Page
 from tui.widgets.plot import Plot
+from tui.widgets.press import Press
 
 HEAD_S = 0.5
 HEADS_A_CURVE = 2
@@ -33,6 +34,7 @@ class Live(Controls):
     ABOUT = """\
 The run's curve, and below it what it writes at each temperature. Every control is a request to the trainer, takes
 effect between two steps, and is marked (▲) on the curve. ◆ is the best validation.
+g shows the genre's figures where there is no room for them.
 With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axis logarithmic."""
     CSS_PATH = "live.tcss"
     BINDINGS = [
@@ -42,6 +44,7 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
         Binding("m", "measure", "Another measure", show=False, id="live.measure"),
         Binding("o", "smooth", "Smooth the curve", show=False, id="live.smooth"),
         Binding("l", "log", "Log", show=False, id="live.log"),
+        Binding("g", "figures", "Figures", show=False, id="live.figures"),
         Binding("comma", "step(-1)", "Older samples", key_display=",", show=False, id="live.older"),
         Binding(
             "full_stop", "step(1)", "Newer samples", key_display=".", show=False, id="live.newer"
@@ -76,6 +79,7 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
             yield Plot(id="curve", empty="the first steps are on their way", log_y=False)
             yield Page(id="figures")
         yield Page(id="dead")
+        yield Press("r", "resume from the newest checkpoint", "resume", id="resume")
         with Horizontal(id="samples"):
             for i in range(STREAMS):
                 yield Page(id=f"sample-{i}")
@@ -89,6 +93,7 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
         remembered = self.studio.remembered
         self.query_one(Plot).change(log_y=remembered.log_y)
         self.set_class("live.log" in remembered.layout, "-log")
+        self.set_class("live.figures" in remembered.layout, "-figures")
         measure = remembered.layout.get("live.measure", "")
         self._measure = MEASURES.index(measure) if measure in MEASURES else 0
         self.entitle("#log", "events")
@@ -134,6 +139,8 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
             self._load_text = "" if percent is None else f"cpu {percent:.0f}%"
             if self._is_new("curve"):
                 self._draw_curve()
+        if self._state != self._shown_state:
+            self._draw()
         self._draw_head()
 
     def _draw(self) -> None:
@@ -151,7 +158,7 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
     @property
     def _state(self) -> RunState:
         state = self.run.state
-        if state.word == "empty" and self.path in self.studio.jobs.live():
+        if not state.live and self.path in self.studio.jobs.live():
             return RunState("●", "starting", live=True)
         return state
 
@@ -184,6 +191,10 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
                     Line("validation", view.valid.points(), "dashed"),
                     Line("training", smooth(view.train.points(), weight), band=not weight),
                 ]
+                if view.baseline is not None:
+                    bits = view.baseline * words.BITS
+                    level = [(x, bits, bits, bits) for x, *_ in lines[-1].points]
+                    lines.append(Line("n-gram", level, "dotted"))
                 if view.best is not None:
                     marks.append(Mark(view.best.step, "◆", "good"))
                 unit = "bits per character"
@@ -236,11 +247,12 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
         self.query_one("#log", Page).show(telling.log(self.view))
 
     def _draw_dead(self) -> None:
-        state = self.run.state
+        state = self._state
+        self.query_one("#resume").display = telling.can_resume(state)
         page = self.query_one("#dead", Page)
         page.display = telling.is_dead(state)
         if page.display:
-            self.entitle("#dead", f"✗ {state.word}", "r resume from the newest checkpoint")
+            self.entitle("#dead", f"✗ {state.word}")
             page.show(telling.last_words(self.path, self.view))
 
     # -- other screens ------------------------------------------------------------------------------------------
@@ -290,6 +302,11 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
         self.studio.lay_out("live.log", "shown" if self.has_class("-log") else "")
         self._seen.pop("log", None)
         self.call_after_refresh(self._draw_log)
+
+    def action_figures(self) -> None:
+        """Where both have no room: the figures instead of the curve. Where they have: the curve alone."""
+        self.toggle_class("-figures")
+        self.studio.lay_out("live.figures", "toggled" if self.has_class("-figures") else "")
 
     def action_step(self, by: int) -> None:
         steps = self.view.sample_steps()

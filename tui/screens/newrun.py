@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from textual.binding import Binding
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, VerticalScroll
 from textual.timer import Timer
 from textual.widget import Widget
 
@@ -68,7 +68,8 @@ run can be started in a shell, and is the same run."""
 
     @cached_property
     def _settings(self) -> tuple[Setting, ...]:
-        return recipe.fields()
+        model = recipe.parent_model(self._first["parent"], self.studio.runs_dir)
+        return tuple(recipe.as_in(field, model) for field in recipe.fields())
 
     def body(self) -> Iterable[Widget]:
         drafts = self.studio.remembered.drafts
@@ -77,15 +78,16 @@ run can be started in a shell, and is the same run."""
             first = self._first.get(setting.name)
             draft = "" if setting.name == "parent" else drafts.get(f"new.{setting.name}", "")
             self._typed[setting.name] = first or draft
+        corpus, *settings = self._settings
+        yield Line(corpus, self._typed[corpus.name])
         with Horizontal(id="new"):
             with VerticalScroll(id="form", classes="pane", can_focus=False):
-                for setting in self._settings:
+                for setting in settings:
                     if self._advanced or setting.name in ALWAYS:
                         yield Line(setting, self._typed[setting.name])
-            yield Page(id="hint")
-            with Vertical(id="about"):
-                yield Page(id="card", classes="pane")
-                yield Page(id="estimate")
+            yield Page(id="card", classes="pane")
+        yield Page(id="hint")
+        yield Page(id="estimate")
         yield Page(id="command")
 
     def on_mount(self) -> None:
@@ -168,7 +170,11 @@ run can be started in a shell, and is the same run."""
         assert isinstance(vocab, int)
         assert isinstance(chars, int)
         found = recipe.estimate(
-            understood, chars=chars, vocab_size=vocab + 1, measured=self._measured
+            understood,
+            chars=chars,
+            vocab_size=vocab + 1,
+            measured=self._measured,
+            parent=recipe.parent_model(self._typed["parent"], self.studio.runs_dir),
         )
         page = self.query_one("#estimate", Page)
         if found is None:
@@ -322,6 +328,8 @@ run can be started in a shell, and is the same run."""
                 line.field.value = ""
 
     async def action_start(self) -> None:
+        # What was typed a moment ago may not have been told yet.
+        self._typed.update((line.setting.name, line.field.value) for line in self.query(Line))
         understood = recipe.understand(self._typed)
         if understood.wrong:
             name, wrong = next(iter(understood.wrong.items()))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from tui import words
 from tui.child import Answer
 from tui.dialogs import Choose
 from tui.literal import one_line
+from tui.paper import Paper, Voice, bar, heat
 from tui.screens.base import StudioScreen
 from tui.widgets.field import Field
 from tui.widgets.ink import Span
@@ -44,24 +44,9 @@ START = {
     "seed": 1.0,
 }
 BARS = 12
-HEAT = (1.0, 3.0, 5.0, 8.0)
-"""Bits from which a character is a little, quite, very and utterly unexpected."""
 MOST_UNDO = 100
-
-
-@dataclass(slots=True)
-class Paper:
-    """One text being written: what it goes on from, what was written, and by which request."""
-
-    base: str = ""
-    written: str = ""
-    request: int = 0
-    note: str = ""
-    past: list[tuple[str, str]] = field(default_factory=list)
-
-    @property
-    def text(self) -> str:
-        return self.base + self.written
+MOST_BESIDE = 50
+"""Other runs that are offered as a second model."""
 
 
 NO_CHECKPOINT = "This run has no checkpoint yet, and nothing that could write. k on the live screen asks for one."
@@ -75,7 +60,7 @@ class Playground(StudioScreen):
 Type a prompt (\\n is a new line) and press enter: the model goes on. enter again, outside the prompt, goes on from
 what stands there; r writes it anew with another seed, R with the same; u takes back. At the right: what may come next.
 w shows the text by how unlikely each character was: ← → move, and 1 to 5 put one of the five likeliest there instead
-and go on from it. c writes with a second checkpoint beside the first, from the same seed."""
+and go on from it. c writes with a second checkpoint, of this or another run, beside the first, from the same seed."""
     CSS_PATH = "playground.tcss"
     BINDINGS = [
         Binding("enter", "write", "Write on", id="play.write"),
@@ -102,7 +87,7 @@ and go on from it. c writes with a second checkpoint beside the first, from the 
             show=False,
             id="play.newer",
         ),
-        Binding("c", "beside", "A second checkpoint", show=False, id="play.beside"),
+        Binding("c", "beside", "A second model", show=False, id="play.beside"),
         Binding("y", "copy", "Copy the text", show=False, id="play.copy"),
         Binding(
             "left", "cursor(-1)", "Character before", show=False, priority=True, id="play.left"
@@ -127,7 +112,7 @@ and go on from it. c writes with a second checkpoint beside the first, from the 
         self._wanted = step
         self._known: list[Checkpoint] = []
         self._at = 0
-        self._beside: int | None = None
+        self._beside: Voice | None = None
         self._papers = (Paper(), Paper())
         self._next = 0
         self._bars: Sequence[Mapping[str, Any]] = ()
@@ -188,16 +173,19 @@ and go on from it. c writes with a second checkpoint beside the first, from the 
         names = ("temperature", "top_p", "min_p", "repetition_penalty")
         return {**{n: values[n] for n in names}, "top_k": int(values["top_k"])}
 
-    def _model(self, index: int) -> str:
-        return f"{self.path}@{self._known[index].step}"
+    @property
+    def _voice(self) -> Voice:
+        """The checkpoint that writes; there must be one."""
+        return Voice(self.path, self._known[self._at].step)
 
-    def _ask(self, op: str, index: int, **body: object) -> int:
+    def _ask(self, op: str, voice: Voice, **body: object) -> int:
         number = 0
 
         def ask() -> None:
             nonlocal number
             runs = str(self.studio.runs_dir)
-            number = self.studio.child.ask(op, model=self._model(index), runs=runs, **body)
+            model = f"{voice.run}@{voice.step}"
+            number = self.studio.child.ask(op, model=model, runs=runs, **body)
 
         self.studio.attempt(ask)
         return number
@@ -206,7 +194,9 @@ and go on from it. c writes with a second checkpoint beside the first, from the 
         if self._known:
             self.studio.child.stop(self._next)
             text = self._papers[0].text or self._prompt
-            self._next = self._ask("next", self._at, text=text, settings=self._settings, count=BARS)
+            self._next = self._ask(
+                "next", self._voice, text=text, settings=self._settings, count=BARS
+            )
 
     @property
     def _prompt(self) -> str:
@@ -217,13 +207,13 @@ and go on from it. c writes with a second checkpoint beside the first, from the 
         if not self._known:
             return
         self._tokens = None
-        models = [self._at] if self._beside is None else [self._at, self._beside]
-        for paper, index in zip(self._papers, models, strict=False):
+        voices = [self._voice] if self._beside is None else [self._voice, self._beside]
+        for paper, voice in zip(self._papers, voices, strict=False):
             self.studio.child.stop(paper.request)
             paper.written, paper.note = "", "writing"
             paper.request = self._ask(
                 "write",
-                index,
+                voice,
                 prompt=paper.base,
                 seed=int(self._values["seed"]),
                 length=int(self._values["length"]),
@@ -276,20 +266,21 @@ and go on from it. c writes with a second checkpoint beside the first, from the 
         self.head((f" {self.path.name} ", "title"), (step, "accent"))
         second = self.query_one("#paper-2", Page)
         second.display = self._beside is not None
-        self._draw_paper(0, self._at)
+        self._draw_paper(0, step if self._known else "")
         if self._beside is not None:
-            self._draw_paper(1, self._beside)
+            other = self._beside.run
+            name = f"{one_line(other.name, 24)} " if other != self.path else ""
+            self._draw_paper(1, f"{name}@ {self._beside.step:,}")
         self._draw_side()
 
-    def _draw_paper(self, which: int, index: int) -> None:
+    def _draw_paper(self, which: int, step: str) -> None:
         paper = self._papers[which]
         selector = "#paper" if which == 0 else "#paper-2"
         page = self.query_one(selector, Page)
-        step = f"@ {self._known[index].step:,}" if self._known else ""
         if which == 0 and self._tokens is not None:
             self.entitle(selector, f"surprise {step}", "← → character · 1-5 instead · w back")
             page.follow = False
-            page.show(self._heat(self._tokens))
+            page.show(heat(self._tokens, self._cursor))
             return
         self.entitle(selector, step, paper.note)
         spans: list[Span] = [(paper.base, "prime"), (paper.written, "")]
@@ -302,18 +293,6 @@ and go on from it. c writes with a second checkpoint beside the first, from the 
             spans = [(told if self._known else lacking, "dim")]
         page.show(spans)
 
-    def _heat(self, tokens: Sequence[Mapping[str, Any]]) -> list[Span]:
-        out: list[Span] = []
-        for i, token in enumerate(tokens):
-            bits = float(token["nats"]) * words.BITS
-            kind = f"heat-{sum(bits >= border for border in HEAT)}"
-            text = str(token["text"])
-            if i == self._cursor:
-                kind = "here"
-                text = text.replace("\n", "␤\n")
-            out.append((text, kind))
-        return out
-
     def _draw_side(self) -> None:
         page = self.query_one("#next", Page)
         if self._tokens:
@@ -325,7 +304,7 @@ and go on from it. c writes with a second checkpoint beside the first, from the 
                 (f"{math.exp(-float(token['nats'])):.2%}\n", "accent"),
             ]
             for n, other in enumerate(token["rather"], start=1):
-                spans += [(f"{n} ", "key"), *_bar(str(other["text"]), float(other["p"]), None)]
+                spans += [(f"{n} ", "key"), *bar(str(other["text"]), float(other["p"]), None)]
             page.show(spans)
             return
         self.entitle(
@@ -333,7 +312,7 @@ and go on from it. c writes with a second checkpoint beside the first, from the 
         )
         spans = []
         for likely in self._bars:
-            spans += _bar(str(likely["text"]), float(likely["p"]), float(likely["q"]))
+            spans += bar(str(likely["text"]), float(likely["p"]), float(likely["q"]))
         if self._fault:
             spans = [(f"✗ {self._fault}", "bad")]
         page.show(spans or [("…" if self._known else "", "dim")])
@@ -405,24 +384,36 @@ and go on from it. c writes with a second checkpoint beside the first, from the 
                 self._ask_next()
 
     def action_beside(self) -> None:
+        """Write with a second model too: another checkpoint of this run, or another run's best."""
         if self._beside is not None:
+            self.studio.child.stop(self._papers[1].request)
             self._beside = None
             self._draw()
             return
-        if len(self._known) < 2:
+        voices = {
+            f"@ {c.step:,}": Voice(self.path, c.step)
+            for c in self._known
+            if c.step != self._known[self._at].step
+        }
+        for run in self.studio.watcher.known()[:MOST_BESIDE]:
+            folder = RunFolder(run.path)
+            best = folder.best() or next(reversed(folder.checkpoints()), None)
+            if best is not None and run.path != self.path:
+                voices[f"{run.path.name} @ {best.step:,}"] = Voice(run.path, best.step)
+        if not voices or not self._known:
             self.studio.say("there is only one checkpoint", hint="a second comes with time")
             return
 
-        def take(step: str | None) -> None:
-            if step:
-                self._beside = [c.step for c in self._known].index(int(step))
+        def take(chosen: str | None) -> None:
+            if chosen:
+                self._beside = voices[chosen]
                 self._papers[1].base = self._papers[0].base
                 self._draw()
                 if self._papers[0].base:
                     self._write()
 
-        steps = [(str(c.step), f"@ {c.step:,}") for c in self._known]
-        self.app.push_screen(Choose("beside", "Write with a second checkpoint too:", steps), take)
+        answers = [(label, label) for label in voices]
+        self.app.push_screen(Choose("beside", "Write with a second model too:", answers), take)
 
     def action_copy(self) -> None:
         self.app.copy_to_clipboard(self._papers[0].text)
@@ -457,7 +448,7 @@ and go on from it. c writes with a second checkpoint beside the first, from the 
             self.studio.say("there is no text to look at", hint="type one above")
 
     def _ask_surprise(self) -> None:
-        self._asked_surprise = self._ask("surprise", self._at, text=self._papers[0].text)
+        self._asked_surprise = self._ask("surprise", self._voice, text=self._papers[0].text)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """The cursor and the digits act only while surprise is shown; else keys mean what they always do."""
@@ -481,16 +472,3 @@ and go on from it. c writes with a second checkpoint beside the first, from the 
         for paper in self._papers:
             paper.base, paper.written = before + ("" if chosen == "<end>" else chosen), ""
         self.call_later(partial(self._write))
-
-
-def _bar(text: str, p: float, q: float | None) -> list[Span]:
-    """A token, its probability as a bar, and where it differs the one that is drawn from."""
-    shown = one_line(text, 8).replace(" ", "·")
-    spans: list[Span] = [
-        (f"{shown:<8} ", ""),
-        (f"{'█' * round(p * 10):<10}", "line-0"),
-        (f" {p:6.1%}", "title"),
-    ]
-    if q is not None and round(q, 2) != round(p, 2):
-        spans.append((f" → {q:.0%}", "accent"))
-    return [*spans, ("\n", "")]

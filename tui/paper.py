@@ -1,0 +1,65 @@
+"""What the playground writes on: a text and where it is from, its characters by their surprise, and likely tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tui import words
+from tui.literal import one_line
+from tui.widgets.ink import Span
+
+HEAT = (1.0, 3.0, 5.0, 8.0)
+"""Bits from which a character is a little, quite, very and utterly unexpected."""
+
+
+@dataclass(slots=True)
+class Paper:
+    """One text being written: what it goes on from, what was written, and by which request."""
+
+    base: str = ""
+    written: str = ""
+    request: int = 0
+    note: str = ""
+    past: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        return self.base + self.written
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """What writes: a run's checkpoint."""
+
+    run: Path
+    step: int
+
+
+def heat(tokens: Sequence[Mapping[str, Any]], cursor: int) -> list[Span]:
+    """A text by how unlikely each of its tokens was; the one under the cursor stands out."""
+    out: list[Span] = []
+    for i, token in enumerate(tokens):
+        bits = float(token["nats"]) * words.BITS
+        kind = f"heat-{sum(bits >= border for border in HEAT)}"
+        text = str(token["text"])
+        if i == cursor:
+            kind = "here"
+            text = text.replace("\n", "␤\n")
+        out.append((text, kind))
+    return out
+
+
+def bar(text: str, p: float, q: float | None) -> list[Span]:
+    """A token, its probability as a bar, and where it differs the one that is drawn from."""
+    shown = one_line(text, 8).replace(" ", "·")
+    spans: list[Span] = [
+        (f"{shown:<8} ", ""),
+        (f"{'█' * round(p * 10):<10}", "line-0"),
+        (f" {p:6.1%}", "title"),
+    ]
+    if q is not None and round(q, 2) != round(p, 2):
+        spans.append((f" → {q:.0%}", "accent"))
+    return [*spans, ("\n", "")]

@@ -17,6 +17,7 @@ from tests.tui.conftest import Open, screen_text, until
 from tui.screens.playground import Playground
 from tui.widgets.field import Field
 from tui.widgets.page import Page
+from tui.widgets.rows import Rows
 from tui.widgets.sliders import Sliders
 
 Ask = Callable[..., tuple[list[Any], dict[str, Any]]]
@@ -163,20 +164,8 @@ async def test_surprise_shows_what_it_would_rather_have_written_and_takes_it(
         await until(pilot, lambda: paper.text.startswith("the king" + wanted))
 
 
-async def test_two_checkpoints_write_side_by_side(studio: Open, run: Path) -> None:
-    async with studio(size=(120, 30)) as pilot:
-        screen = Playground(run, 80)
-        pilot.app.push_screen(screen)
-        await until(pilot, lambda: "how it draws" in screen_text(pilot.app))
-        screen.query_one(Sliders).set("length", 50)
-        await pilot.press(*"my ", "enter")
-        await until(pilot, lambda: "seed 1" in screen_text(pilot.app))
-        await pilot.press("c", "enter")
-        await until(pilot, lambda: screen_text(pilot.app).count("seed 1") == 2, "both have written")
-        assert screen.query_one("#paper", Page).text != screen.query_one("#paper-2", Page).text
-
-
-async def test_another_runs_model_writes_beside(studio: Open, run: Path) -> None:
+async def test_a_second_model_writes_beside_the_first(studio: Open, run: Path) -> None:
+    """Another checkpoint, or another run's best."""
     shutil.copytree(run, run.with_name("other"))
     async with studio(size=(120, 30)) as pilot:
         await until(pilot, lambda: "other" in screen_text(pilot.app))
@@ -186,14 +175,23 @@ async def test_another_runs_model_writes_beside(studio: Open, run: Path) -> None
         screen.query_one(Sliders).set("length", 50)
         await pilot.press(*"my ", "enter")
         await until(pilot, lambda: "seed 1" in screen_text(pilot.app))
-        await pilot.press("c", "end", "enter")
-        await until(pilot, lambda: screen_text(pilot.app).count("seed 1") == 2, "both have written")
+
+        async def choose(*keys: str) -> None:
+            await pilot.press("c")
+            await until(pilot, lambda: isinstance(pilot.app.focused, Rows))
+            await pilot.press(*keys)
+            await until(pilot, lambda: screen_text(pilot.app).count("seed 1") == 2, "both wrote")
+
+        first, second = (screen.query_one(f"#{name}", Page) for name in ("paper", "paper-2"))
+        await choose("enter")
+        assert first.text != second.text
+        await pilot.press("c")
+        await until(pilot, lambda: not second.display)
+        await choose("end", "enter")
         assert "other @ " in screen_text(pilot.app)
-        best = screen._beside
-        assert best is not None
-        assert best.run.name == "other"
-        first, second = (screen.query_one(f"#{name}", Page).text for name in ("paper", "paper-2"))
-        assert (first == second) == (best.step == 80)
+        assert screen._beside is not None
+        assert screen._beside.run.name == "other"
+        assert (first.text == second.text) == (screen._beside.step == 80)
 
 
 async def test_a_run_without_checkpoints_says_so(studio: Open, runs: Path) -> None:

@@ -98,7 +98,6 @@ def stack(
 def _finished(work: Callable[[], Any], device: torch.device) -> Callable[[], None]:
     def run() -> None:
         work()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
+        machine.wait(device)
 
     return run

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 import torch
 
 Clock = Callable[[], float]
+CPU = torch.device("cpu")
 
 
 def interleaved(
@@ -26,12 +27,28 @@ def interleaved(
 
 
 def product_gflops(
-    size: int = 1024, dtype: torch.dtype = torch.float32, *, clock: Clock = time.perf_counter
+    size: int = 0,
+    dtype: torch.dtype = torch.float32,
+    *,
+    clock: Clock = time.perf_counter,
+    device: torch.device = CPU,
 ) -> float:
-    """GFLOP/s of the best of ten products of two square matrices."""
-    a, b = (torch.randn(size, size).to(dtype) for _ in range(2))
-    best = min(_seconds(lambda: a @ b, clock) for _ in range(10))
+    """GFLOP/s of the best of ten products of two square matrices (0: large enough for the device)."""
+    size = size or (1024 if device.type == "cpu" else 8192)
+    a, b = (torch.randn(size, size).to(device, dtype) for _ in range(2))
+
+    def product() -> None:
+        torch.mm(a, b)
+        wait(device)
+
+    best = min(_seconds(product, clock) for _ in range(10))
     return float(2 * size**3 / best / 1e9)
+
+
+def wait(device: torch.device) -> None:
+    """Until the device has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def reading_gbytes(megabytes: float, *, clock: Clock = time.perf_counter) -> float:

@@ -97,8 +97,8 @@ def _cpu_has_bf16() -> bool:
     return bool(told.get("avx512_bf16") or told.get("amx_bf16"))
 
 
-def autocast(device: torch.device, precision: str, cell: str) -> AbstractContextManager[object]:
-    """The context to compute in: what was asked for, or bf16 where `auto` finds that it is faster.
+def arithmetic(device: torch.device, precision: str, cell: str) -> torch.dtype:
+    """What to compute in: what was asked for, or bf16 where `auto` finds that it is faster.
 
     On a CPU with bf16 units that is the LSTM's fused kernel (forward and backward, 16 lanes of 64, ms on one Zen 4
     core: 2x128 19 against 34, 2x256 45 against 80); the other cells' many small products lose by the casts.
@@ -110,10 +110,16 @@ def autocast(device: torch.device, precision: str, cell: str) -> AbstractContext
             raise ConfigError(
                 "there is no fp16 kernel for an lstm on the CPU", hint="use --precision auto"
             )
-        return torch.autocast(device.type, torch.float16)
+        return torch.float16
     faster = has_bf16(device) and (device.type != "cpu" or cell == "lstm")
     wanted = precision == "bf16" or (precision == "auto" and faster)
-    return torch.autocast(device.type, torch.bfloat16) if wanted else nullcontext()
+    return torch.bfloat16 if wanted else torch.float32
+
+
+def autocast(device: torch.device, precision: str, cell: str) -> AbstractContextManager[object]:
+    """The context to compute in that `arithmetic`."""
+    dtype = arithmetic(device, precision, cell)
+    return nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype)
 
 
 def _fault(name: str) -> str | None:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine import windows
 from engine.cells.base import Fused, LayerState
 
 
@@ -19,6 +20,12 @@ class RNN(Fused):
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__(input_size, hidden_size)
         self.kernel = nn.RNN(input_size, hidden_size, nonlinearity="tanh")
+
+    def forward(self, x: Tensor, state: LayerState) -> tuple[Tensor, LayerState]:
+        if not windows.pays(x):
+            return super().forward(x, state)
+        out = windows.rnn(x, state[0], self.weights)
+        return out, (out[-1],)
 
     def step(self, x: Tensor, state: LayerState) -> tuple[Tensor, LayerState]:
         (h,) = state

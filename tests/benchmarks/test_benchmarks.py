@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from benchmarks import __main__ as front
-from benchmarks import contest, machine, report, startup, visualizing
+from benchmarks import contest, machine, report, startup, throughput, visualizing
 from benchmarks.opponents import OPPONENTS
 from benchmarks.opponents.min_rnn import MinCell
 
@@ -49,6 +49,19 @@ def test_throughput_sets_the_trainer_beside_the_bare_loop(tmp_path: Path) -> Non
     )  # fmt: skip
     assert len(rows) == 1
     assert rows[0]["ratio"] == pytest.approx(rows[0]["ours tokens/s"] / rows[0]["bare tokens/s"])
+    assert rows[0]["look s"] > 0
+    assert rows[0]["all on"] < rows[0]["ratio"]
+
+
+def test_a_runs_looks_are_counted_where_they_are_due() -> None:
+    def steps(seconds: float) -> float:
+        return throughput.steps_in(seconds, step_s=0.1, look_s=2.0)
+
+    assert steps(12.0) == pytest.approx(100)  # ten seconds, and the look at its end
+    assert steps(14.0) == pytest.approx(100)  # another look, at 100
+    assert steps(15.0) == pytest.approx(110)
+    assert steps(33.0) == pytest.approx(290)
+    assert steps(35.0) == pytest.approx(300)
 
 
 def test_looks_are_paid_for_once_a_look(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from checkpoints.errors import ConfigError
 from engine import cells
-from engine.cells.base import Cell, LayerState
+from engine.cells.base import Cell, Fused, LayerState
 
 Array = npt.NDArray[np.float64]
 Weights = dict[str, Array]
@@ -210,6 +211,22 @@ def test_window_and_plain_steps_agree_with_their_gradients(
     torch.testing.assert_close(
         gradients(torch.stack(outs), state), gradients(out, after), rtol=1e-10, atol=1e-10
     )
+
+
+@pytest.mark.parametrize("steps", [1, 5])
+@pytest.mark.parametrize("name", ["gru", "rnn"])
+def test_windows_written_out_agree_with_torchs_kernel(name: str, steps: int) -> None:
+    cell = build(name, 3, 5)
+    assert isinstance(cell, Fused)
+    rng = torch.Generator().manual_seed(3)
+    x = torch.randn(steps, 2, 3, generator=rng).double().requires_grad_()
+    (h,) = (part.requires_grad_() for part in random_state(cell, 2))
+    found = []
+    for forward in (cell.forward, partial(Fused.forward, cell)):
+        out, (last,) = forward(x, (h,))
+        loss = (out**3).sum() + (last**2).sum()
+        found.append((out, last, *torch.autograd.grad(loss, [x, h, *cell.parameters()])))
+    torch.testing.assert_close(found[0], found[1], rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,7 +25,7 @@ from textual.screen import Screen
 from checkpoints.checkpoint import write_checkpoint
 from checkpoints.lock import TrainerLock
 from tests.tui.conftest import Golden, screen_text, until
-from tui import demo
+from tui import demo, recipe
 from tui.app import Studio
 from tui.load import Load
 from tui.screens.compare import Compare
@@ -221,6 +222,12 @@ async def test_new_run(
 
     monkeypatch.setattr("tui.launch.finish", finish)
     monkeypatch.setattr("tui.recipe.default_runs", lambda: runs)  # no path of this machine
+    # Nor is there anything new to see whenever a cell is added.
+    cell = "Recurrent cell."
+    settings = tuple(
+        replace(field, help=cell) if field.name == "cell" else field for field in recipe.fields()
+    )
+    monkeypatch.setattr("tui.recipe.fields", lambda: settings)
     async with opened(runs, size) as pilot:
         app = pilot.app
         assert isinstance(app, Studio)

@@ -71,7 +71,7 @@ class Cell(nn.Module, ABC):
 
 
 class Fused(Cell):
-    """A cell that torch has a kernel for (on GPUs at least), the gates' blocks stacked in one matrix for x and one for h.
+    """A cell that torch has a kernel for (on GPUs at least), with one matrix for x and one for h, gates stacked.
 
     Both of torch's biases are trained, as in char-rnn and its heirs: only their sum matters (but in the GRU), so the
     price is a few numbers a unit, and the fused kernels take two biases or none.

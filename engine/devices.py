@@ -97,11 +97,14 @@ def _cpu_has_bf16() -> bool:
     return bool(told.get("avx512_bf16") or told.get("amx_bf16"))
 
 
-def arithmetic(device: torch.device, precision: str, cell: str) -> torch.dtype:
+def arithmetic(
+    device: torch.device, precision: str, cell: str, *, hidden_size: int, lanes: int
+) -> torch.dtype:
     """What to compute in: what was asked for, or bf16 where `auto` finds that it is faster.
 
-    On a CPU with bf16 units that is the LSTM's fused kernel (forward and backward, 16 lanes of 64, ms on one Zen 4
-    core: 2x128 19 against 34, 2x256 45 against 80); the other cells' many small products lose by the casts.
+    On a CPU with bf16 units that is the LSTM's fused kernel, whose backward pass wants many lanes once it is wide (a
+    layer forward and backward, 64 steps, one Zen 4 core, float32's time over bf16's: 256 units and 16 lanes 1.53, 384
+    and 16 0.99, 384 and 24 1.15, 512 and 16 0.82, 512 and 32 1.24); other cells' small products lose by the casts.
 
     Raises ConfigError where the device cannot compute so.
     """
@@ -111,14 +114,17 @@ def arithmetic(device: torch.device, precision: str, cell: str) -> torch.dtype:
                 "there is no fp16 kernel for an lstm on the CPU", hint="use --precision auto"
             )
         return torch.float16
-    faster = has_bf16(device) and (device.type != "cpu" or cell == "lstm")
+    fits = device.type != "cpu" or (cell == "lstm" and (hidden_size < 384 or lanes >= 24))
+    faster = has_bf16(device) and fits
     wanted = precision == "bf16" or (precision == "auto" and faster)
     return torch.bfloat16 if wanted else torch.float32
 
 
-def autocast(device: torch.device, precision: str, cell: str) -> AbstractContextManager[object]:
+def autocast(
+    device: torch.device, precision: str, cell: str, *, hidden_size: int, lanes: int
+) -> AbstractContextManager[object]:
     """The context to compute in that `arithmetic`."""
-    dtype = arithmetic(device, precision, cell)
+    dtype = arithmetic(device, precision, cell, hidden_size=hidden_size, lanes=lanes)
     return nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype)
 
 

@@ -37,6 +37,13 @@ def measure(
     shape = (training.bptt, training.lanes)
     tokens = torch.randint(vocab_size, shape, generator=rng).to(device)
     state = network.initial_state(training.lanes)
+    arithmetic = autocast(
+        device,
+        training.precision,
+        model.cell,
+        hidden_size=model.hidden_size,
+        lanes=training.lanes,
+    )
     began, steps = 0.0, 0
     for step in range(100_000):
         if step == WARM_UP_STEPS:
@@ -44,7 +51,7 @@ def measure(
             began = clock()
         elif step > WARM_UP_STEPS and clock() - began >= seconds:
             break
-        with autocast(device, training.precision, model.cell):
+        with arithmetic:
             logits, _ = network(tokens, state, rng=rng)
         F.cross_entropy(logits.flatten(0, 1).float(), tokens.flatten()).backward()  # type: ignore[no-untyped-call]
         optimizer.step(lr=training.lr)

@@ -19,10 +19,14 @@ class Learner:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        training = session.settings.training
+        training, model = session.settings.training, session.settings.model
         self._share = session.world.lanes(training.lanes)
         self.arithmetic = autocast(
-            session.world.device, training.precision, session.settings.model.cell
+            session.world.device,
+            training.precision,
+            model.cell,
+            hidden_size=model.hidden_size,
+            lanes=self._share.stop - self._share.start,
         )
 
     def gradients(self, window: Window, *, scale: float = 1.0) -> tuple[Tensor, carried.State]:

@@ -111,9 +111,13 @@ def prepare(
     parent = _open_parent(request)
     data, model, training = _configs(request, parent)
     device, why_device = devices.choose(request.device)
-    devices.autocast(
-        device, training.precision, model.cell
-    )  # or it is told before anything is made
+    devices.arithmetic(  # refused before anything is made
+        device,
+        training.precision,
+        model.cell,
+        hidden_size=model.hidden_size,
+        lanes=training.lanes,
+    )
     threads, why_threads = devices.choose_threads(request.threads)
     torch.set_num_threads(threads)
     cache = request.runs / CACHE

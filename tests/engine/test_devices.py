@@ -103,11 +103,18 @@ def test_bf16_on_a_cpu_with_units_for_it_is_for_the_lstm(
 ) -> None:
     monkeypatch.setattr(devices, "_cpu_has_bf16", lambda: units)
 
-    def product_type(precision: str, cell: str) -> torch.dtype:
-        with devices.autocast(torch.device("cpu"), precision, cell):
+    def product_type(
+        precision: str, cell: str, hidden_size: int = 256, lanes: int = 16
+    ) -> torch.dtype:
+        with devices.autocast(
+            torch.device("cpu"), precision, cell, hidden_size=hidden_size, lanes=lanes
+        ):
             return (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
 
     assert product_type("auto", "lstm") == (torch.bfloat16 if units else torch.float32)
+    assert product_type("auto", "lstm", 512, 32) == product_type("auto", "lstm")
+    assert product_type("auto", "lstm", 512, 16) == torch.float32
+    assert product_type("bf16", "lstm", 512, 16) == torch.bfloat16
     assert product_type("auto", "gru") == torch.float32
     assert product_type("float32", "lstm") == torch.float32
     assert product_type("bf16", "gru") == torch.bfloat16
@@ -115,7 +122,7 @@ def test_bf16_on_a_cpu_with_units_for_it_is_for_the_lstm(
 
 def test_the_context_can_be_entered_again_and_again() -> None:
     for precision in ("auto", "bf16"):
-        context = devices.autocast(torch.device("cpu"), precision, "lstm")
+        context = devices.autocast(torch.device("cpu"), precision, "lstm", hidden_size=64, lanes=16)
         for _ in range(2):
             with context:
                 pass

@@ -98,9 +98,9 @@ def _cpu_has_bf16() -> bool:
 
 
 def arithmetic(
-    device: torch.device, precision: str, cell: str, *, hidden_size: int, lanes: int
+    device: torch.device, precision: str, cell: str, *, hidden_size: int = 0, lanes: int = 0
 ) -> torch.dtype:
-    """What to compute in: what was asked for, or bf16 where `auto` finds that it is faster.
+    """What to compute in: what was asked for, or bf16 where `auto` finds that it is faster; sizes 0 only read.
 
     On a CPU with bf16 units that is the LSTM's fused kernel, whose backward pass wants many lanes once it is wide (a
     layer forward and backward, 64 steps, one Zen 4 core, float32's time over bf16's: 256 units and 16 lanes 1.53, 384
@@ -121,7 +121,7 @@ def arithmetic(
 
 
 def autocast(
-    device: torch.device, precision: str, cell: str, *, hidden_size: int, lanes: int
+    device: torch.device, precision: str, cell: str, *, hidden_size: int = 0, lanes: int = 0
 ) -> AbstractContextManager[object]:
     """The context to compute in that `arithmetic`."""
     dtype = arithmetic(device, precision, cell, hidden_size=hidden_size, lanes=lanes)

@@ -21,9 +21,11 @@ class Learner:
         self._session = session
         training, model = session.settings.training, session.settings.model
         self._share = session.world.lanes(training.lanes)
+        device, precision = session.world.device, training.precision
+        self.reading = autocast(device, precision, model.cell)
         self.arithmetic = autocast(
-            session.world.device,
-            training.precision,
+            device,
+            precision,
             model.cell,
             hidden_size=model.hidden_size,
             lanes=self._share.stop - self._share.start,

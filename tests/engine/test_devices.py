@@ -114,6 +114,7 @@ def test_bf16_on_a_cpu_with_units_for_it_is_for_the_lstm(
     assert product_type("auto", "lstm") == (torch.bfloat16 if units else torch.float32)
     assert product_type("auto", "lstm", 512, 32) == product_type("auto", "lstm")
     assert product_type("auto", "lstm", 512, 16) == torch.float32
+    assert product_type("auto", "lstm", 0, 0) == product_type("auto", "lstm")  # only reads
     assert product_type("bf16", "lstm", 512, 16) == torch.bfloat16
     assert product_type("auto", "gru") == torch.float32
     assert product_type("float32", "lstm") == torch.float32

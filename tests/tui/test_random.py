@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from textual import events
+from textual.errors import NoWidget
 
 from tests.tui import recorded
 from tests.tui.conftest import Open, screen_text, until
@@ -22,7 +23,7 @@ KEYS = [
 ]  # fmt: skip
 # n and F5 start processes; q, Q and ctrl+q end the studio: they have tests of their own.
 SIZES = [(1, 1), (20, 5), (59, 16), (60, 15), (60, 16), (80, 24), (100, 30), (160, 48), (300, 100)]
-EVENTS = int(os.environ.get("RNNSTUDIO_RANDOM_EVENTS", "80"))
+EVENTS = int(os.environ.get("RNNSTUDIO_RANDOM_EVENTS", "50"))
 """From each of the seeds; scripts/faults sets 5,000."""
 PATIENCE_S = 120.0
 
@@ -64,6 +65,7 @@ async def one(pilot, rng: random.Random, done: list[str]) -> None:  # type: igno
         width, height = pilot.app.size
         at = (rng.randrange(max(1, width)), rng.randrange(max(1, height)))
         done.append(f"click {at}")
+        await until(pilot, lambda: is_drawn(pilot, at), "a screen that can be clicked")
         await pilot.click(offset=at)
     elif what < 0.95:
         size = rng.choice(SIZES)
@@ -73,3 +75,11 @@ async def one(pilot, rng: random.Random, done: list[str]) -> None:  # type: igno
         done.append("paste")
         pilot.app.post_message(events.Paste(EVIL[: rng.randrange(len(EVIL))]))
         await pilot.pause()
+
+
+def is_drawn(pilot, at: tuple[int, int]) -> bool:  # type: ignore[no-untyped-def]
+    try:
+        pilot.app.screen.get_widget_at(*at)
+    except NoWidget:
+        return False
+    return True

@@ -20,7 +20,7 @@ from unittest import mock
 import torch
 
 from benchmarks import report
-from benchmarks.throughput import made_up_text
+from benchmarks.throughput import CHARS, made_up_text
 from checkpoints import events as ev
 from corpora import genres
 from engine import devices
@@ -40,13 +40,14 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--every", type=int, default=30, help="steps between looks")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--chars", type=int, default=CHARS, help="of the text")
     parser.add_argument("--device", default="auto")
     args = parser.parse_args(arguments)
     device, _ = devices.choose(args.device)
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        text = made_up_text(folder)
+        text = made_up_text(folder, args.chars)
         for shape in args.shapes.split(","):
             layers, hidden = (int(part) for part in shape.split("x"))
             given = {"num_layers": layers, "hidden_size": hidden, "steps": args.steps}

@@ -37,6 +37,8 @@ SHAPES = ("2x128", "2x256", "2x512", "3x512")
 CELLS = ("lstm", "gru", "rnn")
 OPTIMIZERS = ("adam", "muon")
 RUN_S = 180.0
+CHARS = 1_100_000
+"""As long as tinyshakespeare, of which a look reads a twentieth."""
 
 
 def main(arguments: list[str]) -> int:
@@ -51,6 +53,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--clock", choices=[*CLOCKS], default="wall")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--precision", default="auto", help="ours: auto, float32, bf16 or fp16")
+    parser.add_argument("--chars", type=int, default=CHARS, help="of the text")
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args(arguments)
     torch.set_num_threads(args.threads)
@@ -63,7 +66,7 @@ def main(arguments: list[str]) -> int:
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        text = made_up_text(folder)
+        text = made_up_text(folder, args.chars)
         for shape in args.shapes.split(","):
             layers, hidden = (int(part) for part in shape.split("x"))
             for cell in args.cells.split(","):
@@ -113,10 +116,10 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def made_up_text(folder: Path) -> Path:
-    """As long as tinyshakespeare, of 64 kinds of characters: speed does not depend on what they say."""
+def made_up_text(folder: Path, chars: int) -> Path:
+    """Of 64 kinds of characters: speed does not depend on what they say."""
     letters = "".join(chr(33 + i) for i in range(63)) + "\n"
-    drawn = torch.randint(64, (1_100_000,), generator=torch.Generator().manual_seed(1))
+    drawn = torch.randint(64, (chars,), generator=torch.Generator().manual_seed(1))
     path = folder / "text.txt"
     path.write_text("".join(letters[i] for i in drawn.tolist()), encoding="ascii")
     return path

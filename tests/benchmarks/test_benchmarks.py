@@ -45,7 +45,7 @@ def text(tmp_path: Path) -> Path:
 def test_throughput_sets_the_trainer_beside_the_bare_loop(tmp_path: Path) -> None:
     rows = figures(
         tmp_path, "throughput", "--shapes", "1x8", "--cells", "gru", "--optimizers", "adam",
-        "--rounds", "1", "--lanes", "2", "--bptt", "4",
+        "--rounds", "1", "--lanes", "2", "--bptt", "4", "--chars", "5000",
     )  # fmt: skip
     assert len(rows) == 1
     assert rows[0]["ratio"] == pytest.approx(rows[0]["ours tokens/s"] / rows[0]["bare tokens/s"])
@@ -66,8 +66,9 @@ def test_a_runs_looks_are_counted_where_they_are_due() -> None:
 
 def test_looks_are_paid_for_once_a_look(tmp_path: Path) -> None:
     rows = figures(
-        tmp_path, "looks", "--shapes", "1x8", "--steps", "20", "--every", "6", "--rounds", "1"
-    )
+        tmp_path, "looks", "--shapes", "1x8", "--steps", "20", "--every", "6", "--rounds", "1",
+        "--chars", "5000",
+    )  # fmt: skip
     assert [row["way"] for row in rows] == ["no samples", "waiting", "beside"]
     assert rows[1]["s a look"] == pytest.approx((rows[1]["s"] - rows[0]["s"]) / 2)
 

@@ -76,6 +76,9 @@ async def is_clean(pilot: Pilot[None]) -> None:
     await pilot.pause()
     found = control_bytes(screen_text(pilot.app))
     assert not found, f"{found!r} in\n{screen_text(pilot.app)}"
+    # A title shows the name's brackets: they are no markup.
+    for line in screen_text(pilot.app).splitlines():
+        assert "╭" not in line or "evil" not in line or "[bold]" in line, line
     # Nothing of the corpus became an action that a click would run.
     for strip in pilot.app.screen._compositor.render_strips():
         for segment in strip:

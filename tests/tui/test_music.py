@@ -60,11 +60,14 @@ async def test_a_tune_is_shown_moved_and_exported(
         await until(pilot, lambda: "♩=" in screen_text(pilot.app))
         abc = pilot.app.screen.query_one("#abc", Page)
         assert "K:D" in abc.text
+        report = pilot.app.screen.query_one("#report", Page)
+        assert "✓ reading  nothing had to be repaired" in report.text
         await pilot.press("k", "k", "plus")
         await until(pilot, lambda: "+2 semitones" in screen_text(pilot.app))
         assert "K:E" in abc.text
         await pilot.press("down")
         await until(pilot, lambda: "A Broken Reel" in abc.text)
+        assert "! reading" in report.text
         assert "␛" in screen_text(pilot.app) or "\x1b" not in screen_text(pilot.app)
         await pilot.press("up")
         await until(pilot, lambda: "The Test Jig" in abc.text)

@@ -46,19 +46,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.flaky(reruns=2))
 
 
+async def settled(_min_sleep: float = 0, _max_sleep: float = 1) -> None:
+    """Wait until the loop has nothing left to do but to wait."""
+    ready = asyncio.get_running_loop()._ready  # type: ignore[attr-defined]
+    idle = 0
+    for _ in range(1000):
+        await asyncio.sleep(0)
+        idle = 0 if ready else idle + 1
+        if idle == 3:
+            return
+
+
 @pytest.fixture(autouse=True)
 def no_sleep_after_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Textual's pilot sleeps 20 ms or more after each key, until the processor rests; nothing need be left to do."""
-
-    async def settled(_min_sleep: float = 0, _max_sleep: float = 1) -> None:
-        ready = asyncio.get_running_loop()._ready  # type: ignore[attr-defined]
-        idle = 0
-        for _ in range(1000):
-            await asyncio.sleep(0)
-            idle = 0 if ready else idle + 1
-            if idle == 3:
-                return
-
+    """Textual's pilot sleeps 20 ms or more after each key, until the processor rests."""
     monkeypatch.setattr("textual.pilot.wait_for_idle", settled)
     monkeypatch.setattr("textual.app.wait_for_idle", settled)
 

@@ -163,6 +163,16 @@ class RunFolder:
             found[manifest.step] = _described(path, manifest)
         return list(found.values())
 
+    def unreadable(self) -> list[CheckpointError]:
+        """Why each of its other checkpoints cannot be read, oldest first."""
+        found = []
+        for path in checkpoint_folders(self.path):
+            try:
+                read_manifest(path)
+            except CheckpointError as error:
+                found.append(error)
+        return found
+
     def best(self) -> Checkpoint | None:
         """The checkpoint with the lowest validation loss (the earlier of equals), or None if none was measured."""
         measured = [c for c in self.checkpoints() if c.nats_per_char is not None]
@@ -201,6 +211,9 @@ class RunFolder:
         if number.isascii() and number.isdigit() and len(number) < 18:
             if int(number) in steps:
                 return known[steps.index(int(number))].path
+            for path in checkpoint_folders(self.path):
+                if step_of(path) == int(number):
+                    read_manifest(path)  # it is there, and this says why it cannot be used
             nearest = min(steps, key=lambda step: abs(step - int(number)))
             raise RunError(
                 f"run {self.name} keeps no checkpoint of step {int(number):,}",

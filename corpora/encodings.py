@@ -153,6 +153,9 @@ def named(encoding: str, seen: Survey | None = None, name: str = "") -> Encoding
                 return Encoding(marked, len(mark))
         if seen.zeros and not found.name.startswith(("utf-16", "utf-32")):
             raise NotTextError(name, f"it holds {seen.zeros:,} zero bytes")
+        if found.name in ("utf-16", "utf-32"):
+            # Without a mark: big-endian if the zero bytes come first, as they do before ASCII.
+            return Encoding(f"{found.name}-{'be' if seen.zeros_even > seen.zeros_odd else 'le'}")
     return Encoding(found.name)
 
 
@@ -211,7 +214,8 @@ def _utf16(seen: Survey, file: Rereadable, name: str) -> Encoding:
     zeros = max(seen.zeros_even, seen.zeros_odd)
     other = min(seen.zeros_even, seen.zeros_odd)
     enough = max(FEWEST_ZEROS, 0.05 * characters)
-    if seen.size % 2 == 0 and zeros >= enough and other <= 0.25 * zeros:
+    ascii_with_zeros = 4 * seen.zeros < seen.size and _is_ascii(file)
+    if seen.size % 2 == 0 and zeros >= enough and other <= 0.25 * zeros and not ascii_with_zeros:
         encoding = "utf-16-le" if seen.zeros_odd > seen.zeros_even else "utf-16-be"
         decoder = codecs.getincrementaldecoder(encoding)()
         file.seek(0)
@@ -225,6 +229,14 @@ def _utf16(seen: Survey, file: Rereadable, name: str) -> Encoding:
         except UnicodeDecodeError:
             pass
     raise NotTextError(name, f"it holds {seen.zeros:,} zero bytes")
+
+
+def _is_ascii(file: Rereadable) -> bool:
+    """Whether a file's beginning is ASCII text, but for its zero bytes: as UTF-16 its pairs would pass for Chinese."""
+    file.seek(0)
+    block = file.read(1 << 16).replace(b"\0", b"")
+    printable = sum(byte in b"\n\r" or 32 <= byte < 127 for byte in block)
+    return printable > 0.9 * len(block)
 
 
 def _plausible(text: str) -> bool:

@@ -246,9 +246,3 @@ def _enough(writer: SnapshotWriter, found: Sequence[Found], skipped: Skipped) ->
         raise CorpusError(
             f"there is no text in {names or 'that folder'}", hint="is it the right one?"
         )
-    if writer.distinct == 1:
-        unit = "byte" if writer.binary else "character"
-        raise CorpusError(
-            f"{names} has only one distinct {unit}, so there is nothing to learn",
-            hint="is it the right file?",
-        )

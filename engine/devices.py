@@ -15,6 +15,8 @@ from checkpoints.errors import ConfigError
 
 # More threads than these wait for each other: the products of one time step are small.
 MOST_THREADS = 8
+# Beyond this no machine gains; thousands of threads bring the OpenMP library down.
+MOST_PER_CORE = 32
 
 CPU = torch.device("cpu")
 
@@ -55,14 +57,20 @@ def choose_threads(requested: int) -> tuple[int, str]:
     if requested < 0:
         raise ConfigError(f"threads is {requested}", hint="use 0 (chosen for you) or more")
     cores = usable_cores()
+    most = MOST_PER_CORE * cores
+    if requested > most:
+        raise ConfigError(
+            f"threads is {requested}, but {cores} cores are usable here: so many would only wait for each other",
+            hint=f"use --threads {cores}, or leave it out",
+        )
     if requested:
         over = f", more than the {cores} usable here" if requested > cores else ""
         return requested, f"as asked{over}"
     told = os.environ.get("OMP_NUM_THREADS", "")
-    if told.isdigit() and int(told) > 0:
+    if told.isdigit() and 0 < int(told) <= most:
         return int(told), "OMP_NUM_THREADS says so"
-    beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    if beside > 1:
+    shared = os.environ.get("LOCAL_WORLD_SIZE", "")
+    if shared.isdigit() and (beside := int(shared)) > 1:
         return max(1, cores // beside), f"{cores} usable cores for {beside} processes"
     if cores > MOST_THREADS:
         return MOST_THREADS, f"of {cores} usable cores; more would wait for each other"

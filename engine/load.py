@@ -102,6 +102,9 @@ def open_run(text: str, runs: Path, *, note: Callable[[str], None] | None = None
         return open_model(folder)
     run, spec = find_run(text, runs)
     path = run.checkpoint(spec)
+    if note is not None:
+        for passed_over in run.unreadable():
+            note(f"{passed_over.message}; it is passed over")
     try:
         return open_model(path)
     except CheckpointError as error:

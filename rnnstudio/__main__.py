@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from contextlib import suppress
 
 from checkpoints.errors import RnnStudioError
 
@@ -17,6 +18,7 @@ def main() -> None:
     debug = "--debug" in sys.argv
     if debug:
         sys.argv.remove("--debug")
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(
             stream, "reconfigure"
@@ -68,10 +70,20 @@ def _trains_with_others() -> bool:
     Gloo's threads may still wait for the interpreter's lock when it shuts down; Python then ends them inside C++, which
     aborts the process that had done everything (seen once in 60 ends on a busy machine).
     """
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1 and "torch" in sys.modules
+    distributed = sys.modules.get("torch.distributed")
+    return distributed is not None and bool(distributed.is_initialized())
+
+
+def _open_closed_streams() -> None:
+    """Where a stream was closed (`2>&-`) stands nothing: a file opened later must not come to be written to for it."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123
 
 
 def _is_memory(error: Exception) -> bool:
+    if isinstance(error, ImportError):  # there was no room for torch itself
+        return any(words in str(error) for words in ("map segment", "allocate memory"))
     if "torch" not in sys.modules:
         return isinstance(error, MemoryError)
     from engine.training.memory import is_memory
@@ -82,9 +94,10 @@ def _is_memory(error: Exception) -> bool:
 def _say(message: str, hint: str) -> None:
     from tui.literal import literal
 
-    print(f"rnnstudio: {literal(message)}", file=sys.stderr)
-    if hint:
-        print(f"  → {literal(hint)}", file=sys.stderr)
+    with suppress(OSError):  # the exit code tells it too
+        print(f"rnnstudio: {literal(message)}", file=sys.stderr)
+        if hint:
+            print(f"  → {literal(hint)}", file=sys.stderr)
 
 
 def _leave(code: int) -> None:

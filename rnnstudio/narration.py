@@ -6,8 +6,11 @@ rewrites itself; in a file or a pipe every line stands, without colour. Text fro
 
 from __future__ import annotations
 
+import math
 import sys
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -15,6 +18,7 @@ from rich.console import Console
 from rich.text import Text
 
 from checkpoints import events as ev
+from checkpoints.files import reason
 from corpora.genres import figure_label
 from engine.training.milestones import log_spaced
 from tui.literal import literal
@@ -36,11 +40,18 @@ class JsonLines:
 
     def __init__(self, out: TextIO | None = None) -> None:
         self.out = out or sys.stdout
+        self._lost = False
 
     def event(self, event: ev.Event, line: str) -> None:
         del event
-        self.out.write(line if line.endswith("\n") else line + "\n")
-        self.out.flush()
+        if self._lost:
+            return
+        try:
+            self.out.write(line if line.endswith("\n") else line + "\n")
+            self.out.flush()
+        except OSError as error:
+            self._lost = True
+            _tell_lost(error)
 
     def note(self, text: str) -> None:
         """What is found before the run folder exists; the log repeats it."""
@@ -53,9 +64,29 @@ class JsonLines:
 
 
 class _Console(Console):
+    """A console that falls silent where it can write no longer: the training goes on, and its log is whole."""
+
     def on_broken_pipe(self) -> None:
-        """Whoever read has left, as `| head` does. The training goes on: rich would end the program."""
+        """Whoever read has left, as `| head` does. rich would end the program."""
         self.quiet = True
+
+    def _check_buffer(self) -> None:
+        try:
+            super()._check_buffer()
+        except OSError as error:
+            self.quiet = True
+            if self.file is not sys.stderr:
+                _tell_lost(error)
+
+
+def _tell_lost(error: OSError) -> None:
+    if isinstance(error, BrokenPipeError):
+        return
+    with suppress(OSError):
+        print(
+            f"! what is written can be printed no longer ({reason(error)}); the run goes on, and keeps it",
+            file=sys.stderr,
+        )
 
 
 class Narrator:
@@ -68,7 +99,7 @@ class Narrator:
         self._progress = ""
         self._said: set[str] = set()
         self._spoken_at = -PLAIN_PROGRESS_S
-        self._validation = ""
+        self._validation: ev.Validation | None = None
         self._every = 0
 
     def note(self, text: str) -> None:
@@ -131,7 +162,9 @@ class Narrator:
     def _show_resumed(self, e: ev.Resumed) -> None:
         at = f"resumed at step {e.step:,}, from {literal(e.checkpoint)}"
         loss = (
-            "" if e.loss_nats is None else f"; the loss continues at {e.loss_nats:.3f} nats a token"
+            f"; the loss continues at {e.loss_nats:.3f} nats a token"
+            if e.loss_nats is not None and math.isfinite(e.loss_nats)
+            else ""
         )
         self._line(Text(at + loss, "green"))
 
@@ -139,22 +172,29 @@ class Narrator:
         parts = [
             f"step {e.step:,}",
             f"{e.progress:.0%}",
-            f"epoch {e.epoch:.2f}",
             f"loss {e.loss_nats:.3f}",
-            self._validation,
-            f"{e.tokens_per_s:,.0f} tok/s",
+            self._held_out("nats/char "),
             f"ETA {duration(e.eta_s)}" if e.eta_s is not None else "",
+            f"{e.tokens_per_s:,.0f} tok/s",
+            f"epoch {e.epoch:.2f}",
             f"next look at {_next_look(e.step, self._every):,}",
         ]
         self._progress = " · ".join(p for p in parts if p)
         if self.rewrites:
+            if len(self._progress) >= self.err.width:
+                parts[3], parts[5] = self._held_out(""), f"{e.tokens_per_s / 1000:,.1f}k tok/s"
+            self._progress = _fitting(parts, self.err.width - 1)
             self._rewrite(self._progress)
         elif (now := time.monotonic()) - self._spoken_at >= PLAIN_PROGRESS_S:
             self._spoken_at = now
             self.err.print(Text(self._progress))
 
+    def _held_out(self, unit: str) -> str:
+        v = self._validation
+        return f"val {v.nats_per_char:.3f} {unit}({v.bits_per_char:.2f} bits)" if v else ""
+
     def _show_validation(self, e: ev.Validation) -> None:
-        self._validation = f"val {e.nats_per_char:.3f} nats/char ({e.bits_per_char:.2f} bits)"
+        self._validation = e
         mark = "  best so far" if e.best else ""
         dead = e.dead_memory or 0.0
         self._line(
@@ -219,6 +259,17 @@ class Narrator:
     def _clear(self) -> None:
         if self.rewrites and self._progress:
             self.err.file.write("\r\x1b[2K")
+
+
+def _fitting(parts: Sequence[str], width: int) -> str:
+    """The parts in a line, as many of the first as have room: the last ones matter least."""
+    line = ""
+    for part in filter(None, parts):
+        longer = f"{line} · {part}" if line else part
+        if line and len(longer) > width:
+            break
+        line = longer
+    return line
 
 
 def _next_look(step: int, every: int) -> int:

@@ -40,6 +40,12 @@ class Page(TyperCommand):
 class GroupPage(TyperGroup):
     """A group of commands whose help comes in pages."""
 
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # `| head` is no error; typer would exit with 1
+            raise typer.Exit(0) from None
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         _turn_to_page(self, ctx, args)
         return super().parse_args(ctx, args)

@@ -18,6 +18,7 @@ from torch import Generator, Tensor, nn
 from checkpoints.errors import ConfigError
 
 CPU = torch.device("cpu")
+_TOLD = ("RANK", "MASTER_ADDR", "MASTER_PORT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +35,15 @@ class World:
 
         What process 0 decides before each step travels between CPUs, so that no step waits for the GPU because of it.
         """
-        size = int(os.environ.get("WORLD_SIZE", "1"))
+        told = os.environ.get("WORLD_SIZE", "")
+        size = int(told) if told.isdigit() else 1
         if size <= 1:
             return cls(device=device)
+        if missing := [name for name in _TOLD if name not in os.environ]:
+            raise ConfigError(
+                f"WORLD_SIZE is {size}, but {missing[0]} is not set: this is not one of torchrun's processes",
+                hint="start it by torchrun --nproc-per-node N -m rnnstudio train …, or unset WORLD_SIZE",
+            )
         if device.type == "cuda":
             device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
             torch.cuda.set_device(device)

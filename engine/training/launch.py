@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from checkpoints.errors import RunStopped
 from checkpoints.runs import RunFolder
 from engine import devices
 from engine.training.distributed import World
@@ -23,7 +24,14 @@ def launch(
     device, _ = devices.choose(request.device)
     world = World.join(device)
     if not world.leads:
-        return train_run(RunFolder(Path(world.tell(""))))
+        try:
+            return train_run(RunFolder(Path(world.tell(""))))
+        except RuntimeError as error:  # Gloo and NCCL have no other
+            if "peer" not in str(error) and "onnection" not in str(error):
+                raise
+            raise RunStopped(
+                f"process {world.rank} lost the others", hint="process 0 says why, above or below"
+            ) from error
     ready = prepare(request, note=note, progress=progress)
     world.tell(str(ready.run.path.resolve()))
     return train_run(ready.run, hear=hear, notes=ready.notes, weights=ready.weights)

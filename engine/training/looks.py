@@ -14,7 +14,7 @@ from typing import Any
 
 from checkpoints import events as ev
 from checkpoints.errors import RnnStudioError
-from checkpoints.files import write_atomic
+from checkpoints.files import reason, write_atomic
 from corpora.genres.base import Genre
 from corpora.judging import Judge, mean
 from engine.config import SampleConfig
@@ -150,8 +150,18 @@ def write_samples(
         )
         return []
     lines = [json.dumps(finished[i], ensure_ascii=False) for i in sorted(finished)]
-    folder.mkdir(exist_ok=True)
-    write_atomic(folder / f"step-{step:07d}.jsonl", "\n".join(lines) + "\n")
+    # A lone surrogate (a prime may hold one) has no UTF-8, but JSON has an escape for it.
+    body = "".join(line + "\n" for line in lines).encode("utf-8", "backslashreplace")
+    try:
+        folder.mkdir(exist_ok=True)
+        write_atomic(folder / f"step-{step:07d}.jsonl", body)
+    except (OSError, RnnStudioError) as error:  # they are in the log all the same
+        told = reason(error) if isinstance(error, OSError) else error.message
+        tell(
+            ev.Warned(
+                step=step, text=f"the samples of step {step:,} were not kept in a file: {told}"
+            )
+        )
     return [finished[i] for i in sorted(finished)]
 
 

@@ -294,9 +294,22 @@ def _read(
         note=note,
         progress=progress,
     )
+    if _one_thing_only(corpus):
+        raise CorpusError(
+            f"{', '.join(asked)} has only one distinct {'byte' if corpus.binary else 'character'}, "
+            "so there is nothing to learn",
+            hint="is it the right file?",
+        )
     what = "bytes" if corpus.binary else f"characters, {len(corpus.counts):,} different"
     note(f"corpus: {', '.join(asked)} · {corpus.chars:,} {what}")
     return corpus
+
+
+def _one_thing_only(corpus: Corpus) -> bool:
+    if not corpus.binary:
+        return len(corpus.counts) == 1
+    first = next(corpus.byte_pieces())[:1]
+    return not any(piece.strip(first) for piece in corpus.byte_pieces())
 
 
 def _genre(request: Request, corpus: Corpus, note: Note) -> Genre:

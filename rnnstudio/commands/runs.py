@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -123,16 +125,37 @@ def rm(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")] = False,
 ) -> None:
     """Remove a run with all its checkpoints and samples (asks first)."""
-    folder = find_run(run, runs_dir(runs)).run
+    folder = _meant(run, runs_dir(runs))
     if not yes:
         size = folder.size_bytes() / 1e6
         question = (
             f"Remove {folder.path} with {len(folder.checkpoints())} checkpoints ({size:.0f} MB)?"
         )
-        if not typer.confirm(literal(question), err=True):
+        if not _agrees(literal(question)):
             raise RunError("nothing was removed", hint="to remove it without being asked: --yes")
     remove(folder)
     typer.echo(f"removed {literal(folder.name)}", err=True)
+
+
+def _meant(text: str, runs: Path) -> RunFolder:
+    """The run that is named in full: what is removed for good is never guessed. Raises RunError."""
+    found = find_run(text, runs)
+    path = Path(text).expanduser()
+    if text == found.run.name or (path.exists() and path.resolve() == found.run.path.resolve()):
+        return found.run
+    raise RunError(
+        f"{text!r} is not the whole name of a run, and runs are removed whole",
+        hint=f"if you mean all of run {found.run.name}: rnnstudio runs rm {found.run.path}",
+    )
+
+
+def _agrees(question: str) -> bool:
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    try:
+        return input().strip().lower() in ("y", "yes")
+    except EOFError:  # nobody is there to ask
+        print(file=sys.stderr)
+        return False
 
 
 def _print_csv(events: list[Event]) -> None:

@@ -97,13 +97,23 @@ class TrainerLock:
             # `live` holds a shared lock for microseconds, and a trainer that just began has not left its name yet:
             # only where the named process is not to be seen here is it worth another look.
             if _alive((pid, host)) or time.monotonic() >= deadline:
-                where = "" if host in ("", socket.gethostname()) else f" on {host}"
-                who = f"process {pid}{where}" if pid else "another process"
-                raise RunError(
-                    f"run {self.path.parent.name} is being trained by {who}",
-                    hint=f"watch it: rnnstudio watch {self.path.parent.name}; or stop that process first",
-                )
+                raise _held(self.path.parent, pid, host)
             time.sleep(0.01)
+
+
+def refuse_live(run: Path) -> None:
+    """Raise RunError if another process trains the run now: what `TrainerLock` would say, before anything is loaded."""
+    if (pid := live(run)) is not None:
+        raise _held(run, pid, _record(run / FILE)[1])
+
+
+def _held(run: Path, pid: int | None, host: str) -> RunError:
+    where = "" if host in ("", socket.gethostname()) else f" on {host}"
+    who = f"process {pid}{where}" if pid else "another process"
+    return RunError(
+        f"run {run.name} is being trained by {who}",
+        hint=f"watch it: rnnstudio watch {run.name}; or stop that process first",
+    )
 
 
 def live(run: Path) -> int | None:

@@ -9,11 +9,18 @@ from typing import Annotated
 import typer
 
 from checkpoints.runs import default_runs
+from rnnstudio import completion
 from rnnstudio.narration import JsonLines, Narrator
 
 RunsDir = Annotated[
     Path | None,
     typer.Option("--runs", metavar="DIR", help="Where runs live [$RNNSTUDIO_RUNS or ./runs]"),
+]
+RunName = Annotated[
+    str,
+    typer.Argument(
+        help="The run's name or folder [the newest run]", autocompletion=completion.run_names
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="JSON on standard output, for scripts")]
 

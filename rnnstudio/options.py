@@ -11,6 +11,7 @@ import typer
 
 from checkpoints.errors import ConfigError
 from engine.config import FLAGS, field_help
+from rnnstudio.completion import setting
 from rnnstudio.pages import FRONT
 
 WIDEST_METAVAR = 16
@@ -79,6 +80,7 @@ def _parameter(config: type, f: dataclasses.Field[Any], pages: str) -> inspect.P
         show_default=False,
         rich_help_panel=pages,
         metavar=_metavar(hint, default),
+        autocompletion=setting(f.name, get_args(hint) if get_origin(hint) is Literal else ()),
     )
     return inspect.Parameter(
         f.name,

@@ -91,8 +91,8 @@ def choose(
         training = replace(training, patience=PATIENCE)
     rate = measured.tokens_per_s_with(working_weights(model, vocab_size))
     why = (
-        f"{model.hidden_size} units a layer: in {training.minutes:g} minutes about {epochs:.1f} passes over the text "
-        f"at {rate:,.0f} tokens/s"
+        f"{model.hidden_size} units a layer: in {counted(training.minutes, 'minute')} about {epochs:.1f} passes over "
+        f"the text at {rate:,.0f} tokens/s"
     )
     if model.dropout and "dropout" not in given:
         why += f"; dropout {model.dropout:g} against learning it by heart"
@@ -122,3 +122,8 @@ def fill_card(
             break
         training, measured = wider, found
     return training, measured
+
+
+def counted(number: float, what: str) -> str:
+    """`1 minute`, `2.5 minutes`, `12,000 steps`."""
+    return f"{number:,.10g} {what}{'' if number == 1 else 's'}"

@@ -430,9 +430,9 @@ def _learning_sentence(settings: RunSettings) -> str:
     limits = [
         text
         for on, text in (
-            (t.steps, f"{t.steps:,} steps"),
-            (t.epochs, f"{t.epochs:g} epochs"),
-            (t.minutes, f"{t.minutes:g} minutes"),
+            (t.steps, plan.counted(t.steps, "step")),
+            (t.epochs, plan.counted(t.epochs, "epoch")),
+            (t.minutes, plan.counted(t.minutes, "minute")),
         )
         if on
     ]

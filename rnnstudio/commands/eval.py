@@ -11,6 +11,7 @@ import typer
 
 from checkpoints.errors import UserError
 from rnnstudio.common import Json, RunsDir, runs_dir
+from rnnstudio.completion import run_names
 
 EXAMPLE = "Example:  rnnstudio eval plays other.txt"
 
@@ -20,7 +21,12 @@ ProtocolName = Literal["carried", "windows", "documents"]
 
 def evaluate(
     run: Annotated[
-        str, typer.Argument(metavar="RUN", help="Also RUN@best, RUN@last, RUN@STEP [the newest]")
+        str,
+        typer.Argument(
+            metavar="RUN",
+            help="Also RUN@best, RUN@last, RUN@STEP [the newest]",
+            autocompletion=run_names,
+        ),
     ] = "",
     files: Annotated[
         list[str] | None,

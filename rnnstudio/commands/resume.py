@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, Any
 
 import typer
 
-from rnnstudio.common import Json, RunsDir, listener, runs_dir
+from rnnstudio.common import Json, RunName, RunsDir, listener, runs_dir
 
 EXAMPLE = "Example:  rnnstudio resume plays    (no name: the newest run)"
 
 
 def resume(
-    run: Annotated[str, typer.Argument(help="The run's name or folder [the newest run]")] = "",
+    run: RunName = "",
     *,
     runs: RunsDir = None,
     steps: Annotated[
@@ -23,15 +24,18 @@ def resume(
     ] = None,
     minutes: Annotated[float | None, typer.Option(help="A new budget in minutes, all told")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps [as before]")] = "",
-    threads: Annotated[int, typer.Option(help="CPU threads [as before]")] = 0,
+    threads: Annotated[int, typer.Option(help="CPU threads [as before]", show_default=False)] = 0,
     as_json: Json = False,
 ) -> None:
     """Go on exactly where a run stopped: weights, optimizer, place in the text, random numbers."""
+    from checkpoints.lock import refuse_live
     from checkpoints.runs import find_run
 
     voice = listener(as_json)
     try:
         found = find_run(run, runs_dir(runs))
+        if os.environ.get("RANK", "0") == "0":  # before torch is loaded: at once
+            refuse_live(found.run.path)
         from engine.training.run import train_run
 
         given: dict[str, Any] = {"steps": steps, "epochs": epochs, "minutes": minutes}

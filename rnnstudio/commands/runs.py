@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.cells import cell_len, set_cell_size
 
 from checkpoints.errors import RunError
 from checkpoints.events import Event, SampleFinished, Step, Validation
 from checkpoints.runs import RunFolder, find_run, list_runs, remove
-from rnnstudio.common import Json, RunsDir, runs_dir
+from rnnstudio.common import Json, RunName, RunsDir, runs_dir
+from rnnstudio.completion import run_names
 from rnnstudio.curve import ascii_curve
 from rnnstudio.narration import duration
 from rnnstudio.pages import GroupPage, Page
@@ -40,7 +42,7 @@ def list_(*, runs: RunsDir = None, as_json: Json = False) -> None:
             f"no runs in {runs_dir(runs)} yet; make one: rnnstudio train corpus.txt", err=True
         )
         return
-    width = max(len(row["name"]) for row in rows)
+    width = max(cell_len(row["name"]) for row in rows)
     typer.echo(
         f"{'name':<{width}}  {'state':<8} {'step':>9}  {'bits/char':>9}  {'age':>7}  corpus",
         err=True,
@@ -49,14 +51,14 @@ def list_(*, runs: RunsDir = None, as_json: Json = False) -> None:
         bits = f"{row['best']['bits_per_char']:.3f}" if row["best"] else "-"
         age = duration(max(0.0, time.time() - row["time"])) if row["time"] else "-"
         typer.echo(
-            f"{literal(row['name']):<{width}}  {row['state']:<8} {row['step']:>9,}  {bits:>9}  {age:>7}  "
+            f"{set_cell_size(literal(row['name']), width)}  {row['state']:<8} {row['step']:>9,}  {bits:>9}  {age:>7}  "
             f"{literal(', '.join(row['corpus']))}"
         )
 
 
 @app.command(cls=Page, name="show", epilog="Example:  rnnstudio runs show plays")
 def show(
-    run: Annotated[str, typer.Argument(help="The run's name or folder [the newest run]")] = "",
+    run: RunName = "",
     *,
     runs: RunsDir = None,
     samples: Annotated[int, typer.Option(help="How many of the last samples to show")] = 3,
@@ -119,7 +121,9 @@ def show(
 
 @app.command(cls=Page, name="rm", epilog="Example:  rnnstudio runs rm plays")
 def rm(
-    run: Annotated[str, typer.Argument(help="The run's name or folder")],
+    run: Annotated[
+        str, typer.Argument(help="The run's whole name, or its folder", autocompletion=run_names)
+    ],
     *,
     runs: RunsDir = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")] = False,

@@ -16,6 +16,7 @@ import typer
 from checkpoints.errors import ConfigError, UserError
 from engine.config import SampleConfig
 from rnnstudio.common import Json, RunsDir, runs_dir
+from rnnstudio.completion import run_names
 from rnnstudio.options import flag, with_settings
 
 if TYPE_CHECKING:
@@ -34,7 +35,12 @@ MOST_SAID = 8  # characters of a prime that are named
 @with_settings({SampleConfig: "filters"}, front=("temperature",))
 def sample(
     run: Annotated[
-        str, typer.Argument(metavar="RUN", help="Also RUN@best, RUN@last, RUN@STEP [the newest]")
+        str,
+        typer.Argument(
+            metavar="RUN",
+            help="Also RUN@best, RUN@last, RUN@STEP [the newest]",
+            autocompletion=run_names,
+        ),
     ] = "",
     *,
     length: Annotated[

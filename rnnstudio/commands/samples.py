@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from rnnstudio.common import Json, RunsDir, runs_dir
+from rnnstudio.common import Json, RunName, RunsDir, runs_dir
 from tui.literal import literal
 
 EXAMPLE = "Example:  rnnstudio samples plays --temperature 0.8"
 
 
 def samples(
-    run: Annotated[str, typer.Argument(help="The run's name or folder [the newest run]")] = "",
+    run: RunName = "",
     *,
     runs: RunsDir = None,
     step: Annotated[int | None, typer.Option(help="Only those written at this step")] = None,

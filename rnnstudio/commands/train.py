@@ -7,7 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from engine.config import DataConfig, ModelConfig, TrainConfig
+from engine.training.presets import LIKE, PRESETS
 from rnnstudio.common import Json, RunsDir, listener, runs_dir
+from rnnstudio.completion import one_of
 from rnnstudio.options import with_settings
 
 EXAMPLE = "Example:  rnnstudio train shakespeare.txt --minutes 10"
@@ -53,11 +55,20 @@ def train(
     ] = "",
     runs: RunsDir = None,
     preset: Annotated[
-        str, typer.Option(metavar="NAME", help="quick (2 minutes), standard (10), deep (60)")
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="quick (2 minutes), standard (10), deep (60)",
+            autocompletion=one_of([*PRESETS]),
+        ),
     ] = "",
     like: Annotated[
         str,
-        typer.Option(metavar="NAME", help="A peer's recipe: char-rnn, torch-rnn, folk-rnn, …"),
+        typer.Option(
+            metavar="NAME",
+            help="A peer's recipe: char-rnn, torch-rnn, folk-rnn, …",
+            autocompletion=one_of([*LIKE]),
+        ),
     ] = "",
     parent: Annotated[
         str, typer.Option("--from", metavar="RUN[@STEP]", help="Fork or fine-tune this run's model")

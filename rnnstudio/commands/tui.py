@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from rnnstudio.common import RunsDir, runs_dir
+from rnnstudio.completion import run_names
 
 EXAMPLE = "Example:  rnnstudio tui plays    (no name: opens on all runs)"
 
@@ -16,7 +17,9 @@ Demo = Annotated[bool, typer.Option("--demo", help="Open on a recording of a rea
 
 
 def tui(
-    run: Annotated[str, typer.Argument(help="A run to open [none: all of them]")] = "",
+    run: Annotated[
+        str, typer.Argument(help="A run to open [none: all of them]", autocompletion=run_names)
+    ] = "",
     *,
     runs: RunsDir = None,
     demo: Demo = False,

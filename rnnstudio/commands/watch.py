@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
 
-import typer
-
-from rnnstudio.common import Json, RunsDir, listener, runs_dir
+from rnnstudio.common import Json, RunName, RunsDir, listener, runs_dir
 
 EXAMPLE = "Example:  rnnstudio watch plays    (no name: the newest run)"
 
@@ -15,7 +12,7 @@ POLL_S = 0.25
 
 
 def watch(
-    run: Annotated[str, typer.Argument(help="The run's name or folder [the newest run]")] = "",
+    run: RunName = "",
     *,
     runs: RunsDir = None,
     as_json: Json = False,

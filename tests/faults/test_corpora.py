@@ -21,6 +21,15 @@ from corpora.reading import read_corpus
 from corpora.snapshot import Corpus
 from engine.config import DataConfig
 from engine.tokens import learn_tokenizer, prepare
+from tests.cli import here
+
+
+@pytest.mark.parametrize("body", [b"a", b"\n\r\n\r", b"a" * 100_000, b"\0" * 100_000])
+def test_one_distinct_character_is_nothing_to_learn(tmp_path: Path, body: bytes) -> None:
+    (tmp_path / "a.txt").write_bytes(body)
+    said = here("train", "a.txt", "--tokenizer", "byte", cwd=tmp_path, expect=(2,)).err
+    assert "a.txt has only one distinct" in said
+    assert not [*tmp_path.glob("runs/*/run.json")]
 
 
 def read(path: Path | str, cache: Path, **options: Any) -> tuple[Corpus, list[str]]:
@@ -34,9 +43,7 @@ def read(path: Path | str, cache: Path, **options: Any) -> tuple[Corpus, list[st
     [
         (b"", "there is no text"),
         (b"\xef\xbb\xbf", "there is no text"),
-        (b"a", "only one distinct character"),
-        (b"\n\r\n\r", "only one distinct character"),
-        (b"a" * 100_000, "only one distinct character"),
+        (b"hello\0world " * 400, "is not text: it holds 400 zero bytes"),
         (b"text\0text", "is not text: it holds 1 zero bytes"),
         (b"\x00\x01\x02 binary", "is not text: it holds 1 zero bytes"),
         ("a\uffff\ue000\u0378\n".encode("utf-16-le"), "is not text: it holds 3 zero bytes"),

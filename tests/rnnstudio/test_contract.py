@@ -9,7 +9,9 @@ import csv
 import io
 import json
 import math
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -186,3 +188,89 @@ def test_output_that_cannot_be_written_is_a_sentence(place: Path, words: tuple[s
     assert "no space is left" in said.read_text("utf-8")
     assert "Traceback" not in said.read_text("utf-8")
     assert "Exception ignored" not in said.read_text("utf-8")
+
+
+CLOSE = "import os, sys; os.close({number}); sys.std{name} = None\n"
+
+
+@pytest.mark.parametrize("stream", [(1, "out"), (2, "err")], ids=["stdout", "stderr"])
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("runs", "list"), 0),
+        (("sample", "small", "--length", "5"), 0),
+        (("eval", "nosuch"), 2),
+        (("train", "verse.txt", "--name", "closed", "--steps", "1", *TINY), 0),
+    ],
+)
+def test_a_closed_stream_changes_nothing_else(
+    place: Path, tmp_path: Path, words: tuple[str, ...], code: int, stream: tuple[int, str]
+) -> None:
+    number, name = stream
+    said = tmp_path / "said.txt"
+    with said.open("w") as other:
+        files: dict[str, Any] = {"stderr" if name == "out" else "stdout": other}
+        before = CLOSE.format(number=number, name=name)
+        assert Warm(*words, cwd=place, before=before, **files).wait() == code
+    assert "Traceback" not in said.read_text("utf-8")
+
+
+def test_a_full_disk_behind_the_narration_does_not_keep_a_run_from_learning(place: Path) -> None:
+    words = ("train", "verse.txt", "--name", "full", "--steps", "1", *TINY)
+    with Path("/dev/full").open("w") as full:
+        assert Warm(*words, cwd=place, stderr=full, stdout=full).wait() == 0
+    assert json.loads((place / "runs/full/events.jsonl").read_text().splitlines()[-1])["step"] == 1
+
+
+def test_only_a_whole_name_removes_a_run(place: Path) -> None:
+    kept = place / "runs" / "small"
+    step = next(kept.glob("step-*"))
+    for name in ("smal", "small@last", str(step), str(kept / "run.json")):
+        assert "whole name" in here("runs", "rm", name, "--yes", cwd=place, expect=(2,)).err
+    assert "nothing was removed" in here("runs", "rm", "small", cwd=place, expect=(2,)).err
+    assert kept.is_dir()
+
+
+def test_a_prime_that_is_no_unicode_is_kept_with_the_samples(place: Path) -> None:
+    words = ("train", "verse.txt", "--name", "odd", "--steps", "1", "--prime", "\udcff中")
+    here(*words, *TINY, "--sample-length", "5", cwd=place)
+    (kept,) = (place / "runs" / "odd" / "samples").glob("step-0000001.jsonl")
+    assert json.loads(kept.read_text("utf-8").splitlines()[0])["prime"] == "\udcff中"
+
+
+def test_more_threads_than_any_machine_gains_by_are_refused(place: Path) -> None:
+    said = here("train", "verse.txt", "--threads", "99999", cwd=place, expect=(2,)).err
+    assert "--threads" in said
+
+
+def test_a_checkpoint_of_a_newer_version_is_named_and_passed_over(
+    place: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(place / "runs" / "small", tmp_path / "runs" / "small", symlinks=True)
+    folders = sorted((tmp_path / "runs" / "small").glob("step-*"))
+    manifest = folders[-1] / "MANIFEST.json"
+    body = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps({**body, "format": 99}))
+    number = int(folders[-1].name.removeprefix("step-"))
+    words = ("sample", "small", "--length", "5")
+    assert "newer rnnstudio" in here(*words, cwd=tmp_path).err
+    named = here("sample", f"small@{number}", "--length", "5", cwd=tmp_path, expect=(2,)).err
+    assert "newer rnnstudio" in named
+
+
+@pytest.mark.parametrize("told", ["", "abc", "2"])
+def test_a_world_without_torchrun_is_none_or_a_sentence(place: Path, told: str) -> None:
+    here("runs", "list", cwd=place, WORLD_SIZE=told)
+    words = ("train", "verse.txt", "--name", f"alone{told}", "--steps", "1", *TINY)
+    done = here(*words, cwd=place, expect=(2,) if told == "2" else (0,), WORLD_SIZE=told)
+    assert ("torchrun" in done.err) == (told == "2")
+
+
+@pytest.mark.parametrize("ends", ["utf-16-le", "utf-16-be", "utf-32-le"])
+def test_an_encoding_of_two_or_four_bytes_needs_no_mark(tmp_path: Path, ends: str) -> None:
+    (tmp_path / "v.txt").write_text(verse(40), ends)
+    words = ("train", "v.txt", "--encoding", ends[:6], "--steps", "1", *TINY)
+    here(*words, "--name", "r", cwd=tmp_path)
+    assert "owl" in "".join(
+        p.read_text("utf-8") for p in tmp_path.rglob("*.txt") if p.parent != tmp_path
+    )

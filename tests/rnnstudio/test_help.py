@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 
 import pytest
 from typer import Context
@@ -112,3 +113,29 @@ def test_the_shell_completes_an_option_of_any_page() -> None:
         }
     ).invoke(app, [], prog_name="rnnstudio")
     assert done.output.split() == ["--lr-decay", "--lr-decay-after", "--lr-decay-every"]
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("train --like ch", ["char-rnn"]),
+        ("train --cell lstm", ["lstm", "lstm_ln"]),
+        ("train --precision f", ["float32", "fp16"]),
+        ("sample pla", ["plays"]),
+    ],
+)
+def test_the_shell_completes_what_an_option_takes_and_names_of_runs(
+    words: str, offered: list[str], tmp_path: Path
+) -> None:
+    for name in ("plays", "tunes"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text("{}")
+    done = CliRunner(
+        env={
+            "_RNNSTUDIO_COMPLETE": "complete_bash",
+            "COMP_WORDS": f"rnnstudio {words}",
+            "COMP_CWORD": str(len(words.split())),
+            "RNNSTUDIO_RUNS": str(tmp_path),
+        }
+    ).invoke(app, [], prog_name="rnnstudio")
+    assert done.output.split() == offered

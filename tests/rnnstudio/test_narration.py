@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
+import re
 
 import pytest
 
@@ -146,3 +148,23 @@ def test_a_reader_that_leaves_ends_only_what_is_told() -> None:
     assert "careful" in err.getvalue()
     with pytest.raises(BrokenPipeError):
         out.close()
+
+
+def test_the_progress_line_keeps_what_matters_most_on_a_narrow_terminal() -> None:
+    found = ev.Validation(
+        step=1, nats_per_token=1.393, nats_per_char=1.393, bits_per_char=2.01, chars=1, tokens=1,
+        protocol="carried", best=True, train_nats_per_token=None, dead_memory=None, seconds=1.0,
+    )  # fmt: skip
+    _, err = told(found, step(12_345), terminal=True)
+    (line,) = (part for part in re.split(r"[\r\n\x1b]", err) if "step 12,345" in part)
+    line = line.removeprefix("[2K")
+    assert len(line) < 80
+    for part in ("step 12,345", "loss 2.000", "val 1.393 (2.01 bits)", "ETA 1m15s", "30.0k tok/s"):
+        assert part in line
+    _, err = told(found, step(12_345))
+    assert "val 1.393 nats/char (2.01 bits)" in err
+    assert "next look at" in err
+
+
+def test_a_run_resumed_at_its_start_has_no_loss_to_tell() -> None:
+    assert "nan" not in told(ev.Resumed(step=0, checkpoint="step-0000000", loss_nats=math.nan))[1]

@@ -182,7 +182,8 @@ class Narrator:
         self._progress = " · ".join(p for p in parts if p)
         if self.rewrites:
             if len(self._progress) >= self.err.width:
-                parts[3], parts[5] = self._held_out(""), f"{e.tokens_per_s / 1000:,.1f}k tok/s"
+                parts[:2] = [" ".join(parts[:2])]
+                parts[2], parts[4] = self._held_out(""), f"{e.tokens_per_s / 1000:,.0f}k tok/s"
             self._progress = _fitting(parts, self.err.width - 1)
             self._rewrite(self._progress)
         elif (now := time.monotonic()) - self._spoken_at >= PLAIN_PROGRESS_S:

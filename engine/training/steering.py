@@ -34,14 +34,18 @@ class Orders:
     save: bool = False
     save_by_request: bool = False
     sample: bool = False
+    rest: bool = False
+    """Paused: do what was asked for, and take no step."""
 
     def numbers(self) -> list[float]:
         return [float(n) for n in astuple(self)]
 
     @classmethod
     def of(cls, numbers: list[float]) -> Orders:
-        progress, lr, stop, save, save_by_request, sample = numbers
-        return cls(progress, lr, int(stop), bool(save), bool(save_by_request), bool(sample))
+        progress, lr, stop, save, save_by_request, sample, rest = numbers
+        return cls(
+            progress, lr, int(stop), bool(save), bool(save_by_request), bool(sample), bool(rest)
+        )
 
 
 class Steering:
@@ -93,6 +97,7 @@ class Steering:
             save=self._save or self._safety_is_due(),
             save_by_request=self._save,
             sample=self._sample,
+            rest=self._paused,
         )
         self._save = self._sample = False
         return orders

@@ -105,6 +105,8 @@ class Trainer:
             if reason:
                 self._aside.finish()
                 return reason
+            if orders.rest:
+                continue
             self._step(orders)
             every = self.session.settings.training.checkpoint_every
             if is_milestone(self.state.step, every=every) and self._settle():

@@ -180,6 +180,33 @@ def test_a_sample_asked_for_while_the_run_is_paused_is_told_at_once(
     assert answered
 
 
+def test_a_paused_run_takes_no_step_for_what_is_asked_of_it(
+    make_run: Callable[..., RunFolder],
+) -> None:
+    run = make_run(steps=100_000, checkpoint_every=100_000)
+    answers: list[ev.ControlApplied] = []
+    asked = False
+
+    def hear(event: ev.Event, line: str) -> None:
+        nonlocal asked
+        del line
+        if isinstance(event, ev.Step) and not asked:
+            asked = True
+            for request in ("pause", "sample", "checkpoint"):
+                control.request(run.path, request)
+        if isinstance(event, ev.CheckpointWritten) and event.reason == "request":
+            control.request(run.path, "stop")
+        if isinstance(event, ev.ControlApplied):
+            answers.append(event)
+
+    gives_up = threading.Timer(60, control.request, (run.path, "stop"))
+    gives_up.start()
+    outcome = train_run(run, hear=hear)
+    gives_up.cancel()
+    assert [e.request for e in answers] == ["pause", "sample", "checkpoint", "stop"]
+    assert {e.step for e in answers} == {outcome.end.step}
+
+
 def test_an_error_of_the_work_is_raised_where_it_is_waited_for() -> None:
     side = Aside([].append, overlaps=True)
 

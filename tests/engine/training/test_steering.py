@@ -132,7 +132,7 @@ def test_a_paused_run_waits_until_it_is_asked_to_go_on_and_counts_no_time(desk: 
     seconds = desk.state.seconds
     desk.clock.on_sleep = [lambda: None] * 50 + [lambda: desk.ask("resume")]
     orders = desk.decide()
-    assert orders.stop == 0
+    assert (orders.stop, orders.rest) == (0, False)
     assert [e.request for e in desk.told if isinstance(e, ControlApplied)] == ["pause", "resume"]
     desk.decide()
     assert desk.state.seconds < seconds + 3
@@ -145,7 +145,9 @@ def test_a_paused_run_still_saves_samples_and_stops_when_asked(desk: Desk) -> No
         lambda: desk.ask("sample"),
         lambda: desk.ask("stop"),
     ]
-    assert desk.decide().save_by_request
+    saves = desk.decide()
+    assert saves.save_by_request
+    assert saves.rest  # no step is taken for it
     assert desk.decide().sample
     assert STOPS[desk.decide().stop] == "stopped"
 

@@ -5,6 +5,7 @@ What only a new interpreter shows (what is imported, how fast it starts) needs `
 
 from __future__ import annotations
 
+import atexit
 import functools
 import json
 import os
@@ -117,4 +118,5 @@ def _server() -> socket.socket:
             start_new_session=True,
         )
     server.returncode = 0  # nobody waits for it
+    atexit.register(ours.close)
     return ours

@@ -43,15 +43,13 @@ def temperatures(view: RunView) -> list[float]:
 
 
 def frames(view: RunView, temperature: float) -> list[Frame]:
-    """One frame a checkpoint that wrote at this temperature, oldest first."""
+    """One frame a checkpoint, oldest first: what it wrote at the temperature nearest to this one."""
     with view.lock:
         losses = [(b.last, b.mean) for b in view.valid.buckets]
         out: list[Frame] = []
         before = -1
         for step in sorted(view.samples):
-            sample = next((s for s in view.samples[step] if s.temperature == temperature), None)
-            if sample is None:
-                continue
+            sample = min(view.samples[step], key=lambda s: abs(s.temperature - temperature))
             reached = [m.text for m in view.milestones if before < m.step <= step]
             at = {name: dict(values) for name, values in view.figures.items()}
             out.append(
@@ -59,7 +57,7 @@ def frames(view: RunView, temperature: float) -> list[Frame]:
                     step,
                     sample.prime,
                     sample.text,
-                    temperature,
+                    sample.temperature,
                     next((loss for s, loss in reversed(losses) if s <= step), None),
                     " · ".join(reached),
                     tuple((name, values[step]) for name, values in at.items() if step in values),
@@ -67,6 +65,10 @@ def frames(view: RunView, temperature: float) -> list[Frame]:
             )
             before = step
     return out
+
+
+def counted(film: Sequence[Frame]) -> str:
+    return f"{len(film)} checkpoint{'s' * (len(film) != 1)}"
 
 
 def changed(before: str, now: str) -> list[Span]:
@@ -104,7 +106,7 @@ def title(frame: Frame) -> str:
 
 def as_text(name: str, film: Sequence[Frame]) -> str:
     """The film as plain text, one frame under the other."""
-    out = [f"{name}: {len(film)} checkpoints\n"]
+    out = [f"{name}: {counted(film)}\n"]
     for frame in film:
         out.append(f"\n── {title(frame)}" + (f"  {frame.caption}" if frame.caption else "") + "\n")
         out.append(frame.prime + frame.text + "\n")

@@ -20,6 +20,8 @@ LOG_LINES = 2_000
 SAMPLE_CHARS = 4_000_000
 """Characters of samples kept; beyond them every second checkpoint's are dropped."""
 
+TEMPERATURES = ("set temperature", "set temperatures")
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -124,18 +126,31 @@ class RunView:
             return s.tokens / s.chars / math.log(2)
         return 1 / math.log(2)
 
-    def latest_samples(self) -> list[Sample]:
-        """The newest sample at each temperature, those being written first among equals, by temperature."""
+    def streams(self) -> list[tuple[float, Sample | None]]:
+        """Each temperature at which the run samples now, as it was given, with the newest sample at it, one being
+        written before all. Two streams may stand at one temperature: they write the same.
+        """
         with self.lock:
-            newest = {s.temperature: s for s in self.writing.values()}
-            wanted = set(self.temperatures())
-            for step in sorted(self.samples, reverse=True):
-                for sample in self.samples[step]:
-                    newest.setdefault(sample.temperature, sample)
-                if wanted and wanted <= newest.keys():
-                    break
-            chosen = {t: s for t, s in newest.items() if t in wanted} or newest
-            return [chosen[t] for t in sorted(chosen)]
+            newest = self._newest()
+            return [(t, newest.get(t)) for t in self.temperatures()]
+
+    def latest_samples(self) -> list[Sample]:
+        """The newest sample of each stream; where none has one yet, the newest at each temperature there was."""
+        with self.lock:
+            newest = self._newest()
+            of_streams = [newest[t] for t in self.temperatures() if t in newest]
+            return of_streams or [newest[t] for t in sorted(newest)]
+
+    def _newest(self) -> dict[float, Sample]:
+        """The newest sample at each temperature, those being written first among equals."""
+        newest = {s.temperature: s for s in self.writing.values()}
+        wanted = set(self.temperatures())
+        for step in sorted(self.samples, reverse=True):
+            for sample in self.samples[step]:
+                newest.setdefault(sample.temperature, sample)
+            if wanted and wanted <= newest.keys():
+                break
+        return newest
 
     def peak_rate(self) -> float | None:
         """The learning rate that the schedule scales, as somebody set it last or the run began."""
@@ -146,11 +161,19 @@ class RunView:
             known = self.started.training.get("lr") if self.started is not None else None
             return next(iter(_numbers(known)), None)
 
+    def prime(self) -> str:
+        """What samples go on from now; empty where each goes on from the held-out text."""
+        with self.lock:
+            for change in reversed(self.changes):
+                if change.applied and change.request == "set prime":
+                    return str(change.value)
+            return str(self.started.training.get("prime", "")) if self.started is not None else ""
+
     def temperatures(self) -> list[float]:
         """The temperatures at which the run samples now."""
         with self.lock:
             for change in reversed(self.changes):
-                if change.applied and change.request in ("set temperature", "set temperatures"):
+                if change.applied and change.request in TEMPERATURES:
                     return _numbers(change.value)
             if self.started is not None:
                 return _numbers(self.started.training.get("temperatures", []))
@@ -296,7 +319,7 @@ class RunView:
             "control" if event.applied else "warning",
             f"{event.request}{value}{outcome}{reason}",
         )
-        self._note("state", "curve")
+        self._note("state", "curve", *(["samples"] if event.request in TEMPERATURES else []))
 
     def _keep_sample(self, event: ev.SampleFinished) -> None:
         sample = Sample(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html.parser
 import json
 import re
@@ -104,6 +105,37 @@ def test_frames_hold_text_loss_figures_and_milestones_of_each_checkpoint() -> No
     assert [f.caption for f in frames] == ["", "first real words", "", "", "", ""]
     assert frames[0].bits_per_char == pytest.approx(recorded.validation(100).bits_per_char)
     assert dict(frames[-1].figures)["valid"] == 0.9
+
+
+def test_every_checkpoint_has_a_frame_after_the_temperatures_were_changed() -> None:
+    events = [
+        dataclasses.replace(event, temperature=event.temperature + 0.1 * (event.step >= 1200))
+        if isinstance(event, ev.SampleFinished)
+        else event
+        for event in recorded.finished()
+    ]
+    frames = film.frames(view_of(events), 0.8)
+    assert [f.step for f in frames] == [100, 300, 500, 700, 1200, 2000]
+    assert [f.temperature for f in frames] == pytest.approx([0.8] * 4 + [0.9] * 2)
+
+
+async def test_a_frame_at_another_temperature_says_so(studio: Open, runs: Path) -> None:
+    moved = dataclasses.replace(
+        next(e for e in recorded.samples(2000) if isinstance(e, ev.SampleFinished)), temperature=3.0
+    )
+    events = [
+        e
+        for e in recorded.finished()
+        if not (
+            isinstance(e, ev.SampleBegun | ev.SampleText | ev.SampleFinished) and e.step == 2000
+        )
+    ]
+    path = recorded.make_run(runs, "plays", [*events[:-1], moved, events[-1]])
+    async with studio(size=(160, 48)) as pilot:
+        await opened(pilot, path)
+        await until(pilot, lambda: "temperature 0.8 or nearest" in screen_text(pilot.app))
+        assert "6 checkpoints" in screen_text(pilot.app)
+        assert "bits  T 3" in screen_text(pilot.app)
 
 
 @given(ANY, ANY)

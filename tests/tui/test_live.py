@@ -88,6 +88,63 @@ async def test_every_control_is_a_request_to_the_trainer(studio: Open, runs: Pat
     ]
 
 
+async def test_keys_in_quick_succession_add_up(studio: Open, runs: Path) -> None:
+    path = recorded.make_run(runs, "plays", recorded.history(until=700), begin=time.time())
+    asked = ControlReader(path)
+    with TrainerLock(path):
+        async with studio(run=path) as pilot:
+            await until(pilot, lambda: "running" in screen_text(pilot.app))
+            await until(pilot, lambda: "T 0.8" in screen_text(pilot.app))
+            await pilot.press(*["plus"] * 4)
+            got: list[Request] = []
+            await until(pilot, lambda: len(got.extend(asked.poll()) or got) == 4)
+            values = [r.value for r in got]
+            # The trainer takes the first of them: the others are still to come.
+            log = EventLog(path / "events.jsonl")
+            log.write(ev.ControlApplied(step=700, request="set temperatures", value=values[0]))
+            await until(pilot, lambda: "T 0.9" in screen_text(pilot.app))
+            await pilot.press("minus")
+            await until(pilot, lambda: len(got.extend(asked.poll()) or got) == 5)
+            # It refuses one: what it has counts again.
+            log.write(
+                ev.ControlApplied(
+                    step=700, request="set temperatures", value=values[3], applied=False
+                )
+            )
+            await until(pilot, lambda: "refused" in pilot.app.screen.view.log[-1].text)  # type: ignore[attr-defined]
+            await pilot.press("plus")
+            await until(pilot, lambda: len(got.extend(asked.poll()) or got) == 6)
+            log.close()
+    # Past its neighbour a stream keeps its place.
+    middle = [0.9, 1.0, 1.1, 1.2, 1.1, 1.0]
+    assert [r.value for r in got] == [[0.5, t, 1.0] for t in middle]
+
+
+async def test_streams_keep_their_places_where_temperatures_meet(studio: Open, runs: Path) -> None:
+    met = ev.ControlApplied(step=700, request="set temperatures", value=[0.5, 1.0, 1.0])
+    new = ev.ControlApplied(step=700, request="set temperatures", value=[1.0, 1.1, 0.5])
+    path = recorded.make_run(runs, "plays", [*recorded.history(until=700), met])
+    async with studio(run=path) as pilot:
+        panes = [pilot.app.screen.query_one(f"#sample-{i}", Page) for i in range(3)]
+        titles = ["T 0.5 @ 700", "T 1 @ 700", "T 1 @ 700"]
+        await until(pilot, lambda: [str(p.border_title).strip() for p in panes] == titles)
+        assert all(pane.display for pane in panes)
+        assert panes[1].text == panes[2].text
+        recorded.write_log(path / "events.jsonl", [new])
+        titles = ["T 1 @ 700", "T 1.1", "T 0.5 @ 700"]
+        await until(pilot, lambda: [str(p.border_title).strip() for p in panes] == titles)
+        assert "at this temperature yet" in panes[1].text
+
+
+def test_the_prime_offered_is_the_runs_own() -> None:
+    view = RunView("plays")
+    first = recorded.started()
+    view.feed([dataclasses.replace(first, training={**first.training, "prime": "ALL:"})])
+    assert view.prime() == "ALL:"
+    view.feed([ev.ControlApplied(step=600, request="set prime", value="")])
+    assert not view.prime()
+
+
 async def test_a_control_without_a_trainer_says_so_and_asks_nothing(
     studio: Open, runs: Path
 ) -> None:

@@ -45,6 +45,10 @@ def test_fitted_spans_take_exactly_their_width(spans: list[tuple[str, str]], wid
     assert span_len(fitted) == width
 
 
+def test_what_is_cut_between_two_spans_says_so_too() -> None:
+    assert fit([("abcd", "a"), ("ef", "b")], 4) == [("abc…", "a")]
+
+
 @given(TEXT)
 def test_the_door_lets_nothing_through_that_a_terminal_obeys(text: str) -> None:
     (segment,) = Door().apply([Segment(text)], Color(0, 0, 0))

@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from textual.binding import Binding
 
 from tui import launch
 from tui.dialogs import Ask, Choose
 from tui.screens.base import StudioScreen
-from tui.store import RunView
+from tui.store import TEMPERATURES, RunView
 from tui.watch import Followed
 
 STREAMS = 3
 """Sample streams side by side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Steering:
+    """Temperatures asked of a trainer, the latest of which keys pressed in quick succession add to."""
+
+    values: list[float]
+    pid: int | None
+    heard: int
+    """Changes that the trainer had told of when it was asked."""
+
+    def waits(self, run: Followed) -> bool:
+        """Whether the trainer has neither taken nor refused them yet."""
+        answers = [c for c in run.view.changes[self.heard :] if c.request in TEMPERATURES]
+        settled = any(not c.applied or c.value == self.values for c in answers)
+        return run.pid == self.pid and not settled
 
 
 class Controls(StudioScreen):
@@ -47,6 +64,10 @@ class Controls(StudioScreen):
         Binding("b", "fork", "Fork from here", show=False, id="live.fork"),
     ]
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._steering: Steering | None = None
+
     @property
     def run(self) -> Followed:
         """The run that is steered."""
@@ -60,15 +81,23 @@ class Controls(StudioScreen):
         """Show that this was asked and not yet answered."""
         raise NotImplementedError
 
-    def _ask(self, what: str, text: str, *, name: str = "", value: object = None) -> None:
-        """A request to the trainer; until it answers, the status line says what was asked."""
-        if self.run.pid is None:
-            self.studio.say(
-                f"{self.run.path.name} is not being trained", hint="r resumes it", grave=True
-            )
-            return
-        if self.studio.attempt(lambda: launch.ask(self.run.path, what, name=name, value=value)):
+    def _ask(self, what: str, text: str, *, name: str = "", value: object = None) -> bool:
+        """A request to the trainer; until it answers, the status line says what was asked. False if it failed."""
+        if not self._can_ask():
+            return False
+        asked = self.studio.attempt(lambda: launch.ask(self.run.path, what, name=name, value=value))
+        if asked:
             self.asked(text)
+        return asked
+
+    def _can_ask(self) -> bool:
+        """Whether there is a trainer to ask; says so where there is none."""
+        if self.run.pid is not None:
+            return True
+        self.studio.say(
+            f"{self.run.path.name} is not being trained", hint="r resumes it", grave=True
+        )
+        return False
 
     def action_pause(self) -> None:
         if self.view.paused:
@@ -83,6 +112,9 @@ class Controls(StudioScreen):
         self._ask("checkpoint", "a checkpoint now")
 
     def action_stop(self) -> None:
+        if not self._can_ask():
+            return
+
         def answer(what: str | None) -> None:
             if what == "stop":
                 self._ask("stop", "save and stop")
@@ -94,9 +126,21 @@ class Controls(StudioScreen):
 
     def _set_temperatures(self, values: list[float]) -> None:
         text = " ".join(f"{v:g}" for v in values)
-        self._ask("set", f"temperatures {text}", name="temperatures", value=values)
+        heard = len(self.view.changes)
+        if self._ask("set", f"temperatures {text}", name="temperatures", value=values):
+            self._steering = Steering(values, self.run.pid, heard)
+
+    def _temperatures(self) -> list[float]:
+        """Those asked for last, or, where the trainer has answered, those it has."""
+        steering = self._steering
+        if steering is not None and steering.waits(self.run):
+            return list(steering.values)
+        return self.view.temperatures()
 
     def action_temperatures(self) -> None:
+        if not self._can_ask():
+            return
+
         def take(text: str | None) -> None:
             if text is not None:
                 self._set_temperatures(temperatures(text))
@@ -108,13 +152,13 @@ class Controls(StudioScreen):
                 return str(error)
             return ""
 
-        now = " ".join(f"{t:g}" for t in self.view.temperatures())
+        now = " ".join(f"{t:g}" for t in self._temperatures())
         about = "One to three temperatures: below 1 safer and more repetitive, above 1 bolder and more broken."
         self.app.push_screen(Ask("temperatures", about, now, wrong), take)
 
     def action_warmer(self, by: float) -> None:
-        """Move the temperature of the stream in focus (the middle one if none is)."""
-        values = sorted(self.view.temperatures())
+        """Move the temperature of the stream in focus (the middle one if none is); each stream keeps its place."""
+        values = self._temperatures()
         if not values:
             return
         focused = self.focused.id if self.focused is not None and self.focused.id else ""
@@ -124,6 +168,9 @@ class Controls(StudioScreen):
         self._set_temperatures(values)
 
     def action_rate(self) -> None:
+        if not self._can_ask():
+            return
+
         def wrong(text: str) -> str:
             return "" if _positive(text) is not None else "a number above 0, for example 0.001"
 
@@ -137,13 +184,15 @@ class Controls(StudioScreen):
         self.app.push_screen(Ask("learning rate", about, now, wrong), take)
 
     def action_prime(self) -> None:
+        if not self._can_ask():
+            return
+
         def take(text: str | None) -> None:
             if text is not None:
-                self.studio.keep("prime", text)
                 prime = text.replace("\\n", "\n")
                 self._ask("set", "another prime", name="prime", value=prime)
 
-        now = self.studio.remembered.drafts.get("prime", "")
+        now = self.view.prime().replace("\n", "\\n")
         about = "Samples go on from this text (\\n for a new line; empty takes openings from the held-out text)."
         self.app.push_screen(Ask("prime", about, now), take)
 

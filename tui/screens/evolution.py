@@ -19,7 +19,7 @@ from tui.film import Frame
 from tui.screens.base import StudioScreen
 from tui.watch import Followed
 from tui.widgets.bar import Bar
-from tui.widgets.ink import Span
+from tui.widgets.ink import Span, wrap
 from tui.widgets.page import Page
 from tui.widgets.timeline import Stop, Timeline
 
@@ -35,6 +35,7 @@ class Evolution(StudioScreen):
     TITLE = "evolution"
     ABOUT = """\
 What the model wrote at each checkpoint: the same prime, the same random numbers, so that what changes is the model.
+Where a checkpoint did not write at the temperature chosen (t), the nearest it wrote at stands there, and says so.
 Underlined is what the checkpoint before did not write; d shows words never written before, or the genre's colours.
 ▲ on the line: a milestone was reached. space pins a checkpoint beside the others; x takes the film away."""
     CSS_PATH = "evolution.tcss"
@@ -135,11 +136,8 @@ Underlined is what the checkpoint before did not write; d shows words never writ
     def _draw(self) -> None:
         self.head(
             (f" {self.path.name} ", "title"),
-            (f"{len(self._frames)} checkpoints", ""),
-            (
-                f"   temperature {self._temperature:g}" if self._temperature is not None else "",
-                "dim",
-            ),
+            (film.counted(self._frames), ""),
+            (self._drawn_at(), "dim"),
             (f"   showing {VIEWS[self._view]}", "dim"),
             (f"   ▶ {SPEEDS[self._speed]} characters a second" if self._film else "", "accent"),
         )
@@ -172,9 +170,18 @@ Underlined is what the checkpoint before did not write; d shows words never writ
         line = film.figures_line(frame, labels, self.run.view.human)
         if frame.caption:
             line = [(f" ▲ {frame.caption} ", "accent"), *line]
-        self.query_one("#caption", Bar).show(line)
+        first, *others = wrap(line, self.size.width)
+        rest = [span for other in others for span in other]  # one line, cut where it is too long
+        self.query_one("#caption", Bar).show(first, *([rest] if rest else []))
         stops = [Stop(f.step, f.step in self._pins, bool(f.caption)) for f in self._frames]
         self.query_one(Timeline).show(stops, self._at)
+
+    def _drawn_at(self) -> str:
+        """The temperature, and whether some checkpoint wrote at others only: somebody changed it meanwhile."""
+        if self._temperature is None:
+            return ""
+        moved = any(f.temperature != self._temperature for f in self._frames)
+        return f"   temperature {self._temperature:g}" + " or nearest" * moved
 
     @property
     def _genre(self) -> str:
@@ -183,7 +190,8 @@ Underlined is what the checkpoint before did not write; d shows words never writ
 
     def _draw_frame(self, selector: str, frame: Frame, *, pinned_: bool = False) -> None:
         loss = f"  {frame.bits_per_char:.3f} bits" if frame.bits_per_char is not None else ""
-        self.entitle(selector, f"{'◆ ' if pinned_ else ''}@ {frame.step:,}{loss}")
+        other = f"  T {frame.temperature:g}" if frame.temperature != self._temperature else ""
+        self.entitle(selector, f"{'◆ ' if pinned_ else ''}@ {frame.step:,}{loss}{other}")
         spans = self._inked(frame)
         playing = self._film is not None and selector == "#now"
         if playing:

@@ -212,17 +212,27 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
         view = self.view
         genre = view.started.genre if view.started else ""
         if self._at is None:
-            shown = view.latest_samples()
+            streams = view.streams()[:STREAMS]
+            if not any(sample for _, sample in streams):
+                streams = [(s.temperature, s) for s in view.latest_samples()[:STREAMS]]
         else:
-            shown = sorted(view.samples.get(self._at, []), key=lambda s: s.temperature)
+            older = sorted(view.samples.get(self._at, []), key=lambda s: s.temperature)
+            streams = [(s.temperature, s) for s in older[:STREAMS]]
         for i in range(STREAMS):
             page = self.query_one(f"#sample-{i}", Page)
-            page.display = i < max(1, min(STREAMS, len(shown)))
-            if i < len(shown):
-                self._draw_sample(page, shown[i], genre)
-            elif i == 0:
-                self.entitle("#sample-0", "samples")
-                page.show([("Samples appear at the first checkpoint; s asks for some now.", "dim")])
+            page.display = i < max(1, len(streams))
+            if i >= len(streams):
+                continue
+            temperature, sample = streams[i]
+            if sample is not None:
+                self._draw_sample(page, sample, genre)
+            else:
+                self.entitle(f"#sample-{i}", f"T {temperature:g}", "")
+                page.show([("Nothing is written at this temperature yet.", "dim")])
+        if not streams:
+            self.entitle("#sample-0", "samples")
+            page = self.query_one("#sample-0", Page)
+            page.show([("Samples appear at the first checkpoint; s asks for some now.", "dim")])
 
     def _draw_sample(self, page: Page, sample: Sample, genre: str) -> None:
         where = f" @ {sample.step:,}" if self.size.width >= 90 or self._at is None else ""

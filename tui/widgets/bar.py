@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from textual.geometry import Size
+
 from tui.widgets.ink import Ink, Span, fit
 
 
@@ -24,8 +26,14 @@ class Bar(Ink):
         if new != self._lines:
             self._lines = new
             self.measure()
+            if self.styles.is_auto_height:
+                self.refresh(layout=True)
 
     def count(self) -> int:
+        return len(self._lines)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        del container, viewport, width
         return len(self._lines)
 
     def line(self, y: int) -> Sequence[Span]:

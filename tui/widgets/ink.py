@@ -31,29 +31,19 @@ def span_len(spans: Iterable[Span]) -> int:
 
 def fit(spans: Sequence[Span], width: int) -> list[Span]:
     """The spans cut or padded to exactly `width` cells; a cut shows an ellipsis."""
+    left = width - span_len(spans)
+    if left >= 0:
+        return [*spans, (" " * left, "")] if left else list(spans)
     out: list[Span] = []
-    left = width
-    for text, kind in spans:
-        size = cell_len(text)
-        if size <= left:
-            out.append((text, kind))
-            left -= size
-            continue
-        if left > 0:
-            kept = ""
-            for character in text:
-                if cell_len(kept + character) > left - 1:
-                    break
-                kept += character
-            out.append((kept + "…", kind))
-            left -= cell_len(kept) + 1
-        break
-    else:
-        if left > 0:
-            out.append((" " * left, ""))
-        return out
-    if left > 0:
-        out.append((" " * left, ""))
+    left = width - 1  # the ellipsis takes one
+    for text, kind in spans if width > 0 else ():
+        kept = ""
+        for character in text:
+            if cell_len(kept + character) > left:
+                return [*out, (kept + "…" + " " * (left - cell_len(kept)), kind)]
+            kept += character
+        out.append((text, kind))
+        left -= cell_len(text)
     return out
 
 

@@ -186,10 +186,17 @@ class Studio(App[None]):
         return screen if isinstance(screen, StudioScreen) else None
 
     def _look_at_jobs(self) -> None:
-        for job in self.jobs.ended():
+        begun, ended = self.jobs.look()
+        for job in begun:  # what was typed has been used
+            drafts = self.remembered.drafts
+            for name, text in job.typed.items():
+                if drafts.get(f"new.{name}") == text:
+                    del drafts[f"new.{name}"]
+            self.remember_soon()
+        for job in ended:
             if job.fault:
-                text = f"{job.name} ended at once: {job.fault}"
-                self.say(text, hint="the whole log: " + str(job.log), grave=True)
+                where = f"the whole log: {job.log}" if job.began else ""
+                self.say(f"{job.name}: {job.fault}", hint=job.hint or where, grave=True)
             self.watcher.look_now()
 
     # -- words to the user --------------------------------------------------------------------------------------

@@ -15,18 +15,20 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from checkpoints import control, lock
-from checkpoints.lines import read_tail
-from checkpoints.runs import RunFolder
+from checkpoints.runs import RunFolder, is_run
 
 NICENESS = 5
 """A third of the processor time where something else wants it too, all of it where nothing does."""
 _BELOW_NORMAL: int = getattr(
     subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0
 )  # Windows's way to say it
+
+TAIL_BYTES = 16 * 1024
+"""So much of what a trainer printed is looked through for its last words."""
 
 
 @dataclass(slots=True)
@@ -37,8 +39,18 @@ class Job:
     process: subprocess.Popen[bytes]
     log: Path
     folder: Path
+    typed: Mapping[str, str] = field(default_factory=dict)
+    """What was typed for it in the new-run form, by setting: kept until the run is there."""
+    begins: int = 0
+    """Where in the log it begins to print."""
+    began: bool = False
+    """Whether its run is there: a trainer that refuses what it was told never makes one."""
     fault: str = ""
-    """Its last words, if it ended with an error."""
+    """Why it ended, if it ended with an error."""
+    hint: str = ""
+    """What to do about it, in its own words."""
+    printed: str = ""
+    """What else it printed, where no run keeps its log."""
 
 
 def command(*words: str) -> list[str]:
@@ -66,19 +78,25 @@ class Jobs:
         known = os.environ.get("PYTHONPATH")
         self._env = {**env, "PYTHONPATH": os.pathsep.join([here, known] if known else [here])}
         self._jobs: list[Job] = []
+        self.refused: dict[Path, Job] = {}
+        """By the folder that they would have had: those that ended before there was a run."""
 
-    def start(self, words: Sequence[str], folder: Path) -> Job:
+    def start(
+        self, words: Sequence[str], folder: Path, typed: Mapping[str, str] | None = None
+    ) -> Job:
         """Start `rnnstudio` with these words, detached. `folder` is the run's, which may not exist yet.
 
         Raises OSError if the log cannot be written or the process not started.
         """
-        if folder.is_dir():
+        there = is_run(folder)
+        if there:
             log = RunFolder(folder).output_path
         else:
             # The trainer makes the run's folder itself; its log moves there once it stands.
             log = self._runs / ".starting" / f"{folder.name}-{secrets.token_hex(4)}.log"
             log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as out:
+            begins = out.seek(0, os.SEEK_END)
             process = subprocess.Popen(
                 command(*words),
                 stdin=subprocess.DEVNULL,
@@ -89,7 +107,8 @@ class Jobs:
                 env=self.environment(),
             )
         _give_way(process.pid)
-        job = Job(folder.name, process, log, folder)
+        job = Job(folder.name, process, log, folder, typed or {}, begins, began=there)
+        self.refused.pop(folder, None)
         self._jobs.append(job)
         return job
 
@@ -97,34 +116,71 @@ class Jobs:
         """What a child process of ours finds in its environment."""
         return {**os.environ, **self._env}
 
-    def ended(self) -> list[Job]:
-        """The trainers that ended since the last call; reaps them. Those that failed carry their last words."""
-        out = []
+    def look(self) -> tuple[list[Job], list[Job]]:
+        """The trainers whose run came to be, and those that ended, since the last look; those that failed say why."""
+        begun, ended = [], []
         for job in self._jobs[:]:
-            self._settle(job)
             code = job.process.poll()
-            if code is None:
-                continue
-            self._jobs.remove(job)
-            if code not in (0, 130):
-                lines = [line.decode("utf-8", "replace") for line in read_tail(job.log, 4096)]
-                job.fault = next(
-                    (line for line in reversed(lines) if line.strip()), f"exit code {code}"
-                )
-            out.append(job)
-        return out
+            if not job.began and is_run(job.folder):
+                job.began = True
+                begun.append(job)
+            self._settle(job, ended=code is not None)
+            if code is not None:
+                self._jobs.remove(job)
+                self._bury(job, code)
+                ended.append(job)
+        return begun, ended
 
     def live(self) -> list[Path]:
         """The folders of the runs that this studio started and that still go on."""
         return [job.folder for job in self._jobs if job.process.poll() is None]
 
-    def _settle(self, job: Job) -> None:
+    def _bury(self, job: Job, code: int) -> None:
+        """Note why a trainer ended; the log of one that never made a run goes with it."""
+        if code not in (0, 130):
+            said = _tail(job.log, job.begins)
+            job.fault, job.hint = last_words(said, code)
+            if not job.began:
+                rest = (line for line in said.splitlines() if job.fault not in line)
+                job.printed = "\n".join(line for line in rest if line != f"  → {job.hint}")
+                self.refused[job.folder] = job
+        if not job.began:
+            with suppress(OSError):
+                job.log.unlink()
+
+    def _settle(self, job: Job, *, ended: bool) -> None:
         """Move the log into the run's folder, once the trainer has made it."""
         target = RunFolder(job.folder).output_path
-        if job.log != target and lock.live(job.folder) == job.process.pid:
+        mine = lock.live(job.folder) == job.process.pid or (ended and job.began)
+        if job.log != target and mine and not target.exists():
             with suppress(OSError):
                 job.log.replace(target)
                 job.log = target
+
+
+def last_words(said: str, code: int) -> tuple[str, str]:
+    """Why a trainer ended, of what it printed, and what to do about it.
+
+    Our errors are a line `rnnstudio: …` and perhaps one `  → …` below it.
+    """
+    lines = [line for line in said.splitlines() if line.strip()]
+    for at in range(len(lines) - 1, -1, -1):
+        if lines[at].startswith("rnnstudio: "):
+            hints = [line for line in lines[at + 1 :] if line.startswith("  → ")]
+            return lines[at].removeprefix("rnnstudio: "), "".join(hints[:1]).removeprefix("  → ")
+    if code < 0:  # what stands last is how far it came, not why it went no further
+        return f"its process was ended from outside, by signal {-code}", ""
+    return (lines[-1] if lines else f"exit code {code}"), ""
+
+
+def _tail(path: Path, begins: int) -> str:
+    """The last of what a file holds from there on; nothing where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(begins, file.seek(0, os.SEEK_END) - TAIL_BYTES))
+            return file.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 async def finish(words: Sequence[str], env: Mapping[str, str]) -> tuple[int, str, str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from checkpoints.lines import read_tail
 from corpora.genres import figure_label
 from tui import words
+from tui.launch import Job
 from tui.series import sparkline
 from tui.store import RunView
 from tui.watch import RunState
@@ -26,6 +27,8 @@ STATE_KINDS = {
     "failed": "bad",
     "diverged": "bad",
     "crashed": "bad",
+    "gone": "bad",
+    "not started": "bad",
 }
 LOG_KINDS = {
     "warning": ("!", "warn"),
@@ -115,6 +118,11 @@ def is_dead(state: RunState) -> bool:
     return state.word in ("crashed", "failed", "diverged")
 
 
+def is_no_run(state: RunState) -> bool:
+    """Whether there is no run: its folder was taken away, or its trainer never made one."""
+    return state.word in ("gone", "not started")
+
+
 def can_resume(state: RunState) -> bool:
     """Whether there is something left to train that no trainer is at."""
     return is_dead(state) or state.word == "stopped"
@@ -128,3 +136,15 @@ def last_words(path: Path, view: RunView) -> list[Span]:
         spans = [(f"{failed.text}\n", "bad"), (f"{failed.hint}\n" if failed.hint else "", "")]
     printed: Sequence[bytes] = read_tail(path / "run.log", 4096)[-DEAD_LINES:]
     return [*spans, *((line.decode("utf-8", "replace") + "\n", "dim") for line in printed)]
+
+
+def no_run(path: Path, job: Job | None) -> list[Span]:
+    """Why there is no run: `job` is the trainer that refused to make it; without one its folder is gone."""
+    if job is None:
+        left = "Somebody deleted, moved or renamed it. What is seen here is all that is left."
+        return [(f"Its folder is gone: {path}\n", "bad"), (left, "")]
+    return [
+        (f"{job.fault}\n", "bad"),
+        (f"{job.hint}\n" if job.hint else "", ""),
+        (job.printed, "dim"),
+    ]

@@ -80,9 +80,13 @@ class Followed:
     view: RunView
     pid: int | None = None
     broken: int = 0
+    gone: bool = False
+    """Whether its folder is not there (any more)."""
 
     @property
     def state(self) -> RunState:
+        if self.gone and self.view.revision:
+            return RunState("✗", "gone")
         return state_of(self.view, self.pid, time.time())
 
 
@@ -233,14 +237,15 @@ class Watcher(threading.Thread):
         more = False
         deadline = time.monotonic() + TICK_S
         for run, reader in followed:
-            before = (run.view.revision, run.pid)
+            before = (run.view.revision, run.pid, run.gone)
             while True:
                 unread = reader.read(run)
                 if not unread or time.monotonic() > deadline or self._ended:
                     break
             more = more or unread
             run.pid = lock.live(run.path)
-            if (run.view.revision, run.pid) != before:
+            run.gone = not run.path.exists()
+            if (run.view.revision, run.pid, run.gone) != before:
                 changed.append(run)
         return changed, more, any(run.view.writing for run, _ in followed)
 

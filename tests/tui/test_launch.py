@@ -25,3 +25,43 @@ def test_a_trainer_gives_way_to_whoever_types(
     finally:
         job.process.kill()
         job.process.wait()
+
+
+def test_a_trainers_last_words_are_its_error_with_the_hint() -> None:
+    said = "rnnstudio: bin.txt is no text\n  → is it the right file?\n"
+    assert launch.last_words(said, 2) == ("bin.txt is no text", "is it the right file?")
+    assert launch.last_words("step 2,199 · 10% · loss 1.2\n" + said, 2)[0] == "bin.txt is no text"
+    fault, _ = launch.last_words("step 2,199 · 10% · loss 1.2\n", -9)
+    assert "signal 9" in fault
+    assert "step" not in fault
+    assert launch.last_words("", 3) == ("exit code 3", "")
+
+
+def test_what_an_earlier_trainer_said_is_not_taken_for_the_last_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "run.json").write_text("{}")
+    (run / "run.log").write_text("rnnstudio: the disk is full\n")
+    dies = [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
+    monkeypatch.setattr(launch, "command", lambda *_: dies)
+    jobs = launch.Jobs(tmp_path, {})
+    jobs.start(["resume"], run).process.wait()
+    _, (job,) = jobs.look()
+    assert "disk" not in job.fault
+
+
+def test_a_refused_start_leaves_its_words_and_no_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuses = "import sys; sys.exit('reading 4 MB\\nrnnstudio: no text\\n  → another file?')"
+    monkeypatch.setattr(launch, "command", lambda *_: [sys.executable, "-c", refuses])
+    jobs = launch.Jobs(tmp_path, {})
+    job = jobs.start(["train"], tmp_path / "run", {"name": "run"})
+    job.process.wait()
+    begun, ended = jobs.look()
+    assert (begun, ended) == ([], [job])
+    assert jobs.refused == {tmp_path / "run": job}
+    assert (job.fault, job.hint, job.printed) == ("no text", "another file?", "reading 4 MB")
+    assert not list((tmp_path / ".starting").iterdir())

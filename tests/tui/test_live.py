@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -294,3 +295,16 @@ def test_the_learning_rate_offered_is_the_one_that_the_schedule_scales() -> None
     assert view.peak_rate() == 0.02
     view.feed([ev.ControlApplied(step=600, request="set lr", value=1e-3, text="")])
     assert view.peak_rate() == 1e-3
+
+
+async def test_a_run_whose_folder_is_taken_away_says_so(studio: Open, runs: Path) -> None:
+    path = recorded.make_run(runs, "plays", recorded.history(until=700))
+    async with studio(run=path) as pilot:
+        await until(pilot, lambda: "resume from the newest checkpoint" in screen_text(pilot.app))
+        shutil.rmtree(path)
+        await until(pilot, lambda: "✗ gone" in screen_text(pilot.app))
+        await until(pilot, lambda: "Its folder is gone" in screen_text(pilot.app))
+        assert "resume from" not in screen_text(pilot.app)
+        await pilot.press("r")
+        await until(pilot, lambda: "plays is gone" in screen_text(pilot.app))
+        assert not pilot.app.jobs.live()  # type: ignore[attr-defined]

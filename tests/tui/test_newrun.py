@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tui.browse import Browse
 from tui.screens.live import Live
 from tui.screens.newrun import NewRun, free_path
 from tui.widgets.form import Line
+from tui.widgets.page import Page
 
 
 def test_the_form_has_every_setting_with_its_help() -> None:
@@ -212,3 +214,61 @@ async def test_f5_starts_the_trainer_detached_and_opens_it(
     assert words[:4] == ["train", str(text), "--name", "text"]
     assert words[-2:] == ["--minutes", "2"]
     assert words[words.index("--runs") + 1] == str(runs)
+
+
+async def test_a_refused_start_loses_nothing_that_was_typed(
+    studio: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("hello " * 100)
+    refuses = "import sys; sys.exit('rnnstudio: this is no text\\n  → is it the right file?')"
+    monkeypatch.setattr("tui.launch.command", lambda *_: [sys.executable, "-c", refuses])
+    async with studio() as pilot:
+        screen = await open_form(pilot, str(text))
+        screen.query_one("#line-minutes", Line).field.value = "77"
+        await pilot.press("f5")
+        await until(pilot, lambda: "✗ not started" in screen_text(pilot.app))
+        shown = screen_text(pilot.app)
+        assert "this is no text" in shown
+        assert "is it the right file?" in shown
+        assert "on their way" not in shown
+        await pilot.press("r")
+        await until(pilot, lambda: "the same in a shell" in screen_text(pilot.app))
+        form = pilot.app.screen
+        assert form.query_one("#line-corpus", Line).field.value == str(text)
+        assert form.query_one("#line-minutes", Line).field.value == "77"
+
+
+async def test_what_was_typed_for_a_run_is_forgotten_once_the_run_is_there(
+    studio: Open, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("hello " * 100)
+    script = (
+        f"import pathlib, sys; p = pathlib.Path({str(runs / 'text')!r})\n"
+        "if sys.argv[1] == 'train': p.mkdir(); (p / 'run.json').write_text('{}')"
+    )  # the check of the text is a command too
+    monkeypatch.setattr("tui.launch.command", lambda *w: [sys.executable, "-c", script, *w])
+    async with studio() as pilot:
+        screen = await open_form(pilot, str(text))
+        screen.query_one("#line-minutes", Line).field.value = "77"
+        await pilot.press("f5")
+        drafts = pilot.app.remembered.drafts  # type: ignore[attr-defined]
+        await until(pilot, lambda: (runs / "text" / "run.json").exists())
+        await until(pilot, lambda: not drafts)
+
+
+async def test_panes_tell_nothing_of_a_text_that_is_no_longer_named(
+    studio: Open, tmp_path: Path
+) -> None:
+    text = tmp_path / "page.txt"
+    text.write_text("<p>Rumour &amp; Falstaff</p>\n" * 400)
+    async with studio(size=(160, 48)) as pilot:
+        screen = await open_form(pilot, str(text))
+        await until(pilot, lambda: "F6 mends a copy" in screen_text(pilot.app))
+        await until(pilot, lambda: "epochs" in screen.query_one("#estimate", Page).text)
+        field = screen.query_one("#line-corpus", Line).field
+        field.value = str(tmp_path / "none.txt")
+        await until(pilot, lambda: "none.txt" in screen.query_one("#card", Page).text)
+        assert "epochs" not in screen.query_one("#estimate", Page).text
+        assert "F6 mends" not in screen_text(pilot.app)

@@ -12,6 +12,7 @@ from textual.widget import Widget
 from tui import telling, words
 from tui.colour import coloured_from
 from tui.curve import Line, Mark
+from tui.launch import Job
 from tui.load import Load
 from tui.screens.controls import STREAMS, Controls
 from tui.series import Series, smooth
@@ -80,6 +81,7 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
             yield Page(id="figures")
         yield Page(id="dead")
         yield Press("r", "resume from the newest checkpoint", "resume", id="resume")
+        yield Press("r", "back to the form: nothing that was typed is lost", "resume", id="again")
         with Horizontal(id="samples"):
             for i in range(STREAMS):
                 yield Page(id=f"sample-{i}")
@@ -158,9 +160,16 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
     @property
     def _state(self) -> RunState:
         state = self.run.state
-        if not state.live and self.path in self.studio.jobs.live():
+        if state.live or state.word == "gone":
+            return state
+        if self.path in self.studio.jobs.live():
             return RunState("●", "starting", live=True)
-        return state
+        return RunState("✗", "not started") if self._refused else state
+
+    @property
+    def _refused(self) -> Job | None:
+        """The trainer that would have made this run, if it refused to."""
+        return None if self.view.revision else self.studio.jobs.refused.get(self.path)
 
     def _draw_head(self) -> None:
         self._shown_state = state = self._state
@@ -257,13 +266,36 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
         self.query_one("#log", Page).show(telling.log(self.view))
 
     def _draw_dead(self) -> None:
-        state = self._state
+        state, refused = self._state, self._refused
+        lacking = telling.is_no_run(state)
         self.query_one("#resume").display = telling.can_resume(state)
+        self.query_one("#again").display = lacking and bool(refused and refused.typed)
+        self.query_one("#upper").display = self.query_one("#samples").display = (
+            state.word != "not started"
+        )
         page = self.query_one("#dead", Page)
-        page.display = telling.is_dead(state)
+        page.display = lacking or telling.is_dead(state)
         if page.display:
             self.entitle("#dead", f"✗ {state.word}")
-            page.show(telling.last_words(self.path, self.view))
+            page.show(
+                telling.no_run(self.path, refused)
+                if lacking
+                else telling.last_words(self.path, self.view)
+            )
+
+    def action_resume(self) -> None:
+        """Go on where the trainer ended; where it never began, back to what was typed for it."""
+        refused = self._refused
+        if not telling.is_no_run(self._state):
+            super().action_resume()
+        elif refused is not None and refused.typed:
+            studio = self.studio
+            self.dismiss()
+            studio.open_new(parent=refused.typed.get("parent", ""))
+        else:
+            self.studio.say(
+                f"{self.path.name} is gone", hint="esc goes back to the other runs", grave=True
+            )
 
     # -- other screens ------------------------------------------------------------------------------------------
 

@@ -64,7 +64,6 @@ run can be started in a shell, and is the same run."""
         self._findings: Sequence[Finding] | None = None
         self._measured: Measured | None = None
         self._idle: Timer | None = None
-        self._name = ""
 
     @cached_property
     def _settings(self) -> tuple[Setting, ...]:
@@ -141,8 +140,8 @@ run can be started in a shell, and is the same run."""
             line.tell(understood.wrong.get(line.setting.name, ""))
         self._show_hint()
         corpus = self._typed["corpus"].strip()
-        self._name = recipe.free_name(self._typed["name"], corpus, self.studio.runs_dir)
-        words_ = recipe.command(understood, runs=self.studio.runs_dir, name=self._name)
+        name = recipe.free_name(self._typed["name"], corpus, self.studio.runs_dir)
+        words_ = recipe.command(understood, runs=self.studio.runs_dir, name=name)
         self.query_one("#command", Page).show(
             launch.shown(words_) if corpus else "rnnstudio train …"
         )
@@ -208,6 +207,8 @@ run can be started in a shell, and is the same run."""
         self.workers.cancel_group(self, "check")
         self._card, self._findings = {}, None
         paths = recipe.corpus_paths(corpus)
+        self.entitle("#card", "the text", "")
+        self._show_estimate()
         page = self.query_one("#card", Page)
         if not paths:
             page.show([("What the text is like stands here once one is chosen.", "dim")])
@@ -349,11 +350,12 @@ run can be started in a shell, and is the same run."""
         runs = self.studio.runs_dir
         name = recipe.free_name(self._typed["name"], corpus, runs)
         words_ = recipe.command(understood, runs=runs, name=name)
-        if not self.studio.attempt(lambda: self.studio.jobs.start(words_, runs / name)):
-            return
-        for setting in self._settings:  # what was typed has been used
-            self.studio.remembered.drafts.pop(f"new.{setting.name}", None)
+        typed = {name: text for name, text in self._typed.items() if text}
         studio = self.studio
+        if not studio.attempt(lambda: studio.jobs.start(words_, runs / name, typed)):
+            return
+        for field, text in typed.items():  # the trainer may yet refuse it
+            studio.keep(f"new.{field}", text)
         studio.say(f"{name} begins")
         self.dismiss()
         studio.open_live(runs / name)

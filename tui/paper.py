@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rich.cells import cell_len
+
 from tui import words
 from tui.literal import one_line
-from tui.widgets.ink import Span
+from tui.widgets.ink import Span, span_len, wrap
 
 HEAT = (1.0, 3.0, 5.0, 8.0)
 """Bits from which a character is a little, quite, very and utterly unexpected."""
@@ -50,6 +52,25 @@ def heat(tokens: Sequence[Mapping[str, Any]], cursor: int) -> list[Span]:
             text = text.replace("\n", "␤\n")
         out.append((text, kind))
     return out
+
+
+def beside(tokens: Sequence[Mapping[str, Any]], cursor: int, by: int, width: int) -> int:
+    """The token that stands `by` lines below the cursor's, as the text is wrapped to `width`; at the first or last
+    line the first or last token.
+    """
+    # Each token by its number instead of its kind; line ends shown, so that empty lines can be stood on.
+    numbered = [(str(t["text"]).replace("\n", "␤\n"), str(i)) for i, t in enumerate(tokens)]
+    lines = [line for line in wrap(numbered, width) if line]
+    here = next(y for y, line in enumerate(lines) if any(k == str(cursor) for _, k in line))
+    if not 0 <= here + by < len(lines):
+        return 0 if by < 0 else len(tokens) - 1
+    before = [kind for _, kind in lines[here]].index(str(cursor))
+    column = span_len(lines[here][:before])
+    for text, kind in lines[here + by]:
+        column -= cell_len(text)
+        if column < 0:
+            return int(kind)
+    return int(lines[here + by][-1][1])
 
 
 def bar(text: str, p: float, q: float | None) -> list[Span]:

@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from rnnstudio.playground import Playground as Answering
+from tests.tui import recorded
 from tests.tui.conftest import Open, screen_text, until
+from tui.paper import beside
 from tui.screens.playground import Playground
 from tui.widgets.field import Field
 from tui.widgets.page import Page
@@ -162,6 +164,38 @@ async def test_surprise_shows_what_it_would_rather_have_written_and_takes_it(
         await pilot.press("1")
         paper = screen.query_one("#paper", Page)
         await until(pilot, lambda: paper.text.startswith("the king" + wanted))
+
+
+async def test_the_cursor_of_surprise_is_always_in_sight(studio: Open, runs: Path) -> None:
+    text = "".join(f"line {n}\n\n" for n in range(60))
+    path = recorded.make_run(runs, "plays", [recorded.started()])
+    async with studio() as pilot:
+        screen = Playground(path)
+        pilot.app.push_screen(screen)
+        await until(pilot, lambda: "no checkpoint" in screen_text(pilot.app))
+        screen._papers[0].base = text
+        screen._draw()
+        await until(pilot, lambda: "line 59" in screen_text(pilot.app))
+        screen._tokens = [{"text": c, "nats": 1.0, "rather": []} for c in text]
+        screen._draw()
+        screen.query_one("#paper").focus()
+        await until(pilot, lambda: "line 0" in screen_text(pilot.app))
+        await pilot.press("right", "down", "down", "up")
+        await until(pilot, lambda: screen._cursor == text.index("\n") + 1)
+        await pilot.press(*["down"] * 40)
+        await until(pilot, lambda: text[: screen._cursor].endswith("\nline 20\n"))
+        await until(pilot, lambda: "line 20" in screen_text(pilot.app))
+        await pilot.press("w")
+        await until(pilot, lambda: "line 59" in screen_text(pilot.app))
+
+
+def test_lines_of_surprise_are_those_that_are_seen() -> None:
+    tokens = [{"text": text} for text in ("ab", " ", "cd", " ", "e\n", "f")]
+    assert beside(tokens, 0, 1, 4) == 2  # "ab ", "cd ", "e␤", "f"
+    assert beside(tokens, 4, 1, 4) == 5
+    assert beside(tokens, 3, -1, 4) == 1
+    assert beside(tokens, 2, -2, 4) == 0
+    assert beside(tokens, 2, 9, 4) == 5
 
 
 async def test_a_second_model_writes_beside_the_first(studio: Open, run: Path) -> None:

@@ -18,7 +18,7 @@ from tui import words
 from tui.child import Answer
 from tui.dialogs import Choose
 from tui.literal import one_line
-from tui.paper import Paper, Voice, bar, heat
+from tui.paper import Paper, Voice, bar, beside, heat
 from tui.screens.base import StudioScreen
 from tui.widgets.field import Field
 from tui.widgets.ink import Span
@@ -59,7 +59,7 @@ class Playground(StudioScreen):
     ABOUT = """\
 Type a prompt (\\n is a new line) and press enter: the model goes on. enter again, outside the prompt, goes on from
 what stands there; r writes it anew with another seed, R with the same; u takes back. At the right: what may come next.
-w shows the text by how unlikely each character was: ← → move, and 1 to 5 put one of the five likeliest there instead
+w shows the text by how unlikely each character was: arrows move, and 1 to 5 put one of the five likeliest there instead
 and go on from it. c writes with a second checkpoint, of this or another run, beside the first, from the same seed."""
     CSS_PATH = "playground.tcss"
     BINDINGS = [
@@ -93,6 +93,8 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
             "left", "cursor(-1)", "Character before", show=False, priority=True, id="play.left"
         ),
         Binding("right", "cursor(1)", "Next character", show=False, priority=True, id="play.right"),
+        Binding("up", "line(-1)", "Line above", show=False, priority=True, id="play.up"),
+        Binding("down", "line(1)", "Line below", show=False, priority=True, id="play.down"),
         *(
             Binding(
                 str(n),
@@ -278,13 +280,15 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
         selector = "#paper" if which == 0 else "#paper-2"
         page = self.query_one(selector, Page)
         if which == 0 and self._tokens is not None:
-            self.entitle(selector, f"surprise {step}", "← → character · 1-5 instead · w back")
+            self.entitle(selector, f"surprise {step}", "← → ↑ ↓ · 1-5 instead · w back")
             page.follow = False
-            page.show(heat(self._tokens, self._cursor))
+            page.show(heat(self._tokens, self._cursor), reveal="here")
             return
         self.entitle(selector, step, paper.note)
         spans: list[Span] = [(paper.base, "prime"), (paper.written, "")]
-        page.follow = True
+        if not page.follow:
+            page.follow = True
+            page.action_to_end()
         if paper.note == "writing":
             spans.append(("▌", "accent"))
         if not paper.text:
@@ -453,13 +457,19 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """The cursor and the digits act only while surprise is shown; else keys mean what they always do."""
         del parameters
-        if action in ("cursor", "instead"):
+        if action in ("cursor", "line", "instead"):
             return bool(self._tokens) and not isinstance(self.focused, Field | Sliders)
         return True
 
     def action_cursor(self, by: int) -> None:
         if self._tokens:
             self._cursor = min(len(self._tokens) - 1, max(0, self._cursor + by))
+            self._draw()
+
+    def action_line(self, by: int) -> None:
+        if self._tokens:
+            width = self.query_one("#paper", Page).scrollable_content_region.width
+            self._cursor = beside(self._tokens, self._cursor, by, width)
             self._draw()
 
     def action_instead(self, number: int) -> None:

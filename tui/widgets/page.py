@@ -36,8 +36,8 @@ class Page(Ink, can_focus=True):
         self._at_end = True
         """Whether nobody has scrolled away from the end; where that is, is known only once there is a size."""
 
-    def show(self, spans: Iterable[Span] | str) -> None:
-        """Show these spans (or one plain text) instead of what stood here."""
+    def show(self, spans: Iterable[Span] | str, *, reveal: str = "") -> None:
+        """Show these spans (or one plain text) instead of what stood here, the first of the kind `reveal` in sight."""
         new = [(spans, "")] if isinstance(spans, str) else list(spans)
         if new == self._spans:
             return
@@ -46,7 +46,7 @@ class Page(Ink, can_focus=True):
         if self.styles.is_auto_height:
             self.refresh(layout=True)
         if not self.follow:
-            self.scroll_to(y=min(self.scroll_offset.y, self.max_scroll_y), animate=False)
+            self.scroll_to(y=self._top(reveal), animate=False)
 
     @property
     def text(self) -> str:
@@ -66,6 +66,17 @@ class Page(Ink, can_focus=True):
 
     def line(self, y: int) -> Sequence[Span]:
         return self._lines[y]
+
+    def _top(self, reveal: str) -> int:
+        """The first line in sight, moved as little as shows the first line that holds a span of this kind."""
+        top, height = (
+            min(self.scroll_offset.y, self.max_scroll_y),
+            self.scrollable_content_region.height,
+        )
+        for y, line in enumerate(self._lines if reveal else []):
+            if any(kind == reveal for _, kind in line):
+                return max(y - height + 1, min(y, top))
+        return top
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
@@ -87,4 +98,8 @@ class Page(Ink, can_focus=True):
         self._wrap()
         self.measure()
         if self.follow and self._at_end:
-            self.call_after_refresh(self.scroll_end, animate=False)
+            self.call_after_refresh(self._keep_end)
+
+    def _keep_end(self) -> None:
+        if self.follow:  # still
+            self.scroll_end(animate=False, immediate=True)

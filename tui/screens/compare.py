@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from textual import events
 from textual.binding import Binding
 from textual.containers import Horizontal
 from textual.widget import Widget
@@ -18,13 +19,16 @@ from tui.curve import Line
 from tui.literal import one_line
 from tui.screens.base import StudioScreen
 from tui.series import smooth
-from tui.store import RunView
+from tui.store import RunView, Sample
 from tui.watch import Followed
-from tui.widgets.ink import Span
+from tui.widgets.ink import Span, fit
 from tui.widgets.page import Page
-from tui.widgets.plot import Plot
+from tui.widgets.plot import ASCII_SAMPLES, SAMPLES, Plot
 
 MOST = 4
+WANTED_T = 0.8
+LABEL = 16
+"""Cells for a setting's name beside its values."""
 AXES = ("steps", "tokens", "minutes")
 LOSSES = ("validation", "training")
 PATTERNS = ("solid", "dashed", "dotted", "sparse")
@@ -45,11 +49,61 @@ def differing(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]
             found["corpus"] = _brief(corpus.get("paths", ""))
         flat.append(found)
     names = dict.fromkeys(name for found in flat for name in found)
+    known = [
+        found for found in flat if found
+    ]  # a run that has recorded nothing yet differs in nothing
     return [
         (name, [found.get(name, "—") for found in flat])
         for name in names
-        if len({found.get(name, "—") for found in flat}) > 1
+        if len({found.get(name, "—") for found in known}) > 1
     ]
+
+
+def paired(written: Sequence[Sequence[Sample]]) -> list[Sample | None]:
+    """Of each run's samples the one to stand beside the others: at the temperature nearest 0.8 that all wrote at, or,
+    where they share none, at each one's own nearest. None where a run has written nothing.
+    """
+    each = [{s.temperature: s for s in samples} for samples in written]
+    shared = set.intersection(*(set(found) for found in each if found)) if any(each) else set()
+    return [
+        found[min(shared or found, key=lambda t: abs(t - WANTED_T))] if found else None
+        for found in each
+    ]
+
+
+def unlike(samples: Sequence[Sample | None]) -> list[tuple[str, list[str]]]:
+    """What else than the model is not the same in these samples, told like settings that differ."""
+    rows = [
+        ("samples' T", ["—" if s is None else f"{s.temperature:g}" for s in samples]),
+        ("samples' prime", ["—" if s is None else repr(s.prime) for s in samples]),
+    ]
+    return [(name, values) for name, values in rows if len({*values} - {"—"}) > 1]
+
+
+def table(
+    names: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]], width: int
+) -> list[Span]:
+    """What differs, a column a run; a setting's name stands above its values where there is no room before them."""
+    column = min(13, (width - LABEL) // len(names))
+    above = column < 9
+    if above:
+        column = min(13, width // len(names))
+    gap = [] if above else [(" " * LABEL, "")]
+
+    def cells(texts: Sequence[str], kinds: Sequence[str]) -> list[Span]:
+        pairs = zip(texts, kinds, strict=True)
+        return [
+            part
+            for text, kind in pairs
+            for part in (*fit([(one_line(text, 40), kind)], column - 1), (" ", ""))
+        ]
+
+    spans = [*gap, *cells(names, [f"line-{i}" for i in range(len(names))]), ("\n", "")]
+    for name, values in rows:
+        spans += fit([(name, "label")], width if above else LABEL - 1)
+        spans.append(("\n" if above else " ", ""))
+        spans += [*cells(values, [""] * len(values)), ("\n", "")]
+    return spans
 
 
 def scale(view: RunView, axis: str) -> float:
@@ -67,7 +121,8 @@ class Compare(StudioScreen):
     TITLE = "compare"
     ABOUT = """\
 The runs' curves on one plane (a: over steps, tokens or minutes; m: validation or training), the settings in which they
-differ, and what each wrote last at the temperature nearest 0.8. Lines differ by pattern as well as by colour."""
+differ, and what each wrote last, at the temperature nearest 0.8 that all wrote at: where they share none, or went on
+from different primes, that stands among what differs. Lines differ by pattern as well as by colour."""
     CSS_PATH = "compare.tcss"
     BINDINGS = [
         Binding("a", "axis", "Steps, tokens, time", id="compare.axis"),
@@ -79,6 +134,7 @@ differ, and what each wrote last at the temperature nearest 0.8. Lines differ by
         super().__init__()
         self.paths = list(paths)[:MOST]
         self._runs: list[Followed] = []
+        self._records: list[Mapping[str, Any]] = []
         self._axis = 0
         self._loss = 0
 
@@ -95,7 +151,7 @@ differ, and what each wrote last at the temperature nearest 0.8. Lines differ by
         self.query_one("#curves").add_class("pane")
         self.entitle("#settings", "what differs")
         self.query_one(Plot).focus()
-        self._draw_settings()
+        self._records = self._read_records()
         self._draw()
         self.set_interval(0.5, self._tick)
         self._seen = -1
@@ -108,6 +164,10 @@ differ, and what each wrote last at the temperature nearest 0.8. Lines differ by
         if self._runs:
             self._draw()
 
+    def on_resize(self, _event: events.Resize) -> None:
+        if self._runs:
+            self.call_after_refresh(self._draw)  # when the panes have their sizes
+
     def _tick(self) -> None:
         now = sum(run.view.revision for run in self._runs)
         if self.app.screen is self and now != self._seen:
@@ -118,7 +178,7 @@ differ, and what each wrote last at the temperature nearest 0.8. Lines differ by
 
     def _draw(self) -> None:
         axis, loss = AXES[self._axis], LOSSES[self._loss]
-        self.head((" compare ", "title"), (" · ".join(path.name for path in self.paths), "dim"))
+        self.head((" compare ", "title"), *self._key())
         lines = []
         for pattern, run in zip(PATTERNS, self._runs, strict=False):
             with run.view.lock:
@@ -131,26 +191,45 @@ differ, and what each wrote last at the temperature nearest 0.8. Lines differ by
             lines.append(Line(one_line(run.path.name, 18), scaled, pattern))
         self.query_one(Plot).show(lines, unit=f"bits per character over {axis}")
         self.entitle("#curves", f"{loss} loss", "a other axis · m other loss")
-        for i, run in enumerate(self._runs):
-            self._draw_text(i, run)
+        samples = paired([run.view.latest_samples() for run in self._runs])
+        for i, (run, sample) in enumerate(zip(self._runs, samples, strict=True)):
+            self._draw_text(i, run, sample)
+        rows = [*differing(self._records), *unlike(samples)]
+        page = self.query_one("#settings", Page)
+        width = page.scrollable_content_region.width
+        names = [path.name for path in self.paths]
+        page.show(table(names, rows, width) if rows else [("They have the same settings.", "dim")])
 
-    def _draw_text(self, i: int, run: Followed) -> None:
+    @property
+    def _marks(self) -> Sequence[str]:
+        """How each run's line is drawn."""
+        known = ASCII_SAMPLES if self.studio.ascii_only else SAMPLES
+        return [known[pattern] for pattern in PATTERNS]
+
+    def _key(self) -> list[Span]:
+        """Which line is whose, in what the head has room for: the curve's own legend is cut where there are many."""
+        room = (self.size.width - 20) // len(self.paths) - 5
+        key: list[Span] = []
+        for i, (mark, path) in enumerate(zip(self._marks, self.paths, strict=False)):
+            key += [(f"{mark} ", f"line-{i}"), (f"{one_line(path.name, max(1, room))}  ", "")]
+        return key
+
+    def _draw_text(self, i: int, run: Followed, sample: Sample | None) -> None:
         view = run.view
+        name = f"{self._marks[i]} {run.path.name}"
         best = f"best {view.best.bits_per_char:.3f} bits" if view.best is not None else ""
         page = self.query_one(f"#text-{i}", Page)
-        samples = view.latest_samples()
-        if not samples:
-            self.entitle(f"#text-{i}", run.path.name, best)
+        if sample is None:
+            self.entitle(f"#text-{i}", name, best)
             page.show([("It has written nothing yet.", "dim")])
             return
-        sample = min(samples, key=lambda s: abs(s.temperature - 0.8))
         self.entitle(
-            f"#text-{i}", f"{run.path.name} @ {sample.step:,}", f"{best} · T {sample.temperature:g}"
+            f"#text-{i}", f"{name} @ {sample.step:,}", f"{best} · T {sample.temperature:g}"
         )
         genre = view.started.genre if view.started is not None else ""
         page.show(coloured_from(genre, sample.prime, sample.text))
 
-    def _draw_settings(self) -> None:
+    def _read_records(self) -> list[Mapping[str, Any]]:
         records: list[Mapping[str, Any]] = []
         for path in self.paths:
             try:
@@ -158,18 +237,7 @@ differ, and what each wrote last at the temperature nearest 0.8. Lines differ by
             except RunError as error:
                 self.studio.say(error.message, hint=error.hint, grave=True)
                 records.append({})
-        rows = differing(records)
-        spans: list[Span] = [(f"{'':<16}", "")]
-        for i, path in enumerate(self.paths):
-            spans.append((f"{one_line(path.name, 12):<13}", f"line-{i}"))
-        spans.append(("\n", ""))
-        for name, values in rows:
-            spans.append((f"{one_line(name, 15):<16}", "label"))
-            spans += [(f"{one_line(value, 12):<13}", "") for value in values]
-            spans.append(("\n", ""))
-        self.query_one("#settings", Page).show(
-            spans if rows else [("They have the same settings.", "dim")]
-        )
+        return records
 
     # -- actions ------------------------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from checkpoints.errors import RnnStudioError
-from tui import dialogs, launch, settings, themes
+from tui import demo, dialogs, launch, settings, themes
 from tui.child import Answer, Child
 from tui.door import Door, Plain
 from tui.help import help_spans
@@ -242,6 +242,10 @@ class Studio(App[None]):
 
     def fork(self, path: Path, view: RunView) -> None:
         """Begin a run that goes on from this one's newest model, with other settings."""
+        if self.demo and path.name == demo.NAME:
+            hint = "n begins a run of your own, which can be forked"
+            self.say("a recording has no model to go on from", hint=hint, grave=True)
+            return
         step = view.checkpoints[-1].step if view.checkpoints else 0
         if not step:
             self.say(
@@ -300,12 +304,14 @@ class Studio(App[None]):
                 self.exit()
 
         names = ", ".join(path.name for path in live)
+        # Another `--demo` has a folder of its own.
+        again = "where to find it is said then" if self.demo else "open the studio again to see it"
         self.push_screen(
             dialogs.Choose(
                 "quit",
                 f"Still training: {names}",
                 [
-                    ("leave", "leave running (open the studio again to see it)"),
+                    ("leave", f"leave running ({again})"),
                     ("stop", "save and stop, then quit"),
                     ("cancel", "stay"),
                 ],

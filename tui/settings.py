@@ -1,13 +1,14 @@
 """What the studio remembers between sessions: theme, keys, layout, and what was typed and not yet used.
 
-One JSON file where the system keeps such files, written whole or not at all. A broken file gives the defaults and a
-sentence that says what was wrong and where.
+One JSON file where the system keeps such files, written whole or not at all. A broken file gives the defaults, a copy
+of it beside it, and a sentence that says what was wrong and where.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
@@ -42,7 +43,20 @@ def default_path() -> Path:
 
 
 def load(path: Path) -> tuple[Settings, str]:
-    """The settings, and a sentence if the file could not be used (empty otherwise)."""
+    """The settings, and a sentence if the file, or a part of it, could not be used (empty otherwise).
+
+    Such a file is kept beside it, for the next save replaces it.
+    """
+    loaded, fault = _read(path)
+    if fault:
+        kept = path.with_name(f"{path.name}.broken")
+        with suppress(OSError):
+            shutil.copyfile(path, kept)
+            fault = f"{fault}; it is kept as {kept.name}"
+    return loaded, fault
+
+
+def _read(path: Path) -> tuple[Settings, str]:
     try:
         body = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -31,15 +32,21 @@ def tui(
     if demo:
         from tui.demo import runs_folder
 
-        with runs_folder() as folder:
-            _open(folder, None, ascii_only=ascii_only)
+        with runs_folder(_tell_kept) as folder:
+            _open(folder, None, ascii_only=ascii_only, demo=True)
         return
     folder = runs_dir(runs)
     _open(folder, find_run(run, folder).run.path if run else None, ascii_only=ascii_only)
 
 
-def _open(folder: Path, run: Path | None, *, ascii_only: bool) -> None:
+def _tell_kept(runs: Path) -> None:
+    # Not on standard output: in a browser's studio that is the wire.
+    text = f"What you made in the demo is kept: rnnstudio tui --runs {shlex.quote(str(runs))}"
+    typer.echo(text, err=True)
+
+
+def _open(folder: Path, run: Path | None, *, ascii_only: bool, demo: bool = False) -> None:
     # Textual costs 0.4 s of CPU to import; a wrong name of a run is told before that.
     from tui.app import Studio
 
-    Studio(folder, open_run=run, ascii_only=ascii_only).run()
+    Studio(folder, open_run=run, ascii_only=ascii_only, demo=demo).run()

@@ -75,3 +75,13 @@ def test_settings_survive_and_a_broken_file_says_where(tmp_path: Path) -> None:
     assert (loaded.theme, loaded.smooth, loaded.keys) == ("rnnstudio-ink", False, {})
     assert "theme" in fault
     assert settings.load(tmp_path / "none.json") == (settings.Settings(), "")
+
+
+def test_a_broken_settings_file_is_kept_before_it_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "studio.json"
+    broken = '{"keys": {"live.sample": "ctrl+s"}'
+    path.write_text(broken, encoding="utf-8")
+    loaded, fault = settings.load(path)
+    settings.save(loaded, path)
+    assert (tmp_path / "studio.json.broken").read_text(encoding="utf-8") == broken
+    assert "studio.json.broken" in fault

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from textual import events
 
 from engine.config import DataConfig, ModelConfig, TrainConfig
 from engine.training.plan import Measured
@@ -256,6 +257,21 @@ async def test_what_was_typed_for_a_run_is_forgotten_once_the_run_is_there(
         drafts = pilot.app.remembered.drafts  # type: ignore[attr-defined]
         await until(pilot, lambda: (runs / "text" / "run.json").exists())
         await until(pilot, lambda: not drafts)
+
+
+@pytest.mark.parametrize("leave", ["down", "tab", "enter"])
+async def test_keys_typed_in_one_burst_each_reach_their_field(studio: Open, leave: str) -> None:
+    async with studio() as pilot:
+        screen = await open_form(pilot)
+        first, second = (
+            screen.query_one(f"#line-{name}", Line).field for name in ("corpus", "name")
+        )
+        for key in ("a", "b", leave, "k", "1"):
+            event = events.Key(key, key if len(key) == 1 else None)
+            event.set_sender(pilot.app)
+            pilot.app.post_message(event)
+        await until(pilot, lambda: len(first.value + second.value) == 4)
+        assert (first.value, second.value) == ("ab", "k1")
 
 
 async def test_panes_tell_nothing_of_a_text_that_is_no_longer_named(

@@ -51,9 +51,17 @@ class Line(Horizontal):
             super().__init__()
             self.name, self.value = name, value
 
+    # With priority the focus moves before the next key is handed on: in a burst the keys behind would still go to the
+    # field before.
     BINDINGS = [
-        Binding("up", "neighbour(-1)", "Setting above", show=False, id="line.up"),
-        Binding("down,enter", "neighbour(1)", "Setting below", show=False, id="line.down"),
+        Binding("up", "neighbour(-1)", "Setting above", show=False, id="line.up", priority=True),
+        Binding(
+            "down,enter", "neighbour(1)", "Setting below", show=False, id="line.down", priority=True
+        ),
+        Binding("tab", "app.focus_next", "Next", show=False, id="line.next", priority=True),
+        Binding(
+            "shift+tab", "app.focus_previous", "Before", show=False, id="line.before", priority=True
+        ),
     ]
 
     def __init__(self, setting: Setting, value: str) -> None:

@@ -202,8 +202,10 @@ class Studio(App[None]):
     # -- words to the user --------------------------------------------------------------------------------------
 
     def say(self, text: str, *, hint: str = "", grave: bool = False) -> None:
-        """A toast; any text, shown literally."""
+        """A toast; any text, shown literally. One that still stands is shown anew, not twice."""
         message = literal(f"{text}\n{hint}" if hint else text)
+        for standing in [n for n in self._notifications if n.message == message]:
+            self._unnotify(standing, refresh=False)
         self.notify(
             message,
             severity="error" if grave else "information",

@@ -20,6 +20,8 @@ from tui.widgets.rows import Row, Rows
 
 CSS = """
 Choose, Ask, Read, Browse { align: center middle; background: $background 60%; }
+/* Toasts leave what is asked in sight. */
+Choose ToastRack, Ask ToastRack { dock: top; align: right top; }
 .dialog { width: 72; max-width: 90%; height: auto; max-height: 90%; border: round $border; background: $surface;
           padding: 0 1; }
 .dialog Page { height: auto; max-height: 14; }

@@ -22,6 +22,19 @@ async def test_an_empty_home_teaches_what_to_press(studio: Open) -> None:
         await until(pilot, lambda: "No runs yet" in screen_text(pilot.app))
 
 
+async def test_a_terminal_that_is_too_small_says_what_is_needed_in_the_room_there_is(
+    studio: Open,
+) -> None:
+    async with studio(size=(24, 8)) as pilot:
+        await until(
+            pilot,
+            lambda: (
+                "rnnstudio needs 60x16 characters; this is 24x8"
+                in " ".join(screen_text(pilot.app).split())
+            ),
+        )
+
+
 async def test_runs_are_listed_with_state_loss_and_last_words(
     studio: Open,
     runs: Path,

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from textual.app import App
 
 from checkpoints import events as ev
 from checkpoints.control import ControlReader, Request
@@ -17,7 +18,7 @@ from checkpoints.lock import TrainerLock
 from tests.tui import recorded
 from tests.tui.conftest import Open, screen_text, until
 from tui import words
-from tui.dialogs import Ask
+from tui.dialogs import Ask, Choose
 from tui.launch import Jobs
 from tui.screens.controls import temperatures
 from tui.store import RunView
@@ -155,6 +156,41 @@ async def test_a_control_without_a_trainer_says_so_and_asks_nothing(
         await pilot.press("space")
         await until(pilot, lambda: "not being trained" in screen_text(pilot.app))
     assert not (path / "control.jsonl").exists()
+
+
+async def test_the_footer_offers_what_the_runs_state_allows(studio: Open, runs: Path) -> None:
+    path = recorded.make_run(runs, "plays", recorded.history(until=700), begin=time.time())
+
+    def footer(app: App[None]) -> str:
+        return screen_text(app).rstrip().split("\n")[-1]
+
+    async with studio(run=path) as pilot:
+        await until(pilot, lambda: "r Resume b Fork" in footer(pilot.app))
+        assert "Pause" not in footer(pilot.app)
+        with TrainerLock(path):
+            await until(pilot, lambda: "Pause s Sample k Save t Temps" in footer(pilot.app))
+            assert "Resume" not in footer(pilot.app)
+        await until(pilot, lambda: "Resume" in footer(pilot.app))
+        # What the footer leaves out says why it cannot be, and asks for nothing before.
+        await pilot.press("t")
+        await until(pilot, lambda: "not being trained" in screen_text(pilot.app))
+        assert not isinstance(pilot.app.screen, Ask)
+
+
+async def test_equal_toasts_are_one_and_leave_a_question_in_sight(studio: Open, runs: Path) -> None:
+    path = recorded.make_run(runs, "plays", recorded.finished())
+    async with studio(run=path) as pilot:
+        await until(pilot, lambda: "done" in screen_text(pilot.app))
+        await pilot.press("s", "k", "space", "t")
+        await until(pilot, lambda: "not being trained" in screen_text(pilot.app))
+        assert screen_text(pilot.app).count("not being trained") == 1
+        for n in range(3):
+            pilot.app.say(f"fault {n}", hint="what to do", grave=True)  # type: ignore[attr-defined]
+        question = "Delete this run, its checkpoints and its samples for ever?"
+        pilot.app.push_screen(Choose("delete", question, [("yes", "delete"), ("", "keep")]))
+        await until(pilot, lambda: question in screen_text(pilot.app))
+        await until(pilot, lambda: "fault 2" in screen_text(pilot.app))
+        assert question in screen_text(pilot.app)
 
 
 async def test_older_samples_are_stepped_through_and_followed_again(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.content import Content
-from textual.screen import Screen
+from textual.screen import ActiveBinding, Screen
 from textual.widget import Widget
 from textual.widgets import Footer
 
@@ -17,6 +18,7 @@ from tui.child import Answer
 from tui.literal import one_line
 from tui.watch import Followed
 from tui.widgets.bar import Bar
+from tui.widgets.ink import wrap
 
 if TYPE_CHECKING:
     from tui.app import Studio
@@ -99,7 +101,18 @@ class StudioScreen(Screen[None]):
             text = (
                 f"rnnstudio needs {SMALLEST[0]}x{SMALLEST[1]} characters; this is {width}x{height}"
             )
-            self.query_one("#too-small", Bar).show([(text, "warn")])
+            self.query_one("#too-small", Bar).show(*wrap([(text, "warn")], width))
+
+    def offers(self, binding: Binding) -> bool:
+        """Whether the footer shows a key now. It acts all the same, if only to say why it cannot."""
+        return binding.show
+
+    @property
+    def active_bindings(self) -> dict[str, ActiveBinding]:
+        return {
+            key: active._replace(binding=replace(active.binding, show=self.offers(active.binding)))
+            for key, active in super().active_bindings.items()
+        }
 
     def panes(self) -> list[Widget]:
         """The panes that `1` to `5` go to, in order."""

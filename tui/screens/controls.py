@@ -15,6 +15,9 @@ from tui.watch import Followed
 
 STREAMS = 3
 """Sample streams side by side."""
+STEERING = ("live.pause", "live.sample", "live.checkpoint", "live.temperatures")
+ENDED = ("live.resume", "live.fork")
+"""What a footer offers while a trainer is at work, and when none is."""
 
 
 @dataclass(frozen=True, slots=True)

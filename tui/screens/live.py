@@ -14,7 +14,7 @@ from tui.colour import coloured_from
 from tui.curve import Line, Mark
 from tui.launch import Job
 from tui.load import Load
-from tui.screens.controls import STREAMS, Controls
+from tui.screens.controls import ENDED, STEERING, STREAMS, Controls
 from tui.series import Series, smooth
 from tui.store import Sample
 from tui.watch import Followed, RunState
@@ -171,8 +171,22 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
         """The trainer that would have made this run, if it refused to."""
         return None if self.view.revision else self.studio.jobs.refused.get(self.path)
 
+    def offers(self, binding: Binding) -> bool:
+        """Of the controls those that have a meaning in the run's state."""
+        if self._run is None or binding.id not in (*STEERING, *ENDED):
+            return binding.show
+        state = self._state
+        if binding.id in STEERING:
+            return state.live
+        if binding.id == "live.resume":
+            return telling.can_resume(state)
+        return not state.live and bool(self.view.checkpoints)
+
     def _draw_head(self) -> None:
-        self._shown_state = state = self._state
+        state = self._state
+        if state != self._shown_state:
+            self._shown_state = state
+            self.refresh_bindings()
         with self.view.lock:
             self.head(*telling.head(self.path.name, self.view, state))
             waiting = len(self.view.changes) == self._changes

@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -75,8 +76,8 @@ def read_corpus(
 
     `binary` takes the bytes as they are; `or_bytes` does so where something that was named is no text. `encoding`
     overrules what would be found out. `note` is told what a person should know (an encoding that was guessed, files
-    passed over); `progress` gets bytes read and their total, None where that cannot be known. Between files a line end
-    is added where one is missing.
+    passed over); `progress` gets bytes read and their total, None where that cannot be known, as while folders are
+    gone through. Between files a line end is added where one is missing.
 
     `stdin` is what `-` means, the process's own unless given. Raises CorpusError for what cannot be read and for an
     empty or one-character corpus; RunError where the cache cannot be written.
@@ -87,7 +88,8 @@ def read_corpus(
     if stdin is None and sys.stdin is not None:
         stdin = sys.stdin.buffer
     skipped = Skipped()
-    found = find([str(path) for path in paths], skipped=skipped)
+    visit = {} if progress is None else {"visit": partial(progress, 0, None)}
+    found = find([str(path) for path in paths], skipped=skipped, **visit)
 
     def read(*, binary: bool) -> Corpus:
         return _read(

@@ -30,10 +30,13 @@ class Found:
     """A pipe, which cannot be read a second time."""
 
 
-def find(paths: Sequence[str], *, skipped: Skipped) -> list[Found]:
+def find(
+    paths: Sequence[str], *, skipped: Skipped, visit: Callable[[], object] = lambda: None
+) -> list[Found]:
     """All files that these paths mean, in the order given, folders' in sorted order.
 
-    Raises CorpusError where a path means nothing or something that never ends.
+    `visit` is called at each folder and each match of a pattern: `/` takes minutes, and whoever no longer wants it
+    raises there. Raises CorpusError where a path means nothing or something that never ends.
     """
     if not paths:
         raise CorpusError("no corpus was named", hint="rnnstudio train FILE")
@@ -43,19 +46,22 @@ def find(paths: Sequence[str], *, skipped: Skipped) -> list[Found]:
         if name == STDIN:
             found.append(Found(path, True, None, once=True))
         elif path.is_dir():
-            found += (_found(file) for file in _walk(path, skipped))
+            found += (_found(file) for file in _walk(path, skipped, visit))
         elif os.path.lexists(path) or not glob.has_magic(name):
             found.append(_named(path))
         else:
-            matches = sorted(glob.glob(name, recursive=True))  # noqa: PTH207 - Path.glob wants a base
+            matches = []
+            for match in glob.iglob(name, recursive=True):  # noqa: PTH207 - Path.glob wants a base
+                visit()
+                matches.append(match)
             if not matches:
                 raise CorpusError(f"no file matches {name}", hint="`ls` shows what is there")
-            for match in map(Path, matches):
+            for match in map(Path, sorted(matches)):
                 # With **, a folder's files match by themselves.
                 if match.is_file():
                     found.append(_found(match))
                 elif match.is_dir() and "**" not in name:
-                    found += (_found(file) for file in _walk(match, skipped))
+                    found += (_found(file) for file in _walk(match, skipped, visit))
     return found
 
 
@@ -178,12 +184,13 @@ def _found(path: Path) -> Found:
         return Found(path, False, None)
 
 
-def _walk(folder: Path, skipped: Skipped) -> Iterator[Path]:
+def _walk(folder: Path, skipped: Skipped, visit: Callable[[], object]) -> Iterator[Path]:
     """Every readable file below a folder, sorted; links are followed, but no folder is entered twice."""
     entered: set[tuple[int, int]] = set()
     waiting = [folder]
     while waiting:
         here = waiting.pop()
+        visit()
         try:
             status = here.stat()
             names = sorted(path.name for path in here.iterdir())

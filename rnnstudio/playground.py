@@ -103,7 +103,8 @@ class Playground:
 
         def progress(done: int, total: int | None) -> None:
             self._check()
-            self._tell({"piece": done / total if total else None})
+            if total:
+                self._tell({"piece": done / total})
 
         corpus = read_corpus(paths, cache, note=notes.append, progress=progress)
         sample = corpus.text(0, min(corpus.chars, genres.SAMPLE_CHARS))

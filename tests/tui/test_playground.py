@@ -88,6 +88,21 @@ def test_faults_are_sentences(ask: Ask) -> None:
     assert ask("nonsense")[1]["error"]
 
 
+@pytest.mark.parametrize("named", [".", "**"])
+def test_a_corpus_no_longer_wanted_stops_while_its_folders_are_gone_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    """`/` would take minutes, and what is asked next would wait for it."""
+    (tmp_path / "one" / "two").mkdir(parents=True)
+    (tmp_path / "one" / "two" / "text.txt").write_text("text")
+    monkeypatch.chdir(tmp_path)
+    looks = iter([True, False])
+    side = Answering([].append, lambda: next(looks))
+    monkeypatch.setattr("corpora.reading._read", pytest.fail)
+    body = {"op": "corpus", "paths": [named], "cache": str(tmp_path / "cache")}
+    assert side.answer(body) == {"stopped": True}
+
+
 def test_the_loop_answers_in_order_and_stops_what_is_no_longer_wanted(trained: Path) -> None:
     from rnnstudio.playground import serve
 

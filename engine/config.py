@@ -27,6 +27,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 # Limits that no honest model meets; they keep a hostile or mistyped size from allocating anything.
 MAX_HIDDEN = 65_536
 MAX_LAYERS = 64
+MAX_MINUTES = 366 * 24 * 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +255,11 @@ class TrainConfig:
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise ConfigError(f"{_flag(name)} is {value}", hint="use 0 or more")
+        if self.minutes > MAX_MINUTES:
+            raise ConfigError(
+                f"--minutes is {self.minutes:g}, more than a year",
+                hint="give a budget in --steps or --epochs instead",
+            )
         for name in ("momentum", "rms_decay", "ema", "warmup"):
             value = getattr(self, name)
             if not 0 <= value < 1:

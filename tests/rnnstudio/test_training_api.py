@@ -60,6 +60,13 @@ def test_a_misspelt_setting_is_told() -> None:
     assert "hidden_size" in caught.value.hint
 
 
+@pytest.mark.usefixtures("place")
+def test_a_budget_of_ages_is_a_mistake() -> None:
+    with pytest.raises(ConfigError, match="more than a year") as caught:
+        rnnstudio.train("verse.txt", minutes=1e20)
+    assert "--steps" in caught.value.hint
+
+
 def test_fine_tuning_adds_characters_and_keeps_what_was_known(place: Path) -> None:
     rnnstudio.train("verse.txt", steps=60, threads=1, seed=2, **SMALL)
     before = rnnstudio.load("verse")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from rich.cells import cell_len
 from textual.command import CommandList
 
 from tests.tui import recorded
@@ -33,6 +34,15 @@ async def test_a_terminal_that_is_too_small_says_what_is_needed_in_the_room_ther
                 in " ".join(screen_text(pilot.app).split())
             ),
         )
+
+
+async def test_wide_characters_in_a_name_keep_the_columns(studio: Open, runs: Path) -> None:
+    recorded.make_run(runs, "文学の練習", recorded.finished())
+    recorded.make_run(runs, "plays", recorded.finished())
+    async with studio() as pilot:
+        await until(pilot, lambda: screen_text(pilot.app).count("done") >= 2)
+        rows = [line for line in screen_text(pilot.app).split("\n") if "done" in line]
+        assert len({cell_len(row[: row.index("done")]) for row in rows}) == 1
 
 
 async def test_runs_are_listed_with_state_loss_and_last_words(

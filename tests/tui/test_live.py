@@ -222,7 +222,7 @@ async def test_the_curve_has_a_cursor_a_zoom_and_other_measures(studio: Open, ru
         low, high = plot.axes.x_range
         assert low <= plot.axes.cursor <= high
         await pilot.press("escape", "V")
-        await until(pilot, lambda: "log steps" in screen_text(pilot.app))
+        await until(pilot, lambda: "log x" in screen_text(pilot.app))
         await pilot.press("m")
         await until(pilot, lambda: "speed" in screen_text(pilot.app))
 
@@ -242,10 +242,10 @@ async def test_how_the_screen_was_arranged_is_remembered(studio: Open, runs: Pat
     async with studio(run=path) as pilot:
         await until(pilot, lambda: "validation" in screen_text(pilot.app))
         await pilot.press("m", "o", "l", "v")
-        await until(pilot, lambda: "log loss" in screen_text(pilot.app))
+        await until(pilot, lambda: "log y" in screen_text(pilot.app))
         await pilot.press("1", "z")
     async with studio(run=path) as pilot:
-        await until(pilot, lambda: "log loss" in screen_text(pilot.app))
+        await until(pilot, lambda: "log y" in screen_text(pilot.app))
         live = pilot.app.screen
         await until(pilot, lambda: live.maximized is live.query_one(Plot))
         assert "speed" in screen_text(pilot.app)
@@ -253,7 +253,7 @@ async def test_how_the_screen_was_arranged_is_remembered(studio: Open, runs: Pat
         await pilot.press("escape")
         assert live.maximized is None
     async with studio(run=path) as pilot:
-        await until(pilot, lambda: "log loss" in screen_text(pilot.app))
+        await until(pilot, lambda: "log y" in screen_text(pilot.app))
         assert pilot.app.screen.maximized is None
 
 

@@ -24,7 +24,7 @@ from tui.screens.base import StudioScreen
 from tui.series import sparkline
 from tui.telling import STATE_KINDS, is_dead
 from tui.watch import Followed
-from tui.widgets.ink import Span
+from tui.widgets.ink import Span, fit
 from tui.widgets.page import Page
 from tui.widgets.rows import Row, Rows
 
@@ -182,7 +182,9 @@ A run is a folder: it goes on without the studio, and whoever started it, it can
         kind = STATE_KINDS.get(state.word, "dim")
         curve = [b.mean for b in view.valid.buckets] or [b.mean for b in view.train.buckets]
         yield f"{state.glyph} ", kind
-        yield f"{one_line(run.path.name, name_width):<{name_width}} ", "title" if state.live else ""
+        name = one_line(run.path.name, name_width)
+        yield from fit([(name, "title" if state.live else "")], name_width)  # by cells: 文 has two
+        yield " ", ""
         yield f"{state.word:<9}", kind
         yield f"{words.bits(best.bits_per_char if best else None):>6} ", ""
         yield f"{sparkline(curve, 8):<8}", "line-0"

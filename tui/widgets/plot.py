@@ -34,8 +34,8 @@ class Plot(Ink, can_focus=True):
         Binding("right", "move(1)", "Cursor right", show=False, id="plot.right"),
         Binding("i", "zoom(0.5)", "Zoom in", show=False, id="plot.in"),
         Binding("u", "zoom(2)", "Zoom out", show=False, id="plot.out"),
-        Binding("v", "log_y", "Log loss", show=False, id="plot.log-y"),
-        Binding("V", "log_x", "Log steps", show=False, id="plot.log-x"),
+        Binding("v", "log_y", "Logarithmic y", show=False, id="plot.log-y"),
+        Binding("V", "log_x", "Logarithmic x", show=False, id="plot.log-x"),
         Binding("escape", "whole", "Whole curve", show=False, id="plot.whole"),
     ]
 
@@ -99,8 +99,8 @@ class Plot(Ink, can_focus=True):
         flags = [
             name
             for name, on in (
-                ("log loss", self.axes.log_y),
-                ("log steps", self.axes.log_x),
+                ("log y", self.axes.log_y),
+                ("log x", self.axes.log_x),
                 ("zoomed", self.axes.x_range is not None),
             )
             if on

@@ -50,13 +50,13 @@ def find(
         elif os.path.lexists(path) or not glob.has_magic(name):
             found.append(_named(path))
         else:
-            matches = []
-            for match in glob.iglob(name, recursive=True):  # noqa: PTH207 - Path.glob wants a base
+            matches: list[Path] = []
+            for text in glob.iglob(name, recursive=True):  # noqa: PTH207 - Path.glob wants a base
                 visit()
-                matches.append(match)
+                matches.append(Path(text))
             if not matches:
                 raise CorpusError(f"no file matches {name}", hint="`ls` shows what is there")
-            for match in map(Path, sorted(matches)):
+            for match in sorted(matches, key=str):
                 # With **, a folder's files match by themselves.
                 if match.is_file():
                     found.append(_found(match))

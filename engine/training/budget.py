@@ -86,7 +86,8 @@ class Speedometer:
         passed = now - then
         if passed <= 0:
             return 0.0, 0.0
-        return (tokens - tokens_then) / passed, (progress - progress_then) / passed
+        # A step that was taken before a pause may be told after it: no run goes backwards.
+        return max(0, tokens - tokens_then) / passed, max(0.0, progress - progress_then) / passed
 
     def restart(self) -> None:
         """Forget: the run was paused, or went back."""

@@ -117,11 +117,17 @@ class Trainer:
         world, own = self.session.world, Orders()
         if self._steering is not None:
             self._aside.poll()
-            own = self._steering.decide(self.state, meanwhile=self._aside.poll)
+            own = self._steering.decide(self.state, meanwhile=self._rest)
             if own.save or own.stop:
                 self._aside.finish()  # it may be about to keep this very step
                 own = replace(own, save=self._saved_at != self.state.step)
         return Orders.of(world.agree(own.numbers())) if world.size > 1 else own
+
+    def _rest(self) -> None:
+        """While the run is paused: what was begun beside it goes on, and the pause counts for no speed."""
+        self._aside.poll()
+        self._speed.restart()
+        self._start_clock()
 
     # ── one step ─────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from checkpoints.runs import RunFolder
 from engine.sampling.sampler import Sampler
 from engine.training import aside, learning
 from engine.training.aside import Aside
+from engine.training.budget import Stopwatch
 from engine.training.prepare import Request, prepare
 from engine.training.run import train_run
 from tests.cli import verse
@@ -205,6 +207,51 @@ def test_a_paused_run_takes_no_step_for_what_is_asked_of_it(
     gives_up.cancel()
     assert [e.request for e in answers] == ["pause", "sample", "checkpoint", "stop"]
     assert {e.step for e in answers} == {outcome.end.step}
+
+
+def test_a_pause_counts_for_no_speed(
+    make_run: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a clock that shows a millisecond later whenever it is read, and an hour later while the run is paused."""
+    now = 0.0
+
+    def clock() -> float:
+        nonlocal now
+        now += 0.001
+        return now
+
+    def pause(self: Stopwatch) -> None:
+        nonlocal now
+        now += 3600.0
+        self._last = None
+        if not resumed_at:
+            control.request(run.path, "resume")
+
+    monkeypatch.setattr("engine.training.trainer.time", SimpleNamespace(monotonic=clock))
+    monkeypatch.setattr(Stopwatch, "pause", pause)
+    run = make_run(steps=100_000, checkpoint_every=100_000)
+    speeds: list[float] = []
+    resumed_at = 0
+
+    def hear(event: ev.Event, line: str) -> None:
+        nonlocal resumed_at
+        del line
+        if isinstance(event, ev.Step):
+            speeds.append(event.tokens_per_s)
+            if len(speeds) == 2:
+                control.request(run.path, "pause")
+            if resumed_at and len(speeds) == resumed_at + 2:
+                control.request(run.path, "stop")
+        if isinstance(event, ev.ControlApplied) and event.request == "resume":
+            resumed_at = len(speeds)
+
+    gives_up = threading.Timer(60, control.request, (run.path, "stop"))
+    gives_up.start()
+    train_run(run, hear=hear)
+    gives_up.cancel()
+    assert now > 3600
+    assert resumed_at
+    assert min(speeds[1:]) > max(speeds) / 100
 
 
 def test_an_error_of_the_work_is_raised_where_it_is_waited_for() -> None:

@@ -197,8 +197,9 @@ def test_a_file_that_vanishes_before_its_turn(tmp_path: Path) -> None:
     (folder / "a.txt").write_text("alpha\n")
     second.write_text("beta\n")
 
-    def gone(_done: int, _total: int | None) -> None:
-        second.unlink(missing_ok=True)
+    def gone(done: int, _total: int | None) -> None:
+        if done:  # not while the folder is listed
+            second.unlink(missing_ok=True)
 
     corpus, notes = read(folder, tmp_path / "cache", progress=gone)
     assert "".join(corpus.pieces()) == "alpha\n"

@@ -13,8 +13,11 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MKL_NUM_THREADS", "1")
 
-# The same examples every time, and none that fails because the machine was busy.
-hypothesis.settings.register_profile("rnnstudio", deadline=None, derandomize=True)
+# The same examples every time, and none that fails because the machine was busy. scripts/faults asks for many more.
+EXAMPLES = int(os.environ.get("RNNSTUDIO_EXAMPLES", "40"))
+hypothesis.settings.register_profile(
+    "rnnstudio", deadline=None, derandomize=True, max_examples=EXAMPLES
+)
 hypothesis.settings.load_profile("rnnstudio")
 
 # A shell that runs the tests in the background, or nohup, ignores these, and every child would inherit that.

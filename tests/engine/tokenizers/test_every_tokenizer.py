@@ -25,7 +25,7 @@ LEARNED = {name: learned(name, CORPUS * 5) for name in names()}
 
 each = pytest.mark.parametrize("tokenizer", LEARNED.values(), ids=LEARNED)
 each_name = pytest.mark.parametrize("name", names())
-thorough = settings(max_examples=60, deadline=None)
+thorough = settings(deadline=None)
 
 
 def incrementally(tokenizer: Tokenizer, ids: Sequence[int]) -> str:

@@ -154,24 +154,24 @@ class RunFolder:
 
     def checkpoints(self) -> list[Checkpoint]:
         """Its checkpoints, oldest first, as far as their manifests can be read."""
-        found: dict[int, Checkpoint] = {}
-        for path in checkpoint_folders(self.path):
-            try:
-                manifest = read_manifest(path)
-            except CheckpointError:
-                continue
-            found[manifest.step] = _described(path, manifest)
+        found = {
+            said.step: _described(path, said)
+            for path, said in self._manifests()
+            if isinstance(said, Manifest)
+        }
         return list(found.values())
 
     def unreadable(self) -> list[CheckpointError]:
         """Why each of its other checkpoints cannot be read, oldest first."""
-        found = []
+        return [said for _, said in self._manifests() if isinstance(said, CheckpointError)]
+
+    def _manifests(self) -> Iterator[tuple[Path, Manifest | CheckpointError]]:
+        """What each checkpoint says of itself, or why it says nothing."""
         for path in checkpoint_folders(self.path):
             try:
-                read_manifest(path)
+                yield path, read_manifest(path)
             except CheckpointError as error:
-                found.append(error)
-        return found
+                yield path, error
 
     def best(self) -> Checkpoint | None:
         """The checkpoint with the lowest validation loss (the earlier of equals), or None if none was measured."""

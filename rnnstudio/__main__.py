@@ -40,8 +40,6 @@ def main() -> None:
         _leave(error.exit_code)
     except KeyboardInterrupt:
         _leave(130)
-    except BrokenPipeError:  # `rnnstudio sample … | head` is no error
-        _leave(0)
     except Exception as error:
         if debug:
             raise

@@ -8,7 +8,6 @@ stderr, is answered by the new process's id; `{"reap": id}` by its exit code, or
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import importlib
 import json
@@ -81,5 +80,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(KeyboardInterrupt):
-        main()
+    main()

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from engine.tokenizers._bytes import to_bytes, to_text, utf8_decoder
 from engine.tokenizers._corpus import CodePoints, code_points, from_code_points
-from engine.tokenizers.base import AnyIds, Ids, damaged
+from engine.tokenizers.base import AnyIds, Ids, Tokenizer, damaged
 
 NIBBLES = 16
 # With nibbles and the document's end still below 65,536, so that a token takes two bytes on disk.
@@ -131,3 +131,24 @@ def checked_characters(value: object, limit: int = MAX_CHARACTERS) -> str:
     if ((codes >= 0xD800) & (codes < 0xE000)).any():
         raise damaged("a surrogate is among its characters")
     return value
+
+
+class SpelledTokenizer(Tokenizer):
+    """Ids: 16 nibbles, the characters, perhaps longer strings, the document's end."""
+
+    def __init__(self, characters: str, longer: Sequence[str] = ()) -> None:
+        self._alphabet = Alphabet(characters)
+        self._strings: list[str] = [*map(nibble_name, range(NIBBLES)), *characters, *longer, ""]
+        self.vocab_size = len(self._strings)
+
+    def decode(self, ids: AnyIds) -> str:
+        return decode_spelling(ids, self._strings)
+
+    def decoder(self) -> SpellingDecoder:
+        return SpellingDecoder(self._strings)
+
+    def token_text(self, token: int) -> str:
+        return self._strings[token]
+
+    def unseen(self, text: str) -> list[str]:
+        return self._alphabet.unseen(text)

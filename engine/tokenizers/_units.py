@@ -14,19 +14,16 @@ from checkpoints.errors import ConfigError
 from engine.tokenizers._corpus import count_characters
 from engine.tokenizers._spelling import (
     NIBBLES,
-    Alphabet,
-    SpellingDecoder,
+    SpelledTokenizer,
     checked_characters,
-    decode_spelling,
-    nibble_name,
 )
-from engine.tokenizers.base import AnyIds, Tokenizer, damaged, description, read_description
+from engine.tokenizers.base import damaged, description, read_description
 
 # A unit seen twice teaches its embedding next to nothing; its characters' embeddings know more.
 RARE = 3
 
 
-class UnitTokenizer(Tokenizer):
+class UnitTokenizer(SpelledTokenizer):
     """A tokenizer whose frequent units are tokens. Subclasses say how a text is cut into units."""
 
     unit: ClassVar[str]
@@ -36,10 +33,8 @@ class UnitTokenizer(Tokenizer):
     max_units: ClassVar[int]
 
     def __init__(self, characters: str, units: Sequence[str]) -> None:
-        self._alphabet = Alphabet(characters)
+        super().__init__(characters, units)
         self._units = tuple(units)
-        self.vocab_size = self._alphabet.size + len(units) + 1
-        self._strings: list[str] = [*map(nibble_name, range(NIBBLES)), *characters, *units, ""]
         self._ids = {self._strings[i]: i for i in range(NIBBLES, self.document_end)}
 
     @classmethod
@@ -63,18 +58,6 @@ class UnitTokenizer(Tokenizer):
         """The units that occur often enough; of equals the first in code point order, whatever order they came in."""
         ranked = sorted((-n, unit) for unit, n in found.items() if n >= RARE and _keepable(unit))
         return [unit for _, unit in ranked[:most]]
-
-    def decode(self, ids: AnyIds) -> str:
-        return decode_spelling(ids, self._strings)
-
-    def decoder(self) -> SpellingDecoder:
-        return SpellingDecoder(self._strings)
-
-    def token_text(self, token: int) -> str:
-        return self._strings[token]
-
-    def unseen(self, text: str) -> list[str]:
-        return self._alphabet.unseen(text)
 
     def extended(self, pieces: Iterable[str]) -> tuple[Self, list[int | None]]:
         """New characters come after the old ones; the units move up, and stay the same units."""

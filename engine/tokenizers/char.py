@@ -10,16 +10,13 @@ from engine.tokenizers._corpus import count_characters
 from engine.tokenizers._spelling import (
     MAX_CHARACTERS,
     NIBBLES,
-    Alphabet,
-    SpellingDecoder,
+    SpelledTokenizer,
     checked_characters,
-    decode_spelling,
-    nibble_name,
 )
-from engine.tokenizers.base import AnyIds, Ids, Tokenizer, description, read_description
+from engine.tokenizers.base import Ids, description, read_description
 
 
-class CharTokenizer(Tokenizer):
+class CharTokenizer(SpelledTokenizer):
     """The corpus' Unicode code points, sorted; what is not among them is spelled in nibbles of its bytes.
 
     Ids: 16 nibbles, the characters, the document's end. A corpus with more than 60,000 different characters
@@ -27,11 +24,6 @@ class CharTokenizer(Tokenizer):
     """
 
     name = "char"
-
-    def __init__(self, characters: str) -> None:
-        self._alphabet = Alphabet(characters)
-        self.vocab_size = self._alphabet.size + 1
-        self._strings: list[str] = [*(nibble_name(i) for i in range(NIBBLES)), *characters, ""]
 
     @property
     def characters(self) -> str:
@@ -50,18 +42,6 @@ class CharTokenizer(Tokenizer):
 
     def encode(self, text: str) -> Ids:
         return self._alphabet.encode(text)
-
-    def decode(self, ids: AnyIds) -> str:
-        return decode_spelling(ids, self._strings)
-
-    def decoder(self) -> SpellingDecoder:
-        return SpellingDecoder(self._strings)
-
-    def token_text(self, token: int) -> str:
-        return self._strings[token]
-
-    def unseen(self, text: str) -> list[str]:
-        return self._alphabet.unseen(text)
 
     def extended(self, pieces: Iterable[str]) -> tuple[Self, list[int | None]]:
         """New characters come after the old ones, so that only the document's end moves."""

@@ -11,7 +11,7 @@ import dataclasses
 import math
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -66,6 +66,7 @@ class Score:
     """How an entrant did. The losses are nats per character of the held-out text."""
 
     name: str
+    minutes: float
     carried: float | None
     """One pass with the state carried all the way; None for what has no state."""
     windows: float
@@ -131,6 +132,7 @@ def ours(
     tokens = steps[-1].tokens if steps else 0
     return Score(
         name=name,
+        minutes=minutes,
         carried=carried,
         windows=windows,
         training_loss=steps[-1].loss_nats if steps else math.nan,
@@ -149,39 +151,52 @@ def theirs(
     opponent: type[Opponent],
     text: Text,
     *,
-    minutes: float,
+    minutes: Sequence[float],
     clock: str = "wall",
     threads: int = 1,
     seed: int = 1,
-) -> Score:
-    """An opponent by its own recipe; with `threads` 0 on all cores, as torch does."""
-    torch.set_num_threads(threads or devices.usable_cores())
-    torch.manual_seed(seed)
+) -> Iterator[Score]:
+    """An opponent by its own recipe after each of `minutes`, which ascend; with `threads` 0 on all cores, like torch.
+
+    One training serves them all, unless its schedule is laid over the minutes.
+    """
+    trainings = [[m] for m in minutes] if opponent.follows_budget else [[*minutes]]
+    for marks in trainings:
+        torch.set_num_threads(threads or devices.usable_cores())
+        torch.manual_seed(seed)
+        yield from _trained(opponent, text, marks, CLOCKS[clock])
+
+
+def _trained(
+    opponent: type[Opponent], text: Text, marks: Sequence[float], tick: Callable[[], float]
+) -> Iterator[Score]:
+    """One training, judged at each of the marks (minutes)."""
     alphabet = {c: i for i, c in enumerate(sorted(set(text.whole)))}
     train, valid = (torch.tensor([alphabet[c] for c in part]) for part in (text.train, text.valid))
     model = opponent(train, valid, len(alphabet))
-    tick, budget = CLOCKS[clock], minutes * 60
-    began, steps, average, spent = tick(), 0, math.nan, 0.0
-    while spent < budget:
-        loss = model.step(spent / budget)
-        average = loss if math.isnan(average) else 0.99 * average + 0.01 * loss
-        steps += 1
-        spent = tick() - began
-    carried, windows = judge(
-        model.eval(), valid, chars=len(valid), window=min(WINDOW, model.window)
-    )
-    return Score(
-        name=model.name,
-        carried=carried if model.carries else None,
-        windows=windows,
-        training_loss=average,
-        epochs=model.epoch,
-        steps=steps,
-        chars_per_s=model.tokens_read / spent,
-        parameters=sum(p.numel() for p in model.parameters()),
-        about=model.about
-        + (f"; read in windows of {model.window}" if model.window < WINDOW else ""),
-    )
+    budget, steps, average, spent = marks[-1] * 60, 0, math.nan, 0.0
+    for mark in marks:
+        began = tick() - spent
+        while spent < mark * 60:
+            loss = model.step(spent / budget)
+            average = loss if math.isnan(average) else 0.99 * average + 0.01 * loss
+            steps += 1
+            spent = tick() - began
+        window = min(WINDOW, model.window)
+        carried, windows = judge(model.eval(), valid, chars=len(valid), window=window)
+        yield Score(
+            name=model.name,
+            minutes=mark,
+            carried=carried if model.carries else None,
+            windows=windows,
+            training_loss=average,
+            epochs=model.epoch,
+            steps=steps,
+            chars_per_s=model.tokens_read / spent,
+            parameters=sum(p.numel() for p in model.parameters()),
+            about=model.about
+            + (f"; read in windows of {model.window}" if model.window < WINDOW else ""),
+        )
 
 
 @torch.inference_mode()

@@ -1,6 +1,6 @@
 """Nats per character after so many minutes on one text: our defaults against other people's recipes.
 
-    python -m benchmarks quality tinyshakespeare.txt --minutes 3 --clock cpu
+    python -m benchmarks quality tinyshakespeare.txt --minutes 1,3,10,30 --clock cpu
     python -m benchmarks quality tinyshakespeare.txt --only ours,char-rnn --part tuning --set hidden_size=256
 
 The last tenth of the text is held out (nanoGPT's split). `--part tuning` leaves that tenth away altogether and holds
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from benchmarks import contest, report
 from benchmarks.opponents import OPPONENTS
@@ -22,7 +23,12 @@ def main(arguments: list[str]) -> int:
     """Train and judge each entrant; prints a table."""
     parser = report.arguments(__doc__, "quality")
     parser.add_argument("text", type=Path, help="a corpus, UTF-8")
-    parser.add_argument("--minutes", type=float, default=3.0, help="for each entrant")
+    parser.add_argument(
+        "--minutes",
+        type=_minutes,
+        default=[3.0],
+        help="for each entrant; 1,3,10: after each of these",
+    )
     parser.add_argument(
         "--only",
         default="",
@@ -49,24 +55,34 @@ def main(arguments: list[str]) -> int:
     if unknown := [name for name in named if name not in every]:
         parser.error(f"there is no {', '.join(unknown)}")
     chosen = [n for n in every if n not in named] if args.only.startswith("!") else named or every
-    rows = []
+    settings = {k: str(v) for k, v in vars(args).items() if k != "json"}
+    rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as scratch:
         text = contest.read_text(args.text, Path(scratch), part=args.part, most_chars=args.chars)
         for name in chosen:
             for seed in range(1, args.seeds + 1):
-                options = {
-                    "minutes": args.minutes,
+                options: dict[str, Any] = {
                     "clock": args.clock,
                     "threads": args.threads,
                     "seed": seed,
                 }
-                score = (
-                    contest.ours(text, given=dict(args.set), **options)
+                scores = (
+                    (
+                        contest.ours(text, minutes=m, given=dict(args.set), **options)
+                        for m in args.minutes
+                    )
                     if name == OURS
-                    else contest.theirs(OPPONENTS[name], text, **options)
+                    else contest.theirs(OPPONENTS[name], text, minutes=args.minutes, **options)
                 )
-                rows.append(score.row())
-                print(report.table(rows[-1:]).split("\n")[-1], flush=True)
-    settings = {k: str(v) for k, v in vars(args).items() if k != "json"}
+                for score in scores:
+                    rows.append(score.row())
+                    print(report.table(rows[-1:]).split("\n")[-1], flush=True)
+                    # Kept after each, as hours may go into the next.
+                    report.write("quality", rows, args.json, **settings)
     report.publish("quality", rows, args.json, **settings)
     return 0
+
+
+def _minutes(text: str) -> list[float]:
+    """`1,3,10` as ascending numbers. Raises ValueError."""
+    return sorted(float(part) for part in text.split(","))

@@ -31,9 +31,14 @@ def arguments(about: str | None, name: str) -> argparse.ArgumentParser:
 def publish(name: str, rows: Sequence[Row], path: Path, **settings: Any) -> None:
     """Print the rows as a table and write them, with the machine and the settings, as JSON."""
     print(table(rows))
+    write(name, rows, path, **settings)
+    print(f"written to {path}")
+
+
+def write(name: str, rows: Sequence[Row], path: Path, **settings: Any) -> None:
+    """Write the rows, with the machine and the settings, as JSON."""
     found = {"benchmark": name, "machine": machine(), "settings": settings, "rows": [*rows]}
     path.write_text(json.dumps(found, indent=2, default=str) + "\n", encoding="utf-8")
-    print(f"written to {path}")
 
 
 def table(rows: Sequence[Row]) -> str:

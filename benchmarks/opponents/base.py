@@ -25,6 +25,9 @@ class Opponent(nn.Module, ABC):
     carries: ClassVar[bool] = True
     """Whether it has a state that a pass over a text can carry."""
 
+    follows_budget: ClassVar[bool] = False
+    """Whether its schedule is laid over the budget, so that another budget is another training."""
+
     def __init__(self, train: Tensor, valid: Tensor, vocab_size: int) -> None:
         super().__init__()
         self.train_tokens, self.valid_tokens, self.vocab_size = train, valid, vocab_size

@@ -42,6 +42,7 @@ class Block(nn.Module):
 
 class NanoGPT(Opponent):
     carries = False
+    follows_budget = True
     layers: ClassVar[int]
     heads: ClassVar[int]
     width: ClassVar[int]

@@ -105,6 +105,29 @@ def test_quality_judges_ours_and_an_opponent(tmp_path: Path, text: Path) -> None
     assert all(0 < row["windows"] < 6 for row in rows)
 
 
+def test_one_training_serves_all_marks_unless_its_schedule_is_laid_over_them(
+    tmp_path: Path, text: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainings = []
+    trained = contest._trained
+
+    def counted(opponent: Any, text: Any, marks: Any, tick: Any) -> Any:
+        trainings.append((opponent.name, list(marks)))
+        return trained(opponent, text, marks, tick)
+
+    monkeypatch.setattr(contest, "_trained", counted)
+    rows = figures(
+        tmp_path, "quality", str(text), "--only", "char-rnn,nanogpt-cpu", "--minutes", "0.002,0.001"
+    )
+    assert trainings == [
+        ("char-rnn", [0.001, 0.002]),
+        ("nanogpt-cpu", [0.001]),
+        ("nanogpt-cpu", [0.002]),
+    ]
+    assert [row["minutes"] for row in rows] == [0.001, 0.002, 0.001, 0.002]
+    assert rows[0]["steps"] <= rows[1]["steps"]
+
+
 def test_generality_sets_ours_beside_ngrams(tmp_path: Path, text: Path) -> None:
     rows = figures(tmp_path, "generality", str(text), "--minutes", "0.001", "--orders", "2,3")
     assert rows[0]["ours - best"] == rows[0]["ours"] - min(rows[0]["2-gram"], rows[0]["3-gram"])

@@ -1,7 +1,8 @@
 """Writing on the CPU: our sampler against a loop that calls nn.LSTM for each character.
 
-Both draw at temperature 0.8; ours also reports each text's surprise. The bound of one text is reading all weights that
-a character passes once, at the speed at which this machine reads as many bytes again and again (cache or memory).
+Both draw at temperature 0.8; ours also reports each text's surprise. The bound of a step is reading all weights that a
+character passes once, at the speed at which this machine reads as many bytes in float32 again and again (cache or
+memory), or multiplying them, at the speed of its float32 product of large matrices, whichever takes longer.
 
     python -m benchmarks sampler --clock cpu
 """
@@ -32,7 +33,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--cell", default="lstm", choices=[*bare.KERNELS])
     parser.add_argument("--streams", default=",".join(map(str, STREAMS)))
     parser.add_argument(
-        "--chars", type=int, default=400, help="of one text; fewer where there are many"
+        "--chars", type=int, default=400, help="of one text; up to 8 times fewer where there are many"
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--clock", choices=[*CLOCKS], default="wall")
@@ -55,13 +56,13 @@ def main(arguments: list[str]) -> int:
 
 def beside(
     config: ModelConfig, streams: int, *, chars: int, rounds: int, clock: machine.Clock
-) -> dict[str, object]:
+) -> report.Row:
     """Characters per second of all texts together, ours and the loop's in turn."""
     tokenizer = CharTokenizer("".join(map(chr, range(33, 97))))
     model = Model(config, tokenizer.vocab_size, rng=torch.Generator().manual_seed(1))
     sampler = Sampler(model, tokenizer, documents=False)
     # Long enough for one text; many together are measured by fewer characters each, and the slow loop by fewer still.
-    length = max(8, chars // streams)
+    length = max(1, chars // min(8, streams))
     slow = max(4, min(length, 40_000_000 // (streams * model.parameter_count)))
     request = Request(seed=1, length=length, config=SampleConfig(temperature=0.8))
     peer = bare.Bare(
@@ -79,16 +80,19 @@ def beside(
         clock=clock,
     )
     ours, loop = streams * length / seconds["ours"], streams * slow / seconds["loop"]
-    size = working_weights(config, tokenizer.vocab_size) * FLOAT_BYTES
-    row: dict[str, object] = {
+    weights = working_weights(config, tokenizer.vocab_size)
+    size = weights * FLOAT_BYTES
+    reading_s = size / (machine.reading_gbytes(size / 1e6, clock=clock) * 1e9)
+    product_s = 2 * weights * streams / (machine.product_gflops(clock=clock) * 1e9)
+    bound = streams / max(reading_s, product_s)
+    return {
         "network": f"{config.num_layers}x{config.hidden_size} {config.cell}",
         "texts": streams,
         "loop chars/s": loop,
         "ours chars/s": ours,
         "ratio": ours / loop,
         "weights MB": size / 1e6,
+        "bound": "reading" if reading_s > product_s else "product",
+        "bound chars/s": bound,
+        "share of bound": ours / bound,
     }
-    if streams == 1:
-        bound = machine.reading_gbytes(size / 1e6, clock=clock) * 1e9 / size
-        row |= {"bound chars/s": bound, "share of bound": ours / bound}
-    return row

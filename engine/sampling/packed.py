@@ -1,20 +1,14 @@
-"""The network for one text on the CPU: its weights packed once, each step a product of a matrix and a vector in NumPy.
+"""The network on the CPU: weights packed once, a step of some texts side by side in NumPy.
 
-A character passes every weight once, so the weights' way from memory is the time it takes. For one row NumPy's product
-reads them faster than torch's (77 GB/s against 57 on one Zen 4 core; 2x192: 0.03 ms a step against 0.09), and a step is
-a dozen calls instead of sixty. What the first layer makes of each token is looked up, where the vocabulary is small.
-
-Weights that no near cache holds are read from memory, at a quarter of that speed or less: in int8 (a scale a row;
-the inputs are rounded to 8 bits too) they take a quarter of the room. Three products of 2048 x 1024 beside other work:
-0.21 ms instead of 1.35.
+A step is a dozen calls instead of the model's sixty (2x192, one text: 0.03 ms against 0.09), and what the first layer
+makes of each token is looked up, where the vocabulary is small. Of one text a step passes every weight once, so the
+weights' way from memory is the time it takes: in int8 (`products.py`) a quarter of float32's. Many texts share it.
 """
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -26,115 +20,34 @@ from engine.cells.gru import GRU
 from engine.cells.lstm import LSTM
 from engine.cells.rnn import RNN
 from engine.model import Model
+from engine.sampling.network import Network
+from engine.sampling.products import Arithmetic, Float32, Floats, Int8, Product, has_int8
 from engine.state import State
-
-Floats = npt.NDArray[np.float32]
 
 # A table of the first layer's products beyond this many numbers (64 MiB) would not stay in any cache.
 MOST_LOOKED_UP = 1 << 24
-# A stack of more weights than this (8 MB in float32) is packed in int8 where that is left to us.
-MOST_IN_FLOAT32 = 1 << 21
 
-Arithmetic = Literal["float32", "int8"]
+Rows = slice | npt.NDArray[np.int64]
 
 
-class Text(Protocol):
-    """The network while it writes one text."""
-
-    def step(self, token: int) -> Tensor:
-        """Logits (1, V) for what follows `token`; overwritten by the next step."""
+def arithmetic(wanted: str) -> Arithmetic:
+    """What `SampleConfig.weights` (auto, float32, int8) means on this machine."""
+    return "int8" if has_int8() and wanted != "float32" else "float32"
 
 
-def arithmetic(model: Model, wanted: str) -> Arithmetic:
-    """What `SampleConfig.weights` (auto, float32, int8) means for this model on this machine."""
-    large = sum(p.numel() for cell in model.layers for p in cell.parameters()) > MOST_IN_FLOAT32
-    return (
-        "int8" if has_int8() and (wanted == "int8" or (wanted == "auto" and large)) else "float32"
-    )
-
-
-def has_int8() -> bool:
-    """Whether this torch has int8 products for this machine."""
-    return "x86" in torch.backends.quantized.supported_engines
-
-
-def pack(model: Model, arithmetic: Arithmetic = "float32") -> Packed:
-    """The model, ready to write texts one at a time. What it has no NumPy for, torch computes, in float32."""
+def can_pack(model: Model) -> bool:
+    """Whether there is a step in NumPy for this model: a plain stack of lstm, gru or rnn."""
     # A model of another class has a step of its own.
     plain = type(model) is Model and not (model.config.layer_norm or model.config.residual)
-    if plain and all(type(cell) in _LAYERS for cell in model.layers):
-        return _InNumPy(model, _Int8 if arithmetic == "int8" else _Float32)
-    return _InTorch(model)
+    return plain and all(type(cell) in _LAYERS for cell in model.layers)
 
 
-class Packed(ABC):
-    """A model's weights, laid out for steps of one row."""
+class Packed:
+    """A model's weights, laid out for steps of a few rows. Raises KeyError unless `can_pack`."""
 
-    @abstractmethod
-    def begin(self, state: State) -> Text:
-        """A text that goes on from a state (of one lane)."""
-
-
-class _InTorch(Packed):
-    def __init__(self, model: Model) -> None:
-        self.model = model
-
-    def begin(self, state: State) -> Text:
-        return _TorchText(self.model, state)
-
-
-class _TorchText:
-    def __init__(self, model: Model, state: State) -> None:
-        self._model, self._state = model, state
-
-    @torch.inference_mode()
-    def step(self, token: int) -> Tensor:
-        logits, self._state = self._model.step(torch.tensor([token]), self._state)
-        return logits
-
-
-class _Product(ABC):
-    """A matrix that vectors are multiplied with."""
-
-    @abstractmethod
-    def __init__(self, weight: Floats) -> None: ...
-
-    @abstractmethod
-    def __call__(self, x: Floats) -> Floats:
-        """W x, anew each time."""
-
-
-class _Float32(_Product):
-    def __init__(self, weight: Floats) -> None:
-        self.weight = np.ascontiguousarray(weight)
-
-    def __call__(self, x: Floats) -> Floats:
-        return np.dot(self.weight, x)  # type: ignore[no-any-return]
-
-
-class _Int8(_Product):
-    def __init__(self, weight: Floats) -> None:
-        scales = np.maximum(np.abs(weight).max(axis=1), 1e-9).astype(np.float64) / 127
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # torch's, that quantized tensors will move to another package
-            rows = torch.quantize_per_channel(
-                torch.from_numpy(np.ascontiguousarray(weight)),
-                torch.from_numpy(scales),
-                torch.zeros(len(weight), dtype=torch.int64),
-                0,
-                torch.qint8,
-            )
-        self.packed: Any = torch.ops.quantized.linear_prepack(rows, None)
-
-    def __call__(self, x: Floats) -> Floats:
-        out = torch.ops.quantized.linear_dynamic(torch.from_numpy(x)[None], self.packed, False)
-        return out[0].numpy()  # type: ignore[no-any-return]
-
-
-class _InNumPy(Packed):
-    def __init__(self, model: Model, product: type[_Product]) -> None:
+    def __init__(self, model: Model, arithmetic: Arithmetic) -> None:
+        product: type[Product] = Int8 if arithmetic == "int8" else Float32
+        self.most_texts = product.most_rows
         e = model.embedding
         self.vectors = (
             _array(e.weight) if e is not None else np.eye(model.vocab_size, dtype=np.float32)
@@ -143,57 +56,78 @@ class _InNumPy(Packed):
             _LAYERS[type(cell)](cell, self.vectors if i == 0 else None, product)
             for i, cell in enumerate(model.layers)
         ]
-        self.narrow = _array(model.narrow.weight) if isinstance(model.narrow, nn.Linear) else None
+        self.narrow = (
+            product(_array(model.narrow.weight), bounded=True)
+            if isinstance(model.narrow, nn.Linear)
+            else None
+        )
         weight = model.output_weight
-        self.output = self.vectors if weight is None else _array(weight)
+        self.output = product(
+            self.vectors if weight is None else _array(weight), bounded=self.narrow is None
+        )
         self.bias = _array(model.output_bias)
 
-    def begin(self, state: State) -> Text:
-        return _NumPyText(self, state)
+    def begin(self, states: Sequence[State]) -> Network:
+        """Texts that go on from states (of one lane each), at most `most_texts`."""
+        return _Texts(self, states)
 
 
-class _NumPyText:
-    def __init__(self, packed: _InNumPy, state: State) -> None:
+class _Texts:
+    def __init__(self, packed: Packed, states: Sequence[State]) -> None:
         self._packed = packed
         self._runs = [
-            layer.begin([_array(part[0]) for part in parts])
-            for layer, parts in zip(packed.layers, state, strict=True)
+            layer.begin([np.concatenate([_array(part) for part in parts]) for parts in zip(*of_each, strict=True)])
+            for layer, of_each in zip(packed.layers, zip(*states, strict=True), strict=True)
         ]
-        self._logits = np.empty(len(packed.bias), np.float32)
-        self._shown = torch.from_numpy(self._logits).unsqueeze(0)
 
-    def step(self, token: int) -> Tensor:
+    def step(self, tokens: Sequence[int]) -> Tensor:
         packed = self._packed
-        x = packed.vectors[token]
+        # One text is looked up by a view of its row, many by a copy of theirs.
+        at = slice(tokens[0], tokens[0] + 1) if len(tokens) == 1 else np.array(tokens)
+        x = packed.vectors[at]
         for run in self._runs:
-            x = run.step(token, x)
+            x = run.step(at, x)
         if packed.narrow is not None:
-            x = packed.narrow @ x
-        np.dot(packed.output, x, out=self._logits)
-        np.add(self._logits, packed.bias, out=self._logits)
-        return self._shown
+            x = packed.narrow(x)
+        logits = packed.output(x)
+        logits += packed.bias
+        return torch.from_numpy(logits)
+
+    def keep(self, rows: Sequence[int]) -> None:
+        for run in self._runs:
+            run.keep(rows)
 
 
 class _Run(ABC):
-    """One layer while one text is written."""
+    """One layer while some texts are written."""
+
+    h: Floats  # (B, H)
 
     @abstractmethod
-    def step(self, token: int, x: Floats) -> Floats:
-        """The output (H,) for the input x (I,), which a table may know by its token."""
+    def step(self, tokens: Rows, x: Floats) -> Floats:
+        """The output (B, H) for the inputs x (B, I), which a table may know by their tokens."""
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Go on with these rows only."""
+        self.h = self.h[rows]
 
 
 class _Layer(ABC):
     """One layer's weights, the input's as a table of W_x x + b where the tokens' `vectors` are given and few."""
 
-    def __init__(self, cell: Cell, vectors: Floats | None, product: type[_Product]) -> None:
+    def __init__(self, cell: Cell, vectors: Floats | None, product: type[Product]) -> None:
         assert isinstance(cell, Fused)
         w_x, w_h, b_x, b_h = (self.arranged(_array(weight)) for weight in cell.weights)
         self.hidden = w_h.shape[1]
         self.table: Floats | None = None
+        self.w_x: Product | None = None
+        self.b_x, self.b_h = self.input_bias(b_x, b_h), b_h
         if vectors is not None and len(vectors) * len(w_x) <= MOST_LOOKED_UP:
-            self.table = vectors @ w_x.T + self.input_bias(b_x, b_h)
-        self.w_x, self.w_h = product(w_x), product(w_h)
-        self.b_x, self.b_h = b_x, b_h
+            self.table = vectors @ w_x.T + self.b_x
+        else:
+            # Layers give what is within ±1; the tokens' own vectors can be of any length.
+            self.w_x = product(w_x, bounded=vectors is None)
+        self.w_h = product(w_h, bounded=True)
 
     def arranged(self, weight: Floats) -> Floats:
         """The gates' blocks of a weight in the order and scale that the run wants."""
@@ -204,13 +138,15 @@ class _Layer(ABC):
         return b_x + b_h
 
     @abstractmethod
-    def begin(self, state: Sequence[Floats]) -> _Run: ...
+    def begin(self, state: Sequence[Floats]) -> _Run:
+        """Go on from the parts (B, H) of a state, which are the run's own."""
 
-    def from_input(self, token: int, x: Floats) -> Floats:
-        """W_x x + b (gates * H)."""
+    def from_input(self, tokens: Rows, x: Floats) -> Floats:
+        """W_x x + b (B, gates * H)."""
         if self.table is not None:
-            return self.table[token]  # type: ignore[no-any-return]
-        return self.w_x(x) + self.input_bias(self.b_x, self.b_h)
+            return self.table[tokens]  # type: ignore[no-any-return]
+        assert self.w_x is not None
+        return self.w_x(x) + self.b_x
 
 
 class _LSTMLayer(_Layer):
@@ -226,23 +162,27 @@ class _LSTMLayer(_Layer):
 class _LSTMRun(_Run):
     def __init__(self, layer: _LSTMLayer, state: Sequence[Floats]) -> None:
         self.layer = layer
-        self.h, self.c = (part.copy() for part in state)
-        self.squashed = np.empty_like(self.c)
+        self.h, self.c = state
 
-    def step(self, token: int, x: Floats) -> Floats:
+    def step(self, tokens: Rows, x: Floats) -> Floats:
+        hidden = self.layer.hidden
         z = self.layer.w_h(self.h)
-        z += self.layer.from_input(token, x)
+        z += self.layer.from_input(tokens, x)
         np.tanh(z, out=z)
-        gates = z[: 3 * self.layer.hidden]
+        gates = z[:, : 3 * hidden]
         gates *= 0.5
         gates += 0.5
-        i, f, o, g = z.reshape(4, -1)
+        i, f, o, g = (z[:, k * hidden : (k + 1) * hidden] for k in range(4))
         self.c *= f
         i *= g
         self.c += i
-        np.tanh(self.c, out=self.squashed)
-        np.multiply(o, self.squashed, out=self.h)
+        np.tanh(self.c, out=self.h)
+        self.h *= o
         return self.h
+
+    def keep(self, rows: Sequence[int]) -> None:
+        super().keep(rows)
+        self.c = self.c[rows]
 
 
 class _GRULayer(_Layer):
@@ -257,16 +197,25 @@ class _GRULayer(_Layer):
 class _GRURun(_Run):
     def __init__(self, layer: _GRULayer, state: Sequence[Floats]) -> None:
         self.layer = layer
-        self.h = state[0].copy()
+        (self.h,) = state
 
-    def step(self, token: int, x: Floats) -> Floats:
-        border = 2 * self.layer.hidden
-        from_x, from_h = self.layer.from_input(token, x), self.layer.w_h(self.h)
+    def step(self, tokens: Rows, x: Floats) -> Floats:
+        hidden = self.layer.hidden
+        from_x, from_h = self.layer.from_input(tokens, x), self.layer.w_h(self.h)
         from_h += self.layer.b_h
-        gates = 0.5 * np.tanh(0.5 * (from_x[:border] + from_h[:border])) + 0.5
-        r, z = gates[: self.layer.hidden], gates[self.layer.hidden :]
-        n = np.tanh(from_x[border:] + r * from_h[border:])
-        self.h = n + z * (self.h - n)
+        gates = from_x[:, : 2 * hidden] + from_h[:, : 2 * hidden]
+        gates *= 0.5
+        np.tanh(gates, out=gates)
+        gates *= 0.5
+        gates += 0.5
+        n = from_h[:, 2 * hidden :]
+        n *= gates[:, :hidden]
+        n += from_x[:, 2 * hidden :]
+        np.tanh(n, out=n)
+        # n + z (h - n)
+        self.h -= n
+        self.h *= gates[:, hidden:]
+        self.h += n
         return self.h
 
 
@@ -278,10 +227,12 @@ class _RNNLayer(_Layer):
 class _RNNRun(_Run):
     def __init__(self, layer: _RNNLayer, state: Sequence[Floats]) -> None:
         self.layer = layer
-        self.h = state[0].copy()
+        (self.h,) = state
 
-    def step(self, token: int, x: Floats) -> Floats:
-        self.h = np.tanh(self.layer.w_h(self.h) + self.layer.from_input(token, x))
+    def step(self, tokens: Rows, x: Floats) -> Floats:
+        z = self.layer.w_h(self.h)
+        z += self.layer.from_input(tokens, x)
+        np.tanh(z, out=self.h)
         return self.h
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 
@@ -52,8 +52,7 @@ class Request:
         return [replace(self, seed=(self.seed + i) % (MAX_SEED + 1)) for i in range(count)]
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """More text of the request at `index`."""
 
     index: int
@@ -95,6 +94,9 @@ class Stream:
         if request.bars_exact:
             self.guard = BarGuard(masks or BarMasks(tokenizer), request.prime)
         self._document_end = tokenizer.document_end
+        length, self._stop, self._keeps = request.length, request.stop, request.keep_text
+        self._most_chars = length or math.inf
+        self._most_tokens = _TOKENS_PER_CHAR * (length + _TOKENS_PER_CHAR) if length else math.inf
         self._decoder = tokenizer.decoder()
         self._rng = torch.Generator().manual_seed(request.seed)
         self._uniforms: list[float] = []
@@ -119,12 +121,19 @@ class Stream:
         self._nats += nats
         text = self._decoder.push(token)
         self._drawn += len(text)
-        self._held += text
-        return self._release(ended=token == self._document_end)
+        ended = token == self._document_end
+        if ended or self._stop or self._drawn >= self._most_chars or self._tokens >= self._most_tokens:
+            self._held += text
+            return self._release(ended=ended)
+        # Nothing can end here and nothing is held: the usual token, spared the questions.
+        self._given = self._drawn
+        if self._keeps:
+            self._kept.append(text)
+        return text
 
     def _release(self, *, ended: bool) -> str:
-        length, stop = self.request.length, self.request.stop
-        left = length - self._given if length else math.inf
+        stop = self._stop
+        left = self._most_chars - self._given
         found = self._held.find(stop) if stop else -1
         reason: Reason | None = None
         if 0 <= found <= left:
@@ -133,13 +142,13 @@ class Stream:
             out, reason = self._held[: int(left)], "length"
         elif ended:
             out, reason = self._held, "document end"
-        elif length and self._tokens >= _TOKENS_PER_CHAR * (length + _TOKENS_PER_CHAR):
+        elif self._tokens >= self._most_tokens:
             out, reason = self._held, "length"
         else:
             out = self._held[: len(self._held) - _overlap(self._held, stop)]
         self._held = self._held[len(out) :]
         self._given += len(out)
-        if self.request.keep_text:
+        if self._keeps:
             self._kept.append(out)
         if reason:
             self.sample = self._finished(reason)

@@ -79,10 +79,13 @@ class SpellingDecoder:
         self._strings = strings
         self._utf8 = utf8_decoder()
         self._high: int | None = None
+        self._spelling = False  # whether bytes may be waiting
 
     def push(self, token: int) -> str:
         if token >= NIBBLES:
-            return self.flush() + self._strings[token]
+            text = self._strings[token]
+            return self.flush() + text if self._spelling else text
+        self._spelling = True
         if self._high is None:
             self._high = token
             return ""
@@ -92,7 +95,7 @@ class SpellingDecoder:
 
     def flush(self) -> str:
         half = b"" if self._high is None else b"\xff"
-        self._high = None
+        self._high, self._spelling = None, False
         return self._utf8.decode(half, final=True)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import itertools
 import math
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +27,7 @@ from engine.tokenizers.char import CharTokenizer
 from tests.engine import tiny
 
 LETTERS = tiny.tokenizer()
-PLAIN = SampleConfig(temperature=1.0)
+PLAIN = SampleConfig(temperature=1.0, weights="float32")
 
 
 @pytest.fixture(scope="module")
@@ -66,9 +68,9 @@ def naive(
 
 CONFIGS = [
     PLAIN,
-    SampleConfig(temperature=0.0),
-    SampleConfig(temperature=1.4, top_k=5, repetition_penalty=1.5),
-    SampleConfig(temperature=0.9, top_p=0.8, min_p=0.01, typical_p=0.95),
+    replace(PLAIN, temperature=0.0),
+    replace(PLAIN, temperature=1.4, top_k=5, repetition_penalty=1.5),
+    replace(PLAIN, temperature=0.9, top_p=0.8, min_p=0.01, typical_p=0.95),
 ]
 
 
@@ -94,13 +96,17 @@ def test_every_kind_of_cell_writes_as_its_forward_pass_reads(cell: str) -> None:
     assert found.text == naive(model, LETTERS, request, documents=False)[0]
 
 
-@pytest.mark.parametrize("lanes", [1, 8])
-def test_a_seed_writes_the_same_whatever_is_written_beside_it(model: Model, lanes: int) -> None:
+@pytest.mark.parametrize("weights", ["float32", "auto"])
+@pytest.mark.parametrize("lanes", [0, 1, 8])
+def test_a_seed_writes_the_same_whatever_is_written_beside_it(
+    model: Model, lanes: int, weights: Any
+) -> None:
     sampler = Sampler(model, LETTERS, documents=True, lanes=lanes)
+    config = SampleConfig(temperature=1.0, weights=weights)
     requests = [
-        *Request(seed=5, length=80, config=PLAIN).copies(11),
-        *Request(seed=5, length=50, prime="head", config=SampleConfig()).copies(6),
-        Request(seed=5, length=120, prime="abc" * 200, config=SampleConfig(top_k=4)),
+        *Request(seed=5, length=80, config=config).copies(11),
+        *Request(seed=5, length=50, prime="head", config=replace(config, temperature=0.8)).copies(6),
+        Request(seed=5, length=120, prime="abc" * 200, config=replace(config, top_k=4)),
     ]
     together = sampler.write(requests)
     assert [s.index for s in together] == list(range(len(requests)))
@@ -160,7 +166,7 @@ def test_texts_of_different_settings_come_in_the_order_of_the_requests(
 
 @pytest.mark.parametrize("side_by_side", [False, True])
 def test_pieces_make_up_the_sample(model: Model, side_by_side: bool) -> None:
-    sampler = Sampler(model, LETTERS, documents=True)
+    sampler = Sampler(model, LETTERS, documents=True, lanes=1)
     requests = Request(seed=1, length=30).copies(3)
     texts = ["", "", ""]
     finished: list[Sample] = []
@@ -179,7 +185,7 @@ def test_pieces_make_up_the_sample(model: Model, side_by_side: bool) -> None:
 def test_the_reported_likelihood_is_the_evaluators(model: Model) -> None:
     """A bug that made samples garbage while the loss fell would show here (torch-rnn issue 24)."""
     for documents, prime, config in itertools.product(
-        (False, True), ("", "a bad head"), (PLAIN, SampleConfig(temperature=0.5, top_p=0.9))
+        (False, True), ("", "a bad head"), (PLAIN, replace(PLAIN, temperature=0.5, top_p=0.9))
     ):
         sampler = Sampler(model, LETTERS, documents=documents)
         for sample in sampler.write(

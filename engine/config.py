@@ -282,7 +282,7 @@ class SampleConfig:
     """How text is drawn from the model; the fields apply in the order in which they stand here."""
 
     weights: Literal["auto", "float32", "int8"] = "auto"
-    """Weights on the CPU, one text at a time: float32, int8 (a large network is some times as fast), or auto."""
+    """Weights on the CPU: float32, or int8 (lstm, gru, rnn; many texts share each step); auto: int8 where there is."""
 
     repetition_penalty: float = 1.0
     """Divide the last 64 tokens' odds by this."""

@@ -32,7 +32,7 @@ class Padded:
     def __init__(self, model: Model, states: Sequence[State], lanes: int) -> None:
         self._model = model
         self._lanes = list(range(len(states)))
-        padded = [*states, *states[:1] * (lanes - len(states))]
+        padded = [*states] + [states[0]] * (lanes - len(states))
         self._state = tuple(
             tuple(torch.cat(parts) for parts in zip(*layers, strict=True))
             for layers in zip(*padded, strict=True)

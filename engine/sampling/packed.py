@@ -76,7 +76,12 @@ class _Texts:
     def __init__(self, packed: Packed, states: Sequence[State]) -> None:
         self._packed = packed
         self._runs = [
-            layer.begin([np.concatenate([_array(part) for part in parts]) for parts in zip(*of_each, strict=True)])
+            layer.begin(
+                [
+                    np.concatenate([_array(part) for part in parts])
+                    for parts in zip(*of_each, strict=True)
+                ]
+            )
             for layer, of_each in zip(packed.layers, zip(*states, strict=True), strict=True)
         ]
 
@@ -144,14 +149,14 @@ class _Layer(ABC):
     def from_input(self, tokens: Rows, x: Floats) -> Floats:
         """W_x x + b (B, gates * H)."""
         if self.table is not None:
-            return self.table[tokens]  # type: ignore[no-any-return]
+            return self.table[tokens]
         assert self.w_x is not None
         return self.w_x(x) + self.b_x
 
 
 class _LSTMLayer(_Layer):
     def arranged(self, weight: Floats) -> Floats:
-        # sigmoid(z) = tanh(z / 2) / 2 + 1 / 2: with three gates halved and the candidate last, one tanh serves all.
+        # 2 sigmoid(z) = tanh(z / 2) + 1: with three gates halved and the candidate last, one tanh serves all.
         i, f, g, o = np.split(weight, 4)
         return np.concatenate([0.5 * i, 0.5 * f, 0.5 * o, g]).astype(np.float32)
 
@@ -169,15 +174,15 @@ class _LSTMRun(_Run):
         z = self.layer.w_h(self.h)
         z += self.layer.from_input(tokens, x)
         np.tanh(z, out=z)
-        gates = z[:, : 3 * hidden]
-        gates *= 0.5
-        gates += 0.5
+        z[:, : 3 * hidden] += 1  # twice the gates
         i, f, o, g = (z[:, k * hidden : (k + 1) * hidden] for k in range(4))
         self.c *= f
         i *= g
         self.c += i
+        self.c *= 0.5
         np.tanh(self.c, out=self.h)
         self.h *= o
+        self.h *= 0.5
         return self.h
 
     def keep(self, rows: Sequence[int]) -> None:

@@ -54,7 +54,7 @@ class Int8(Product):
     these are always the same; what is not bounded is brought into ±1 row by row.
     """
 
-    most_rows = 64
+    most_rows = 256
 
     def __init__(self, weight: Floats, *, bounded: bool) -> None:
         scales = np.maximum(np.abs(weight).max(axis=1), 1e-9).astype(np.float64) / 127

@@ -4,7 +4,7 @@ What a seed writes depends on the model, the prime and the settings alone, never
 text draws from its own generator, one number a token (`filters.draw`), and a row has the same bits whatever the other
 rows of a step are. For that the arithmetic of a step must not depend on how many they are. Who sees to it:
 
-- on the CPU the packed network (`packed.py`): in int8 up to 64 texts share each product, in float32 each is alone;
+- on the CPU the packed network (`packed.py`): in int8 up to 256 texts share each product, in float32 each is alone;
 - on an accelerator, where a step takes about the same time for 1 text and for 64, and for the cells that are not
   packed, a step that always has as many rows (`network.Padded`).
 """
@@ -71,8 +71,8 @@ class Sampler:
     ) -> Iterator[Piece | Sample]:
         """Pieces of text as they become certain, and each sample when it is finished.
 
-        Texts come one after the other, so many at a time as share a step; with `side_by_side` all of them grow together. Close the
-        iterator to stop. Raises RnnStudioError if what the model computes is no number.
+        Texts come one after the other, so many at a time as share a step; with `side_by_side` all of them grow
+        together. Close the iterator to stop. Raises RnnStudioError if what the model computes is no number.
         """
         # One distribution a step for all rows of a batch: its texts share their settings.
         alike: dict[SampleConfig, list[tuple[int, Request]]] = {}
@@ -115,7 +115,9 @@ class Sampler:
             tokens, nats = self._draw(network.step(tokens), config, streams)
             items: Items = []
             open_ = []
-            for row, (stream, token, surprise) in enumerate(zip(streams, tokens, nats, strict=True)):
+            for row, (stream, token, surprise) in enumerate(
+                zip(streams, tokens, nats, strict=True)
+            ):
                 text = stream.push(token, surprise)
                 if text:
                     items.append(Piece(stream.index, text))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass, field, replace
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 
@@ -16,7 +16,7 @@ from engine.sampling.filters import REPETITION_WINDOW
 from engine.tokenizers.base import Tokenizer
 
 MAX_SEED = 2**63 - 1
-_UNIFORMS = 512  # numbers drawn at once from a text's generator
+_UNIFORMS = 128  # numbers drawn at once from a text's generator
 # A character takes at most 8 tokens (4 bytes of 2 nibbles each) and perhaps one that switches to spelling. A model
 # that has not learned to spell could otherwise go on for ever without finishing a character.
 _TOKENS_PER_CHAR = 16
@@ -52,7 +52,8 @@ class Request:
         return [replace(self, seed=(self.seed + i) % (MAX_SEED + 1)) for i in range(count)]
 
 
-class Piece(NamedTuple):
+@dataclass(slots=True)  # not frozen, which would take twice as long for each token
+class Piece:
     """More text of the request at `index`."""
 
     index: int
@@ -122,7 +123,12 @@ class Stream:
         text = self._decoder.push(token)
         self._drawn += len(text)
         ended = token == self._document_end
-        if ended or self._stop or self._drawn >= self._most_chars or self._tokens >= self._most_tokens:
+        if (
+            ended
+            or self._stop
+            or self._drawn >= self._most_chars
+            or self._tokens >= self._most_tokens
+        ):
             self._held += text
             return self._release(ended=ended)
         # Nothing can end here and nothing is held: the usual token, spared the questions.

@@ -14,6 +14,8 @@ from benchmarks import __main__ as front
 from benchmarks import contest, machine, report, startup, throughput, visualizing
 from benchmarks.opponents import OPPONENTS
 from benchmarks.opponents.min_rnn import MinCell
+from engine.sampling.products import has_int8
+from tests.cli import here
 
 TEXT = "".join(f"{i} and {i * i} are numbers of a kind.\n" for i in range(400))
 
@@ -93,6 +95,18 @@ def test_sampler_sets_ours_beside_the_loop(tmp_path: Path) -> None:
     )
     assert [row["texts"] for row in rows] == [1, 2]
     assert rows[0]["bound chars/s"] > 0
+
+
+@pytest.mark.skipif(not has_int8(), reason="this torch has no int8 products for this machine")
+def test_rounding_reads_a_runs_model_both_ways(tmp_path: Path, text: Path) -> None:
+    runs = tmp_path / "runs"
+    here(
+        "train", text, "--name", "tiny", "--runs", runs, "--steps", "5", "--cell", "gru", "--layers", "1",
+        "--hidden", "8", "--sample-length", "0", cwd=tmp_path,
+    )  # fmt: skip
+    rows = figures(tmp_path, "rounding", str(text), "tiny", "--runs", str(runs), "--chars", "900")
+    assert rows[0]["network"] == "1x8 gru"
+    assert 0 < abs(rows[0]["cost"]) < 0.05
 
 
 def test_quality_judges_ours_and_an_opponent(tmp_path: Path, text: Path) -> None:

@@ -56,9 +56,7 @@ def agree(network: Model, how: products.Arithmetic) -> None:
 
 @pytest.mark.parametrize("how", ARITHMETIC)
 @pytest.mark.parametrize("cell", PACKED_CELLS)
-def test_every_packed_cell_goes_on_as_its_equations_do(
-    cell: str, how: products.Arithmetic
-) -> None:
+def test_every_packed_cell_goes_on_as_its_equations_do(cell: str, how: products.Arithmetic) -> None:
     agree(model(cell=cell, num_layers=3), how)
 
 
@@ -66,9 +64,7 @@ def test_every_packed_cell_goes_on_as_its_equations_do(
 @pytest.mark.parametrize(
     "settings", [{"embedding_size": 0}, {"tied": True}, {"tied": True, "embedding_size": 6}]
 )
-def test_every_shape_of_network_does(
-    settings: dict[str, object], how: products.Arithmetic
-) -> None:
+def test_every_shape_of_network_does(settings: dict[str, object], how: products.Arithmetic) -> None:
     agree(model(**settings), how)
 
 
@@ -139,6 +135,10 @@ def beside_others(begin: Callable[[list[State]], Network], network: Model, count
 
 def test_weights_are_int8_where_the_machine_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packed, "has_int8", lambda: True)
-    assert [packed.arithmetic(w) for w in ("auto", "int8", "float32")] == ["int8", "int8", "float32"]
+    assert [packed.arithmetic(w) for w in ("auto", "int8", "float32")] == [
+        "int8",
+        "int8",
+        "float32",
+    ]
     monkeypatch.setattr(packed, "has_int8", lambda: False)
     assert [packed.arithmetic(w) for w in ("auto", "int8", "float32")] == ["float32"] * 3

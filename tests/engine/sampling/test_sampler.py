@@ -105,7 +105,9 @@ def test_a_seed_writes_the_same_whatever_is_written_beside_it(
     config = SampleConfig(temperature=1.0, weights=weights)
     requests = [
         *Request(seed=5, length=80, config=config).copies(11),
-        *Request(seed=5, length=50, prime="head", config=replace(config, temperature=0.8)).copies(6),
+        *Request(seed=5, length=50, prime="head", config=replace(config, temperature=0.8)).copies(
+            6
+        ),
         Request(seed=5, length=120, prime="abc" * 200, config=replace(config, top_k=4)),
     ]
     together = sampler.write(requests)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 BENCHMARKS: Mapping[str, str] = {
     "throughput": "training against the loop everyone writes, and against the machine's matrix product",
     "sampler": "writing against a loop that calls nn.LSTM for each character",
-    "rounding": "what int8 weights cost a model that writes, in nats/char",
+    "rounding": "what int8 and int16 weights cost a model that writes, in nats/char",
     "kernels": "cuDNN's kernels: a module a layer against one for all, fp16, bf16, many lanes (GPUs)",
     "looks": "what samples at checkpoints cost a trainer that waits for them, and one that goes on",
     "cells": "every cell's training speed against torch's fused LSTM",

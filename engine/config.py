@@ -281,8 +281,8 @@ class TrainConfig:
 class SampleConfig:
     """How text is drawn from the model; the fields apply in the order in which they stand here."""
 
-    weights: Literal["auto", "float32", "int8"] = "auto"
-    """Weights on the CPU: float32, or int8 (lstm, gru, rnn; many texts share each step); auto: int8 where there is."""
+    weights: Literal["auto", "float32", "int16", "int8"] = "auto"
+    """Weights on the CPU: float32, int16, int8 (lstm, gru, rnn); auto: int8 for large networks, else int16."""
 
     repetition_penalty: float = 1.0
     """Divide the last 64 tokens' odds by this."""
@@ -303,7 +303,7 @@ class SampleConfig:
     """Keep tokens whose surprise is nearest the mean, up to this probability; 1: all."""
 
     def __post_init__(self) -> None:
-        _one_of("weights", self.weights, ("auto", "float32", "int8"))
+        _one_of("weights", self.weights, ("auto", "float32", "int16", "int8"))
         if not (math.isfinite(self.temperature) and self.temperature >= 0):
             raise ConfigError(
                 f"temperature is {self.temperature}", hint="use 0 or more; 0.8 is a good start"

@@ -21,18 +21,33 @@ from engine.cells.lstm import LSTM
 from engine.cells.rnn import RNN
 from engine.model import Model
 from engine.sampling.network import Network
-from engine.sampling.products import Arithmetic, Float32, Floats, Int8, Product, has_int8
+from engine.sampling.products import (
+    PRODUCTS,
+    Arithmetic,
+    Floats,
+    Product,
+    has_int8,
+    has_int16,
+)
 from engine.state import State
 
 # A table of the first layer's products beyond this many numbers (64 MiB) would not stay in any cache.
 MOST_LOOKED_UP = 1 << 24
+# A stack of more weights than this (2x96 has as many) is packed in int8 where that is left to us: a smaller one is quick
+# in int16 too, and says of its texts what the evaluator would.
+MOST_IN_INT16 = 1 << 17
 
 Rows = slice | npt.NDArray[np.int64]
 
 
-def arithmetic(wanted: str) -> Arithmetic:
-    """What `SampleConfig.weights` (auto, float32, int8) means on this machine."""
-    return "int8" if has_int8() and wanted != "float32" else "float32"
+def arithmetic(model: Model, wanted: str) -> Arithmetic:
+    """What `SampleConfig.weights` (auto, float32, int16, int8) means for this model on this machine."""
+    if wanted == "auto":
+        large = sum(p.numel() for cell in model.layers for p in cell.parameters()) > MOST_IN_INT16
+        wanted = "int8" if large else "int16"
+    if wanted == "int8" and has_int8():
+        return "int8"
+    return "int16" if wanted == "int16" and has_int16() else "float32"
 
 
 def can_pack(model: Model) -> bool:
@@ -46,7 +61,7 @@ class Packed:
     """A model's weights, laid out for steps of a few rows. Raises KeyError unless `can_pack`."""
 
     def __init__(self, model: Model, arithmetic: Arithmetic) -> None:
-        product: type[Product] = Int8 if arithmetic == "int8" else Float32
+        product = PRODUCTS[arithmetic]
         self.most_texts = product.most_rows
         e = model.embedding
         self.vectors = (

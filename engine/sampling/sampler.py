@@ -4,7 +4,7 @@ What a seed writes depends on the model, the prime and the settings alone, never
 text draws from its own generator, one number a token (`filters.draw`), and a row has the same bits whatever the other
 rows of a step are. For that the arithmetic of a step must not depend on how many they are. Who sees to it:
 
-- on the CPU the packed network (`packed.py`): in int8 up to 256 texts share each product, in float32 each is alone;
+- on the CPU the packed network (`packed.py`): in int8 and int16 up to 256 texts share each product;
 - on an accelerator, where a step takes about the same time for 1 text and for 64, and for the cells that are not
   packed, a step that always has as many rows (`network.Padded`).
 """
@@ -141,7 +141,7 @@ class Sampler:
         """The network for the CPU, packed once for each arithmetic; None where the model's own step is taken."""
         if not self._packs:
             return None
-        how = arithmetic(config.weights)
+        how = arithmetic(self.model, config.weights)
         if how not in self._packed:
             self._packed[how] = Packed(self.model, how)
         return self._packed[how]

@@ -106,7 +106,7 @@ def test_rounding_reads_a_runs_model_both_ways(tmp_path: Path, text: Path) -> No
     )  # fmt: skip
     rows = figures(tmp_path, "rounding", str(text), "tiny", "--runs", str(runs), "--chars", "900")
     assert rows[0]["network"] == "1x8 gru"
-    assert 0 < abs(rows[0]["cost"]) < 0.05
+    assert 0 < abs(rows[0]["int8 more"]) < 0.05
 
 
 def test_quality_judges_ours_and_an_opponent(tmp_path: Path, text: Path) -> None:

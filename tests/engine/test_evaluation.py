@@ -148,7 +148,7 @@ def test_a_written_document_with_its_end_is_as_likely_as_the_sampler_says() -> N
     model = tiny.model(LETTERS.vocab_size)
     with torch.no_grad():
         model.output_bias[END] = 2.0
-    config = SampleConfig(temperature=1.3, top_p=0.95, weights="float32")
+    config = SampleConfig(temperature=1.3, top_p=0.95)
     samples = Sampler(model, LETTERS, documents=True).write(
         Request(seed=1, length=0, config=config).copies(30)
     )

@@ -94,14 +94,7 @@ def test_a_beam_of_one_is_greedy() -> None:
     tokenizer = tiny.tokenizer()
     model = tiny.model(tokenizer.vocab_size)
     greedy = Sampler(model, tokenizer, documents=False).write(
-        [
-            Request(
-                seed=1,
-                prime="abc",
-                length=40,
-                config=SampleConfig(temperature=0.0, weights="float32"),
-            )
-        ]
+        [Request(seed=1, prime="abc", length=40, config=SampleConfig(temperature=0.0))]
     )[0]
     (found,) = beam_search(
         model,

@@ -27,7 +27,7 @@ from engine.tokenizers.char import CharTokenizer
 from tests.engine import tiny
 
 LETTERS = tiny.tokenizer()
-PLAIN = SampleConfig(temperature=1.0, weights="float32")
+PLAIN = SampleConfig(temperature=1.0)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_sampler_agrees_with_a_naive_loop(
     (found,) = Sampler(model, LETTERS, documents=documents).write([request])
     text, nats = naive(model, LETTERS, request, documents=documents)
     assert found.text == text
-    assert found.nats == pytest.approx(nats, rel=1e-5, abs=1e-4)
+    assert found.nats == pytest.approx(nats, rel=5e-5, abs=1e-4)
     assert found.chars == len(text)
 
 

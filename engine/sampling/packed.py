@@ -33,8 +33,8 @@ from engine.state import State
 
 # A table of the first layer's products beyond this many numbers (64 MiB) would not stay in any cache.
 MOST_LOOKED_UP = 1 << 24
-# A stack of more weights than this (2x96 has 137,000) is packed in int8 where that is left to us: a smaller one is quick
-# in int16 too, and says of its texts what the evaluator would.
+# A stack of more weights than this (2x96 has 137,000) is packed in int8 where that is left to us: a smaller one is
+# quick in int16 too, and says of its texts what the evaluator would.
 MOST_IN_INT16 = 150_000
 
 Rows = slice | npt.NDArray[np.int64]

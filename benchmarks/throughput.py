@@ -90,9 +90,7 @@ def main(arguments: list[str]) -> int:
                         device=device,
                     )
                     reached = row["ours GFLOP/s"]
-                    dtype = devices.arithmetic(
-                        device, args.precision, cell, hidden_size=hidden, lanes=args.lanes
-                    )
+                    dtype = devices.arithmetic(device, args.precision, cell, hidden_size=hidden)
                     rows.append(
                         {
                             **row,

@@ -26,7 +26,7 @@ class GRU(Fused):
         self.kernel = nn.GRU(input_size, hidden_size)
 
     def forward(self, x: Tensor, state: LayerState) -> tuple[Tensor, LayerState]:
-        if not windows.pays(x):
+        if not windows.pay(x):
             return super().forward(x, state)
         out = windows.gru(x, state[0], self.weights)
         return out, (out[-1],)

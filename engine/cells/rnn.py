@@ -22,7 +22,7 @@ class RNN(Fused):
         self.kernel = nn.RNN(input_size, hidden_size, nonlinearity="tanh")
 
     def forward(self, x: Tensor, state: LayerState) -> tuple[Tensor, LayerState]:
-        if not windows.pays(x):
+        if not windows.pay(x):
             return super().forward(x, state)
         out = windows.rnn(x, state[0], self.weights)
         return out, (out[-1],)

@@ -37,13 +37,7 @@ def measure(
     shape = (training.bptt, training.lanes)
     tokens = torch.randint(vocab_size, shape, generator=rng).to(device)
     state = network.initial_state(training.lanes)
-    arithmetic = autocast(
-        device,
-        training.precision,
-        model.cell,
-        hidden_size=model.hidden_size,
-        lanes=training.lanes,
-    )
+    arithmetic = autocast(device, training.precision, model.cell, hidden_size=model.hidden_size)
     began, steps = 0.0, 0
     for step in range(100_000):
         if step == WARM_UP_STEPS:

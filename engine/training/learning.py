@@ -22,14 +22,7 @@ class Learner:
         training, model = session.settings.training, session.settings.model
         self._share = session.world.lanes(training.lanes)
         device, precision = session.world.device, training.precision
-        self.reading = autocast(device, precision, model.cell)
-        self.arithmetic = autocast(
-            device,
-            precision,
-            model.cell,
-            hidden_size=model.hidden_size,
-            lanes=self._share.stop - self._share.start,
-        )
+        self.arithmetic = autocast(device, precision, model.cell, hidden_size=model.hidden_size)
 
     def gradients(self, window: Window, *, scale: float = 1.0) -> tuple[Tensor, carried.State]:
         """Backward through one window, over all processes, from a loss times `scale`; and clip.

@@ -112,11 +112,7 @@ def prepare(
     data, model, training = _configs(request, parent)
     device, why_device = devices.choose(request.device)
     devices.arithmetic(  # refused before anything is made
-        device,
-        training.precision,
-        model.cell,
-        hidden_size=model.hidden_size,
-        lanes=training.lanes,
+        device, training.precision, model.cell, hidden_size=model.hidden_size
     )
     threads, why_threads = devices.choose_threads(request.threads)
     torch.set_num_threads(threads)

@@ -91,13 +91,16 @@ class Optimizer:
         return self.name in CAN_SKIP
 
     @torch.no_grad()
-    def step(self, *, lr: float, unless: Tensor | None = None) -> None:
+    def step(self, *, lr: float, turn: int = 0, unless: Tensor | None = None) -> None:
         """Move every weight along its gradient, at the rate `lr` (for Muon: the matrices' rate).
 
-        Where `unless`, a truth value on the weights' device, says so, nothing changes; nobody waits to know.
+        `turn` counts the steps before this one: Muon lets large matrices rest at every other. Where `unless`, a truth
+        value on the weights' device, says so, nothing changes; nobody waits to know.
         """
         assert unless is None or self.can_skip
         for part in self._parts:
+            if isinstance(part, Muon):
+                part.turn = turn
             # Where torch's fused kernels look for it; GradScaler puts it there too.
             part.found_inf = None if unless is None else unless.float()  # type: ignore[attr-defined]
         for group in self.param_groups:
@@ -199,6 +202,7 @@ def build(model: Model, config: TrainConfig) -> Optimizer:
                 [_group([p for name, p in named.items() if name in stack])],
                 lr=lr,
                 weight_decay=config.weight_decay,
+                tokens=config.lanes * config.bptt,
             )
         )
         rest = {name: p for name, p in named.items() if name not in stack}

@@ -232,9 +232,7 @@ def _product(w: Tensor, *, like: Tensor) -> Product:
     """
     if like.dtype != torch.bfloat16:
         return lambda plus, x, out: torch.addmm(plus, x, w.T, out=out)
-    laid_out = torch.ops.mkldnn._reorder_linear_weight(
-        w.contiguous().to(torch.bfloat16), like.shape[1]
-    )
+    laid_out = torch.ops.mkldnn._reorder_linear_weight(w.to(torch.bfloat16), like.shape[1])
 
     def product(plus: Tensor, x: Tensor, out: Tensor) -> Tensor:
         found = torch.ops.mkldnn._linear_pointwise(

@@ -48,7 +48,7 @@ def measure(
         with arithmetic:
             logits, _ = network(tokens, state, rng=rng)
         F.cross_entropy(logits.flatten(0, 1).float(), tokens.flatten()).backward()  # type: ignore[no-untyped-call]
-        optimizer.step(lr=training.lr)
+        optimizer.step(lr=training.lr, turn=step)
         optimizer.zero_grad()
         _wait(device)
         steps = step + 1 - WARM_UP_STEPS

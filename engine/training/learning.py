@@ -56,7 +56,7 @@ class Learner:
     ) -> None:
         """Move the weights and carry the state on; where the device finds `unless` true, as `skip` does."""
         session = self._session
-        session.optimizer.step(lr=lr, unless=unless)
+        session.optimizer.step(lr=lr, turn=step, unless=unless)
         if session.ema is not None:
             session.ema.update(step=step, unless=unless)
         session.carried = after if unless is None else carried.zero_where(unless, after)

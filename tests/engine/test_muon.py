@@ -1,4 +1,4 @@
-"""Muon against the Newton-Schulz steps written on the matrix itself, and against torch's own Muon."""
+"""Muon against the Newton-Schulz steps written on the matrix itself, and its moves against the equations."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from engine import muon
-from engine.muon import Muon, orthogonalised
+from engine.muon import Muon, orthogonalised, period
 
 
 def naive(x: Tensor) -> Tensor:
     """Three quintic steps on one matrix, in float64."""
     x = x.double()
-    x = x / x.norm()
+    x = x / (x @ x.T).norm().sqrt()
     for _ in range(3):
         square = x @ x.T if x.shape[0] <= x.shape[1] else x.T @ x
         polynomial = -4.7750 * square + 2.0315 * square @ square
@@ -24,34 +24,57 @@ def naive(x: Tensor) -> Tensor:
 @pytest.mark.parametrize(("bf16", "tolerance"), [(False, 1e-4), (True, 0.03)])
 @pytest.mark.parametrize("shape", [(3, 24, 6), (2, 6, 24), (1, 9, 9)])
 def test_the_steps_on_the_square_are_the_steps_on_the_matrix(
-    shape: tuple[int, ...], bf16: bool, tolerance: float, monkeypatch: pytest.MonkeyPatch
+    shape: tuple[int, ...], bf16: bool, tolerance: float
 ) -> None:
-    monkeypatch.setattr(muon, "has_bf16", lambda _device: bf16)
     x = torch.randn(shape, generator=torch.Generator().manual_seed(2)) * 1e-3
     expected = torch.stack([naive(one) for one in x])
-    torch.testing.assert_close(orthogonalised(x).double(), expected, rtol=0, atol=tolerance)
+    found = orthogonalised(x.bfloat16() if bf16 else x)
+    torch.testing.assert_close(found.double(), expected, rtol=0, atol=tolerance)
 
 
 def test_no_gradient_at_all_moves_nothing() -> None:
     assert torch.equal(orthogonalised(torch.zeros(1, 4, 3)).float(), torch.zeros(1, 4, 3))
 
 
-def test_it_steps_as_torchs_own_with_three_steps_does() -> None:
+def moved(start: Tensor, gradients: list[Tensor], *, every: int) -> Tensor:
+    """The equations, one matrix at a time: at a rate of 0.02, weight decay 0.1, momentum 0.95 with Nesterov's step."""
+    weight, average = start.double(), torch.zeros_like(start).double()
+    for turn, gradient in enumerate(gradients):
+        average = 0.95 * average + 0.05 * gradient
+        if turn % every == 0:
+            direction = naive(0.95 * average + 0.05 * gradient)
+            rate = 0.02 * every
+            longer = max(1.0, start.shape[0] / start.shape[1]) ** 0.5
+            weight = weight * (1 - rate * 0.1) - rate * longer * direction
+    return weight
+
+
+@pytest.mark.parametrize(("tokens", "every"), [(1000, 1), (1, 2)])
+def test_matrices_move_by_the_equations_and_large_ones_at_every_other_turn(
+    tokens: int, every: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(muon, "has_bf16", lambda _device: False)
     rng = torch.Generator().manual_seed(3)
     start = [torch.randn(shape, generator=rng) for shape in ((8, 4), (4, 8), (8, 4), (5, 5))]
-    ours, theirs = ([nn.Parameter(w.clone()) for w in start] for _ in range(2))
     # One that never has a gradient is left alone.
-    ours.append(nn.Parameter(torch.ones(2, 2)))
-    optimizers = (
-        Muon(ours, lr=0.02, weight_decay=0.1),
-        torch.optim.Muon(theirs, lr=0.02, weight_decay=0.1, ns_steps=3),
-    )
-    for _ in range(4):
-        for a, b in zip(ours, theirs, strict=False):
-            a.grad = torch.randn(a.shape, generator=rng)
-            b.grad = a.grad.clone()
-        for optimizer in optimizers:
-            optimizer.step()
-    for a, b in zip(ours, theirs, strict=False):
-        torch.testing.assert_close(a, b, rtol=0, atol=0.003)  # bf16: 4 steps of up to 0.028
-    assert torch.equal(ours[-1], torch.ones(2, 2))
+    weights = [nn.Parameter(w.clone()) for w in [*start, torch.ones(2, 2)]]
+    optimizer = Muon(weights, lr=0.02, weight_decay=0.1, tokens=tokens)
+    gradients: list[list[Tensor]] = [[] for _ in start]
+    for turn in range(5):
+        for weight, seen in zip(weights, gradients, strict=False):
+            seen.append(torch.randn(weight.shape, generator=rng))
+            weight.grad = seen[-1].clone()
+        optimizer.turn = turn
+        optimizer.step()
+    for weight, before, seen in zip(weights, start, gradients, strict=False):
+        expected = moved(before, seen, every=every)
+        torch.testing.assert_close(weight.detach().double(), expected, rtol=0, atol=1e-5)
+    assert torch.equal(weights[-1], torch.ones(2, 2))
+
+
+def test_matrices_rest_where_orthogonalising_is_much_beside_the_networks_work() -> None:
+    """At 16 lanes of 64 tokens, an LSTM's from 384 units on; from more lanes on, none."""
+    assert [period((4 * h, h), tokens=1024) for h in (128, 256, 320, 384, 512)] == [1, 1, 1, 2, 2]
+    assert period((64, 2048), tokens=1024) == period((2048, 64), tokens=1024) == 1
+    assert period((2048, 512), tokens=2048) == 1
+    assert period((512, 512), tokens=1024) == 2

@@ -220,3 +220,26 @@ def test_a_run_in_bf16_goes_on_to_the_bit(make_run: Callable[..., RunFolder], ce
     trained(plain)
     exact = unpack(read_checkpoint(plain.path / "step-0000020")["model.safetensors"])
     assert any(not torch.equal(exact[name], weights[name]) for name in weights)
+
+
+def test_large_matrices_rest_at_every_other_step_after_resuming_too(
+    make_run: Callable[..., RunFolder],
+) -> None:
+    """At 64 tokens a step Muon's products for 48 units are more than half of the network's."""
+    how = {"hidden_size": 48, "schedule": "constant", "checkpoint_every": 5}
+    whole = make_run(**how, steps=16)
+    trained(whole)
+    parts = make_run(**how, steps=11)
+    trained(parts)
+    trained(parts, resuming=True, budget={"steps": 16})
+    saved = [read_checkpoint(run.path / "step-0000016") for run in (whole, parts)]
+    for name in ("model.safetensors", "optimizer.safetensors"):
+        assert saved[0][name] == saved[1][name]
+    # The 16th step is an odd one, counted from 0.
+    before, after = (
+        unpack(read_checkpoint(whole.path / f"step-00000{step}")["model.safetensors"])
+        for step in (15, 16)
+    )
+    matrix = "cells.0.kernel.weight_hh_l0"
+    assert torch.equal(before[matrix], after[matrix])
+    assert not torch.equal(before["output_weight"], after["output_weight"])

@@ -25,7 +25,8 @@ from engine.devices import has_bf16
 STEPS = 3
 # a x + b x^3 + c x^5 takes every singular value in (0, 1] towards 0.7 to 1.2 (Jordan).
 A, B, C = 3.4445, -4.7750, 2.0315
-# Of the network's own work for a matrix, what its orthogonalising may take of each step.
+# Orthogonalising a matrix may be this share of the network's own work with it, or it moves at every other step: an
+# LSTM's 0.35 at 256 units and 16 lanes of 64, 0.71 at 512. There it costs 0.011 nats after 300 steps, in 0.81 of the time.
 MOST = 0.5
 
 
@@ -33,7 +34,7 @@ class Muon(torch.optim.Optimizer):
     """Nesterov momentum, orthogonalised, with decoupled weight decay. Parameters are matrices.
 
     A matrix that takes long to orthogonalise beside the `tokens` that the network reads for a step moves at every other
-    turn, then twice as far (`rests`). `turn` counts steps; whoever resumes sets it.
+    turn, then twice as far (`period`). `turn` counts steps; whoever resumes sets it.
 
     Where `found_inf`, a number on their device, is not 0, a step changes nothing (as in torch's fused optimizers).
     """
@@ -126,7 +127,7 @@ def orthogonalised(x: Tensor) -> Tensor:
     """
     tall = x.shape[-2] > x.shape[-1]
     square = x.mT @ x if tall else x @ x.mT
-    size = torch.linalg.matrix_norm(square.float(), keepdim=True).clamp_min(1e-14)
+    size: Tensor = torch.linalg.matrix_norm(square.float(), keepdim=True).clamp_min(1e-14)
     square = (square / size).to(x.dtype)
     product = polynomial = _polynomial(square)
     for _ in range(STEPS - 1):

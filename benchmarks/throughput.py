@@ -144,8 +144,8 @@ def beside(
     )
     ready = prepare(request)
     record = ready.run.record()
-    # Muon moves large matrices at every second or fourth step: each stretch holds as many of a kind.
-    stretch = -(-record["log_every"] // 4) * 4
+    # Muon moves large matrices at every third step: each stretch holds as many of a kind.
+    stretch = -(-record["log_every"] // 3) * 3
     # Two looks: the first is dearer, once, by the judge that reads the text.
     every = stretch * ((rounds + 2) // 2)
     training = {**record["training"], "checkpoint_every": every}

@@ -94,7 +94,7 @@ class Optimizer:
     def step(self, *, lr: float, turn: int = 0, unless: Tensor | None = None) -> None:
         """Move every weight along its gradient, at the rate `lr` (for Muon: the matrices' rate).
 
-        `turn` counts the steps before this one: Muon lets large matrices rest at some. Where `unless`, a truth
+        `turn` counts the steps before this one: Muon lets large matrices rest at two of three. Where `unless`, a truth
         value on the weights' device, says so, nothing changes; nobody waits to know.
         """
         assert unless is None or self.can_skip

@@ -41,10 +41,10 @@ def chosen(
 
 def test_the_trials_winners_are_chosen_at_their_budgets() -> None:
     # docs/experiments.md: 2x256 won at three minutes, and at ten the next width was as good with some dropout.
-    three, _ = chosen(minutes=3)
-    assert (three.hidden_size, three.dropout) == (256, 0.0)
-    ten, _ = chosen(minutes=10)
-    assert (ten.hidden_size, ten.dropout) == (320, 0.1)
+    three, training = chosen(minutes=3)
+    assert (three.hidden_size, three.dropout, training.weight_decay) == (256, 0.0, 0.01)
+    ten, training = chosen(minutes=10)
+    assert (ten.hidden_size, ten.dropout, training.weight_decay) == (320, 0.1, 0.1)
 
 
 @given(minutes=st.floats(0.05, 600), more=st.floats(1, 50), tokens=st.integers(1000, 10**8))
@@ -64,8 +64,9 @@ def test_a_small_text_never_gets_a_model_that_dwarfs_it(tokens: int) -> None:
 
 
 def test_what_the_user_chose_stays() -> None:
-    model, _ = chosen(minutes=60, hidden_size=40, dropout=0.0)
-    assert (model.hidden_size, model.dropout) == (40, 0.0)
+    model, training = chosen(minutes=60, hidden_size=40, dropout=0.0, weight_decay=0.01)
+    assert (model.hidden_size, model.dropout, training.weight_decay) == (40, 0.0, 0.01)
+    assert chosen(minutes=60, hidden_size=40)[1].weight_decay == 0.1
 
 
 def test_working_weights_leave_the_embedding_table_out() -> None:

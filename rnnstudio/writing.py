@@ -6,7 +6,9 @@ import dataclasses
 import json
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from io import StringIO
 from typing import Any, Protocol
 
 from engine.load import LoadedModel
@@ -55,16 +57,28 @@ def as_json(loaded: LoadedModel, sample: Sample) -> dict[str, Any]:
 
 
 def in_order(items: Items) -> Iterator[Piece | Sample]:
-    """The same items, all of the first text before any of the second: a model with many lanes fills several at once."""
+    """The same text, all of the first before any of the second: a model writes several at once."""
     current = 0
-    waiting: dict[int, list[Piece | Sample]] = {}
+    waiting: defaultdict[int, StringIO] = defaultdict(
+        StringIO
+    )  # pieces by the million would fill the memory
+    finished: dict[int, Sample] = {}
     for item in items:
-        waiting.setdefault(item.index, []).append(item)
-        while held := waiting.pop(current, []):
-            yield from held
-            if isinstance(held[-1], Piece):
-                break
+        if item.index != current:
+            if isinstance(item, Sample):
+                finished[item.index] = item
+            else:
+                waiting[item.index].write(item.text)
+            continue
+        yield item
+        while isinstance(item, Sample):
             current += 1
+            if current in waiting:
+                yield Piece(current, waiting.pop(current).getvalue())
+            if current not in finished:
+                break
+            item = finished.pop(current)
+            yield item
 
 
 class JsonTexts:
@@ -86,7 +100,8 @@ class PlainTexts:
     """Prime and text as they grow, on standard output; between texts a blank line; about each, a line on stderr.
 
     On a terminal nothing that it would obey gets through. A pipe gets the text as it is, in `encoding`. `raw` sends it
-    as it is to a terminal too, and adds nothing. `live` texts come as they are written, so that their speed is told.
+    as it is to a terminal too, and adds nothing. `live` texts come as they are written, so that their speed is told: of
+    several, which are written together, that of all.
     """
 
     def __init__(
@@ -99,14 +114,14 @@ class PlainTexts:
         live: bool = True,
     ) -> None:
         self._requests, self._prime, self._raw, self._encoding = requests, prime, raw, encoding
-        self._live = live
+        self._live, self._alone = live, len(requests) == 1
         self._shown = sys.stdout.isatty() and not raw
         self._index = -1
         self._tail = ""
         self._at_line_start = True
 
     def tell(self, items: Items) -> None:
-        began = time.perf_counter()
+        began, chars = time.perf_counter(), 0
         try:
             for item in items:
                 if item.index != self._index:
@@ -115,8 +130,10 @@ class PlainTexts:
                     self._tail = (self._tail + item.text)[-TAIL:]
                     self._write(item.text)
                 else:
-                    self._end(item, time.perf_counter() - began)
-                    began = time.perf_counter()
+                    chars += item.chars
+                    self._end(item, _speed(item.chars, began) if self._alone else "")
+            if self._live and not self._alone:
+                say(f"── {len(self._requests):,} texts, {chars:,} characters{_speed(chars, began)}")
         finally:
             if self._shown and not self._at_line_start:
                 self._write("\n")  # interrupted in the middle of a line
@@ -129,15 +146,14 @@ class PlainTexts:
         self._index, self._tail = index, ""
         self._write(self._prime)
 
-    def _end(self, sample: Sample, seconds: float) -> None:
+    def _end(self, sample: Sample, speed: str) -> None:
         if not self._raw and not self._at_line_start:
             self._write("\n")
         if sample.nats_per_char is None:
             return
-        speed = f"; {sample.chars / max(seconds, 1e-6):,.0f} characters/s" if self._live else ""
         say(
             f"── {sample.chars:,} characters, ended by {sample.reason}; {sample.nats_per_char:.3f} nats/char under "
-            f"the model{speed}"
+            f"the model{speed if self._live else ''}"
         )
         if hint := _advice(self._tail, sample.request):
             say(f"  → {hint}")
@@ -152,6 +168,10 @@ class PlainTexts:
             sys.stdout.flush()
             sys.stdout.buffer.write(text.encode(self._encoding, "replace"))
         sys.stdout.flush()
+
+
+def _speed(chars: int, began: float) -> str:
+    return f"; {chars / max(time.perf_counter() - began, 1e-6):,.0f} characters/s"
 
 
 def _advice(tail: str, request: Request) -> str:

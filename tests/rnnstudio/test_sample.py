@@ -249,8 +249,19 @@ def test_items_of_several_texts_come_in_order() -> None:
         done(3),
     ]
     ordered = list(in_order(items))
-    assert [item.index for item in ordered] == [0, 0, 0, 1, 1, 1, 2, 2, 3, 3]
-    assert [item.text for item in ordered if isinstance(item, Piece)] == list("adbecf")
+    assert [item.index for item in ordered] == [0, 0, 0, 1, 1, 2, 2, 3, 3]
+    assert [item.text for item in ordered if isinstance(item, Piece)] == ["a", "d", "be", "c", "f"]
+    assert [item.index for item in ordered if not isinstance(item, Piece)] == [0, 1, 2, 3]
+
+
+def test_the_speed_of_texts_written_together_is_that_of_all(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    requests = Request(seed=1).copies(2)
+    PlainTexts(requests, prime="", raw=True).tell([Piece(0, "a"), done(0), Piece(1, "b"), done(1)])
+    told = capsys.readouterr().err.splitlines()
+    assert [("characters/s" in line) for line in told] == [False] * (len(told) - 1) + [True]
+    assert told[-1].startswith(f"── 2 texts, {2 * done(0).chars} characters; ")
 
 
 def endless(runs: Path) -> Warm:

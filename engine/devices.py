@@ -119,7 +119,8 @@ def arithmetic(device: torch.device, precision: str, cell: str, *, hidden_size: 
     if precision == "fp16":
         if device.type == "cpu" and cell == "lstm":
             raise ConfigError(
-                "there is no fp16 kernel for an lstm on the CPU", hint="use --precision auto"
+                "there is no fp16 kernel for an lstm on the CPU",
+                hint="use --precision auto; a run that has begun goes on so as a new one: train --from RUN",
             )
         return torch.float16
     fits = device.type != "cpu" or hidden_size >= BF16_FROM.get(cell, math.inf)

@@ -20,7 +20,7 @@ from engine.cells.gru import GRU
 from engine.cells.lstm import LSTM
 from engine.cells.rnn import RNN
 from engine.model import Model
-from engine.sampling.network import Network
+from engine.sampling.network import Network, no_number
 from engine.sampling.products import (
     PRODUCTS,
     Arithmetic,
@@ -58,9 +58,14 @@ def can_pack(model: Model) -> bool:
 
 
 class Packed:
-    """A model's weights, laid out for steps of a few rows. Raises KeyError unless `can_pack`."""
+    """A model's weights, laid out for steps of a few rows; `can_pack` it.
+
+    Raises RnnStudioError where a weight is no number: rounded to whole numbers it would be one.
+    """
 
     def __init__(self, model: Model, arithmetic: Arithmetic) -> None:
+        if not all(weight.isfinite().all() for weight in model.parameters()):
+            raise no_number()
         product = PRODUCTS[arithmetic]
         self.most_texts = product.most_rows
         e = model.embedding

@@ -17,12 +17,11 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from checkpoints.errors import RnnStudioError
 from engine.config import SampleConfig
 from engine.model import Model
 from engine.sampling import filters
 from engine.sampling.bars import BarMasks
-from engine.sampling.network import Network, Padded
+from engine.sampling.network import Network, Padded, no_number
 from engine.sampling.packed import Packed, arithmetic, can_pack
 from engine.sampling.prime import prime_ids, read
 from engine.sampling.products import Arithmetic
@@ -173,8 +172,5 @@ class Sampler:
         tokens = filters.draw(filters.apply(allowed, config, recent), uniform)
         nats = own.gather(-1, tokens.unsqueeze(-1)).squeeze(-1).neg().tolist()
         if math.isnan(sum(nats)):
-            raise RnnStudioError(
-                "the model's output is not a number: its weights are damaged or training diverged",
-                hint="use an earlier checkpoint: rnnstudio runs show RUN lists them",
-            )
+            raise no_number()
         return tokens.tolist(), nats

@@ -104,7 +104,7 @@ def test_rounding_reads_a_runs_model_both_ways(tmp_path: Path, text: Path) -> No
         "train", text, "--name", "tiny", "--runs", runs, "--steps", "5", "--cell", "gru", "--layers", "1",
         "--hidden", "8", "--sample-length", "0", cwd=tmp_path,
     )  # fmt: skip
-    rows = figures(tmp_path, "rounding", str(text), "tiny", "--runs", str(runs), "--chars", "900")
+    rows = figures(tmp_path, "rounding", str(text), "tiny", "--runs", str(runs), "--chars", "15")
     assert rows[0]["network"] == "1x8 gru"
     assert 0 < abs(rows[0]["int8 more"]) < 0.05
 

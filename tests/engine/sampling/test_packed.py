@@ -108,6 +108,20 @@ def test_a_text_has_the_same_bits_alone_and_beside_others(
     beside_others(packed.Packed(network, how).begin, network, count=33)
 
 
+@NEEDS_INT16
+def test_an_input_between_two_steps_leaves_its_neighbour_alone() -> None:
+    rng = np.random.default_rng(0)
+    weight, row, other = (
+        rng.uniform(-1, 1, shape).astype(np.float32) for shape in ((9, 8), (1, 8), (1, 8))
+    )
+    # 104.5 steps of 1/127 but for the last bit: what the first byte leaves is half a step and a little.
+    other[0, 3] = 0.8228346705436707
+    product = products.Int16(weight, bounded=True)
+    together = product(np.concatenate([row, other]))
+    assert np.array_equal(product(row)[0], together[0])
+    np.testing.assert_allclose(together[1], weight @ other[0], atol=1e-4)
+
+
 @pytest.mark.parametrize("cell", ["mut1", "qrnn"])
 def test_a_padded_text_has_the_same_bits_alone_and_beside_others(cell: str) -> None:
     network = model(cell=cell, hidden_size=24)

@@ -332,9 +332,16 @@ def test_writing_changes_neither_the_model_nor_the_global_generator(model: Model
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_a_broken_model_is_told_in_a_sentence(bad: float) -> None:
-    model = tiny.model(LETTERS.vocab_size)
-    with torch.no_grad():
-        model.output_bias[20] = bad
-    with pytest.raises(RnnStudioError, match="not a number"):
-        Sampler(model, LETTERS, documents=False).write([Request(seed=1)])
+@pytest.mark.parametrize("weights", ["float32", "int16", "int8"])
+@pytest.mark.parametrize("cell", ["lstm", "mut1"])
+def test_a_broken_model_is_told_in_a_sentence(cell: str, weights: Any, bad: float) -> None:
+    """Rounded to whole numbers NaN would be one like others, so each weight is asked."""
+    whole = tiny.model(LETTERS.vocab_size, cell=cell)
+    request = Request(seed=1, config=replace(PLAIN, weights=weights))
+    packed = [name for name, _ in whole.named_parameters()] if cell == "lstm" else ["output_bias"]
+    for name in packed:
+        model = copy.deepcopy(whole)
+        with torch.no_grad():
+            model.get_parameter(name).view(-1)[-1] = bad
+        with pytest.raises(RnnStudioError, match="not a number"):
+            Sampler(model, LETTERS, documents=False).write([request])

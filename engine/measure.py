@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from engine.config import DataConfig
 from engine.dynamic import evaluate_dynamic
 from engine.evaluation import Evaluation, Protocol, chars_and_words, evaluate
 from engine.load import LoadedModel
+from engine.model import no_number
 from engine.sampling.prime import prime_ids
 from engine.tokens import Part, open_tokens, prepare
 
@@ -34,7 +36,7 @@ def measure_part(
 
     `protocol` None takes `documents` for a model of documents, else `carried`. With `dynamic` a copy of the model
     learns from the text as it reads on (`engine.dynamic`). Raises RunError if the run's tokens are gone, CorpusError if
-    nothing was held out.
+    nothing was held out, RnnStudioError if the model computes no number.
     """
     part: Part = getattr(open_tokens(loaded.path.parent / "tokens"), name)
     if not part.chars:
@@ -105,7 +107,7 @@ def _measure(
     _, words = chars_and_words(loaded.tokenizer, part.tokens)
     before = prime_ids(loaded.tokenizer, "", documents=loaded.documents)
     if dynamic:
-        return evaluate_dynamic(
+        found = evaluate_dynamic(
             loaded.model,
             part.tokens,
             chars=part.chars,
@@ -113,12 +115,16 @@ def _measure(
             before=before,
             documents=protocol == "documents",
         )
-    return evaluate(
-        loaded.model,
-        part.tokens,
-        chars=part.chars,
-        words=words,
-        before=before,
-        protocol=protocol,
-        lanes=lanes,
-    )
+    else:
+        found = evaluate(
+            loaded.model,
+            part.tokens,
+            chars=part.chars,
+            words=words,
+            before=before,
+            protocol=protocol,
+            lanes=lanes,
+        )
+    if math.isnan(found.nats_per_token):
+        raise no_number()
+    return found

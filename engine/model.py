@@ -15,7 +15,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from checkpoints.errors import CheckpointError
+from checkpoints.errors import CheckpointError, RnnStudioError
 from engine import cells
 from engine.cells.base import Cell
 from engine.config import MAX_HIDDEN, ModelConfig
@@ -246,6 +246,14 @@ def check_weights(
     for name in shapes:
         if name not in expected:
             raise CheckpointError(f"the weight {name} is not part of this model", hint=hint)
+
+
+def no_number() -> RnnStudioError:
+    """What to say of a model that computes NaN."""
+    return RnnStudioError(
+        "the model's output is not a number: its weights are damaged or training diverged",
+        hint="use an earlier checkpoint: rnnstudio runs show RUN lists them",
+    )
 
 
 def token_axes(config: ModelConfig) -> dict[str, int]:

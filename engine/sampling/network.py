@@ -8,17 +8,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from checkpoints.errors import RnnStudioError
 from engine.model import Model
 from engine.state import State
-
-
-def no_number() -> RnnStudioError:
-    """What to say of a model that computes NaN or infinity."""
-    return RnnStudioError(
-        "the model's output is not a number: its weights are damaged or training diverged",
-        hint="use an earlier checkpoint: rnnstudio runs show RUN lists them",
-    )
 
 
 class Network(Protocol):

@@ -19,8 +19,8 @@ from engine.cells.base import Cell, Fused
 from engine.cells.gru import GRU
 from engine.cells.lstm import LSTM
 from engine.cells.rnn import RNN
-from engine.model import Model
-from engine.sampling.network import Network, no_number
+from engine.model import Model, no_number
+from engine.sampling.network import Network
 from engine.sampling.products import (
     PRODUCTS,
     Arithmetic,

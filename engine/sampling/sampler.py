@@ -18,10 +18,10 @@ import torch
 from torch import Tensor
 
 from engine.config import SampleConfig
-from engine.model import Model
+from engine.model import Model, no_number
 from engine.sampling import filters
 from engine.sampling.bars import BarMasks
-from engine.sampling.network import Network, Padded, no_number
+from engine.sampling.network import Network, Padded
 from engine.sampling.packed import Packed, arithmetic, can_pack
 from engine.sampling.prime import prime_ids, read
 from engine.sampling.products import Arithmetic

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from click.testing import Result
 from typer.testing import CliRunner
 
@@ -17,6 +18,7 @@ from corpora.reading import read_corpus
 from engine.config import DataConfig
 from engine.evaluation import evaluate, score
 from engine.load import LoadedModel, open_run
+from engine.measure import measure_part
 from engine.tokenizers.byte import ByteTokenizer
 from engine.tokens import prepare
 from rnnstudio.cli import app
@@ -59,6 +61,14 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def opened(runs: Path) -> LoadedModel:
     return open_run("plays", runs)
+
+
+def test_a_model_of_nan_has_no_figures(trained: Path) -> None:
+    loaded = opened(trained)
+    with torch.no_grad():
+        next(loaded.model.parameters()).fill_(math.nan)
+    with pytest.raises(RnnStudioError, match="not a number"):
+        measure_part(loaded, "valid")
 
 
 def test_without_a_file_it_is_the_runs_own_held_out_text(trained: Path) -> None:

@@ -59,9 +59,8 @@ def as_json(loaded: LoadedModel, sample: Sample) -> dict[str, Any]:
 def in_order(items: Items) -> Iterator[Piece | Sample]:
     """The same text, all of the first before any of the second: a model writes several at once."""
     current = 0
-    waiting: defaultdict[int, StringIO] = defaultdict(
-        StringIO
-    )  # pieces by the million would fill the memory
+    # Text, not pieces: those by the million would fill the memory.
+    waiting: defaultdict[int, StringIO] = defaultdict(StringIO)
     finished: dict[int, Sample] = {}
     for item in items:
         if item.index != current:

@@ -16,7 +16,7 @@ class Network(Protocol):
     """A model that is in the middle of B texts, whose rows keep their order."""
 
     def step(self, tokens: Sequence[int]) -> Tensor:
-        """Logits (B, V), on the CPU, for what follows the next token of each text; overwritten by the next step."""
+        """Logits (B, V), on the CPU, for what follows the next token of each text."""
 
     def keep(self, rows: Sequence[int]) -> None:
         """Go on with these of the texts only."""

@@ -62,13 +62,12 @@ class Int8(Product):
 
     def __init__(self, weight: Floats, *, bounded: bool) -> None:
         self._bounded = bounded
-        scales = np.maximum(np.abs(weight).max(axis=1, keepdims=True), np.float32(1e-9)) / 127
-        self._product = _Rounded(weight, scales, self.most_rows)
+        self._product = _Rounded(weight, _largest(weight) / np.float32(127), self.most_rows)
 
     def __call__(self, x: Floats) -> Floats:
         if self._bounded:
             return self._bounded_product(x)
-        size = np.maximum(np.abs(x).max(axis=1, keepdims=True), np.float32(1e-9))
+        size = _largest(x)
         out: Floats = self._bounded_product(x / size) * size
         return out
 
@@ -86,7 +85,7 @@ class Int16(Int8):
     def __init__(self, weight: Floats, *, bounded: bool) -> None:
         self._bounded = bounded
         self._outputs = len(weight)
-        scales = np.maximum(np.abs(weight).max(axis=1, keepdims=True), np.float32(1e-9)) / 127
+        scales = _largest(weight) / np.float32(127)
         high = np.rint(weight / scales) * scales
         both = np.concatenate([high, (weight - high) * 254])
         self._product = _Rounded(both, np.concatenate([scales, scales]), 2 * self.most_rows)
@@ -128,15 +127,22 @@ class _Rounded:
         # 256 steps of 1/127, from -128/127: then 0 is the 128th, and multiples of 1/127 are themselves.
         self._inputs = np.ones((most_rows + 2, weight.shape[1]), np.float32)
         self._inputs[0] = -128 / 127
+        self._seven_bits = not has_int16()
 
     def __call__(self, x: Floats) -> Floats:
         # The two rows come first, so that the others lie as they lay, whatever their number.
         inputs = self._inputs[: len(x) + 2]
         inputs[2:] = x
         out = torch.ops.quantized.linear_dynamic(
-            torch.from_numpy(inputs), self._packed, not has_int16()
+            torch.from_numpy(inputs), self._packed, self._seven_bits
         )
         return out.numpy()[2:]  # type: ignore[no-any-return]
+
+
+def _largest(rows: Floats) -> Floats:
+    """The largest size of a number in each row, (N, 1), and never 0."""
+    largest: Floats = np.maximum(np.abs(rows).max(axis=1, keepdims=True), np.float32(1e-9))
+    return largest
 
 
 PRODUCTS: Mapping[Arithmetic, type[Product]] = {"float32": Float32, "int16": Int16, "int8": Int8}

@@ -87,11 +87,9 @@ def choose(
         model = fitting[-1] if fitting else replace(model, hidden_size=HIDDEN[0])
     epochs = reading(model) / max(tokens, 1)
     if "dropout" not in given:
-        dropout = next(share for least, share in DROPOUT_FROM_EPOCHS if epochs >= least)
-        model = replace(model, dropout=dropout)
+        model = replace(model, dropout=_from(DROPOUT_FROM_EPOCHS, epochs))
     if "weight_decay" not in given and training.optimizer == "muon":
-        decay = next(decay for least, decay in DECAY_FROM_EPOCHS if epochs >= least)
-        training = replace(training, weight_decay=decay)
+        training = replace(training, weight_decay=_from(DECAY_FROM_EPOCHS, epochs))
     if "patience" not in given:
         training = replace(training, patience=PATIENCE)
     rate = measured.tokens_per_s_with(working_weights(model, vocab_size))
@@ -127,6 +125,11 @@ def fill_card(
             break
         training, measured = wider, found
     return training, measured
+
+
+def _from(table: tuple[tuple[float, float], ...], epochs: float) -> float:
+    """What a table of (least passes, setting), most passes first, has for so many."""
+    return next(setting for least, setting in table if epochs >= least)
 
 
 def counted(number: float, what: str) -> str:

@@ -6,6 +6,8 @@ import importlib
 import sys
 from collections.abc import Mapping
 
+from engine import waiting
+
 # Name and what it answers; the module of that name has `main(arguments) -> exit code`.
 BENCHMARKS: Mapping[str, str] = {
     "throughput": "training against the loop everyone writes, and against the machine's matrix product",
@@ -41,6 +43,7 @@ def main(arguments: list[str]) -> int:
             f"there is no benchmark {name!r}: use one of {', '.join(BENCHMARKS)}", file=sys.stderr
         )
         return 2
+    waiting.settle()
     return int(importlib.import_module(f"benchmarks.{name}").main(rest))
 
 

@@ -25,9 +25,10 @@ Gradients = tuple[Tensor | None, ...]
 Weights = tuple[Tensor, Tensor, Tensor, Tensor]
 Product = Callable[[Tensor, Tensor, Tensor], Tensor]
 
-# Units from which an LSTM's window is faster in bf16 than by torch's kernel (its time over ours, 16 lanes of 64: 0.8 at
-# 320, 1.1 at 384, 1.4 at 512, 1.9 at 1024).
-WIDE = 384
+# Units from which an LSTM's window is faster in bf16 than by torch's kernel, for one thread and for more (its time over
+# ours, 16 lanes of 64: one thread 0.8 at 320, 1.1 at 384, 1.4 at 512, 1.9 at 1024; two 0.7 at 384, 1.1 at 512: the
+# functions between the products are too small to be shared out).
+WIDE, WIDE_SHARED = 384, 512
 # torch's compiler calls these; without notice they may be called otherwise one day.
 _LAYS_OUT = all(
     hasattr(torch.ops.mkldnn, name) for name in ("_reorder_linear_weight", "_linear_pointwise")
@@ -44,7 +45,8 @@ def pay(x: Tensor) -> bool:
 def pay_for_lstm(x: Tensor, hidden_size: int) -> bool:
     """Whether a window of so many units is faster here than by torch's kernel: to learn in bf16, if it is wide."""
     halved = pay(x) and torch.is_autocast_enabled("cpu")
-    return halved and hidden_size >= WIDE and torch.is_grad_enabled()
+    least = WIDE if torch.get_num_threads() == 1 else WIDE_SHARED
+    return halved and hidden_size >= least and torch.is_grad_enabled()
 
 
 def rnn(x: Tensor, h: Tensor, weights: Weights) -> Tensor:

@@ -8,13 +8,12 @@ import sys
 from contextlib import suppress
 
 from checkpoints.errors import RnnStudioError
+from engine import waiting
 
 
 def main() -> None:
     """Run the command line and exit: 0 done, 1 our fault, 2 user input, 3 the run stopped itself, 130 interrupted."""
-    # torch's OpenMP threads spin while they wait: beside two busy processes a small LSTM did 0.8 steps a second with
-    # two threads, and 10 when they wait quietly (docs/experiments.md).
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    waiting.settle()
     debug = "--debug" in sys.argv
     if debug:
         sys.argv.remove("--debug")

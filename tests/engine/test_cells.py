@@ -272,9 +272,11 @@ def test_windows_written_out_are_close_in_bf16(name: str) -> None:
 
 
 @pytest.mark.skipif(not has_bf16(torch.device("cpu")), reason="this CPU has no units for bf16")
+@pytest.mark.parametrize(("threads", "wide"), [(1, windows.WIDE), (2, windows.WIDE_SHARED)])
 def test_a_wide_lstm_learns_in_windows_written_out_and_reads_by_torchs_kernel(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, threads: int, wide: int
 ) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     calls = []
 
     def written_out(x: Tensor, _h: Tensor, c: Tensor, _weights: object) -> tuple[Tensor, Tensor]:
@@ -282,9 +284,9 @@ def test_a_wide_lstm_learns_in_windows_written_out_and_reads_by_torchs_kernel(
         return x, c
 
     monkeypatch.setattr(windows, "lstm", written_out)
-    x = torch.zeros(2, 3, windows.WIDE)
-    for hidden in (windows.WIDE, windows.WIDE - 1):
-        cell = cells.find("lstm")(windows.WIDE, hidden)
+    x = torch.zeros(2, 3, wide)
+    for hidden in (wide, wide - 1):
+        cell = cells.find("lstm")(wide, hidden)
         cell(x, cell.initial_state(3))
         with torch.autocast("cpu", torch.bfloat16):
             cell(x, cell.initial_state(3))

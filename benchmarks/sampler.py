@@ -1,10 +1,12 @@
-"""Writing on the CPU: our sampler against a loop that calls nn.LSTM for each character.
+"""Writing: our sampler against a loop that calls nn.LSTM for each character.
 
 Both draw at temperature 0.8; ours also reports each text's surprise. The bound of a step is reading all weights that a
 character passes once, at the speed at which this machine reads as many bytes in float32 again and again (cache or
-memory), or multiplying them, at the speed of its float32 product of large matrices, whichever takes longer.
+memory; not asked of a GPU), or multiplying them, at the speed of its float32 product of large matrices, whichever
+takes longer.
 
     python -m benchmarks sampler --clock cpu
+    python -m benchmarks sampler --device cuda --streams 1,64,512,2048
 """
 
 from __future__ import annotations
@@ -42,6 +44,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--clock", choices=[*CLOCKS], default="wall")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu")
     args = parser.parse_args(arguments)
     torch.set_num_threads(args.threads)
     rows = []
@@ -50,23 +53,36 @@ def main(arguments: list[str]) -> int:
         config = ModelConfig(cell=args.cell, num_layers=layers, hidden_size=hidden)
         for streams in (int(n) for n in args.streams.split(",")):
             row = beside(
-                config, streams, chars=args.chars, rounds=args.rounds, clock=CLOCKS[args.clock]
+                config,
+                streams,
+                chars=args.chars,
+                rounds=args.rounds,
+                clock=CLOCKS[args.clock],
+                device=torch.device(args.device),
             )
             rows.append(row)
             print(report.table(rows[-1:]).split("\n")[-1], flush=True)
-    report.publish("sampler", rows, args.json, clock=args.clock, chars=args.chars)
+    report.publish(
+        "sampler", rows, args.json, clock=args.clock, chars=args.chars, device=args.device
+    )
     return 0
 
 
 def beside(
-    config: ModelConfig, streams: int, *, chars: int, rounds: int, clock: machine.Clock
+    config: ModelConfig,
+    streams: int,
+    *,
+    chars: int,
+    rounds: int,
+    clock: machine.Clock,
+    device: torch.device,
 ) -> report.Row:
     """Characters per second of all texts together, ours and the loop's in turn."""
     tokenizer = CharTokenizer("".join(map(chr, range(33, 97))))
     model = Model(config, tokenizer.vocab_size, rng=torch.Generator().manual_seed(1))
     with torch.no_grad():
         model.output_bias[:NIBBLES] = -60.0  # like one that has learned not to spell bytes
-    sampler = Sampler(model, tokenizer, documents=False)
+    sampler = Sampler(model.to(device), tokenizer, documents=False)
     # Long enough for one text; many together are measured by fewer characters each, and the slow loop by fewer still.
     length = max(1, chars // min(8, streams))
     slow = max(4, min(length, 40_000_000 // (streams * model.parameter_count)))
@@ -76,7 +92,7 @@ def beside(
         cell=config.cell,
         layers=config.num_layers,
         hidden=config.hidden_size,
-    )
+    ).to(device)
     seconds = machine.interleaved(
         {
             "ours": lambda: sampler.write(request.copies(streams)),
@@ -88,8 +104,12 @@ def beside(
     ours, loop = streams * length / seconds["ours"], streams * slow / seconds["loop"]
     weights = working_weights(config, tokenizer.vocab_size)
     size = weights * FLOAT_BYTES
-    reading_s = size / (machine.reading_gbytes(size / 1e6, clock=clock) * 1e9)
-    product_s = 2 * weights * streams / (machine.product_gflops(clock=clock) * 1e9)
+    reading_s = (
+        size / (machine.reading_gbytes(size / 1e6, clock=clock) * 1e9)
+        if device.type == "cpu"
+        else 0.0
+    )
+    product_s = 2 * weights * streams / (machine.product_gflops(clock=clock, device=device) * 1e9)
     bound = streams / max(reading_s, product_s)
     return {
         "network": f"{config.num_layers}x{config.hidden_size} {config.cell}",

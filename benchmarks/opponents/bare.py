@@ -57,7 +57,8 @@ class BareTraining:
 @torch.no_grad()
 def write(model: Bare, length: int, *, temperature: float, streams: int = 1) -> list[list[int]]:
     """`length` tokens of each stream, a call of the whole network for each."""
-    tokens, state = torch.zeros(1, streams, dtype=torch.long), None
+    device = model.output.weight.device
+    tokens, state = torch.zeros(1, streams, dtype=torch.long, device=device), None
     written = []
     for _ in range(length):
         logits, state = model(tokens, state)

@@ -12,6 +12,7 @@ Rows never mix, so what one stream draws does not depend on the streams beside i
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -20,6 +21,35 @@ from engine.config import SampleConfig
 
 REPETITION_WINDOW = 64
 """Tokens back that the repetition penalty looks at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What the model says of the next token of each row, (B, V): its own log-probabilities, and those that are left."""
+
+    own: Tensor
+    allowed: Tensor
+
+
+def scores(logits: Tensor, never: Tensor | None) -> Scores:
+    """Of logits (B, V); `never` (V,), -inf or 0, is added to the log-probabilities before filters see them."""
+    own = logits.double().log_softmax(dim=-1)
+    return Scores(own, own if never is None else _normalised(own + never))
+
+
+def without(scored: Scores, row: int, banned: Tensor) -> Scores:
+    """The same, but that in one row the tokens `banned`, (V,) of bool, must not come."""
+    allowed = scored.allowed.clone()
+    allowed[row] = _normalised(allowed[row].masked_fill(banned, -math.inf))
+    return Scores(scored.own, allowed)
+
+
+def next_tokens(
+    scored: Scores, config: SampleConfig, recent: Tensor | None, uniform: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The next token (B,) of each row, and its surprise in nats under the unfiltered model (see `apply`, `draw`)."""
+    tokens = draw(apply(scored.allowed, config, recent), uniform)
+    return tokens, scored.own.gather(-1, tokens.unsqueeze(-1)).squeeze(-1).neg()
 
 
 def apply(logp: Tensor, config: SampleConfig, recent: Tensor | None = None) -> Tensor:

@@ -5,21 +5,23 @@ text draws from its own generator, one number a token (`filters.draw`), and a ro
 rows of a step are. For that the arithmetic of a step must not depend on how many they are. Who sees to it:
 
 - on the CPU the packed network (`packed.py`): in int8 and int16 up to 256 texts share each product;
-- on an accelerator, where a step takes about the same time for 1 text and for 64, and for the cells that are not
-  packed, a step that always has as many rows (`network.Padded`).
+- on an accelerator, where a step takes about the same time for 1 text and for 64, steps that always have as many rows:
+  on a CUDA device graphs of some steps each (`ahead.py`), several side by side for more texts than that;
+- elsewhere, and for the cells that are not packed, the model's own step with as many rows (`network.Padded`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from engine.config import SampleConfig
 from engine.model import Model, no_number
-from engine.sampling import filters
+from engine.sampling import ahead, filters
+from engine.sampling.ahead import CHUNK, Chunks
 from engine.sampling.bars import BarMasks
 from engine.sampling.network import Network, Padded
 from engine.sampling.packed import Packed, arithmetic, can_pack
@@ -30,8 +32,12 @@ from engine.state import State
 from engine.tokenizers.base import Tokenizer
 
 ACCELERATOR_LANES = 64
+MOST_GRAPHS = 32
+"""Side by side on a CUDA device: with as many lanes each, texts for two thousand."""
 
 Items = list[Piece | Sample]
+Drawn = Iterable[tuple[Stream, int, float]]
+"""What one step drew: for some streams the next token, and its surprise."""
 
 
 class Sampler:
@@ -52,13 +58,17 @@ class Sampler:
         self.tokenizer = tokenizer
         self.documents = documents
         on_cpu = model.device.type == "cpu"
-        self._packs = on_cpu and not lanes and can_pack(model)
+        self._runs_ahead = ahead.serves(model.device) and not lanes
+        self._packs = on_cpu and not lanes and not self._runs_ahead and can_pack(model)
         self._packed: dict[Arithmetic, Packed] = {}
-        self._lanes = lanes or (1 if on_cpu else ACCELERATOR_LANES)
+        self._idle: dict[SampleConfig, list[Chunks]] = {}
+        alone = on_cpu and not self._runs_ahead
+        self._lanes = lanes or (1 if alone else ACCELERATOR_LANES)
         self._masks: BarMasks | None = None
-        self._allowed = torch.zeros(model.vocab_size, dtype=torch.float64)
+        self._never: Tensor | None = None
         if not documents:
-            self._allowed[tokenizer.document_end] = -math.inf
+            self._never = torch.zeros(model.vocab_size, dtype=torch.float64)
+            self._never[tokenizer.document_end] = -math.inf
 
     def write(self, requests: Sequence[Request]) -> list[Sample]:
         """The finished samples, in the order of the requests."""
@@ -74,13 +84,12 @@ class Sampler:
         together. Close the iterator to stop. Raises RnnStudioError if what the model computes is no number.
         """
         # One distribution a step for all rows of a batch: its texts share their settings.
-        alike: dict[SampleConfig, list[tuple[int, Request]]] = {}
+        alike: dict[tuple[SampleConfig, bool], list[tuple[int, Request]]] = {}
         for index, request in enumerate(requests):
-            alike.setdefault(request.config, []).append((index, request))
+            alike.setdefault((request.config, request.bars_exact), []).append((index, request))
         batches = []
-        for config, same in alike.items():
-            packed = self._pack(config)
-            together = packed.most_texts if packed else self._lanes
+        for (config, exact), same in alike.items():
+            together = self._most_texts(config, exact=exact)
             batches += [same[i : i + together] for i in range(0, len(same), together)]
         batches.sort(key=lambda batch: batch[0][0])
         primes: dict[str, tuple[State, int]] = {}
@@ -102,32 +111,87 @@ class Sampler:
         self, batch: list[tuple[int, Request]], primes: dict[str, tuple[State, int]]
     ) -> Iterator[Items]:
         """Write some texts of the same settings side by side; what each step gave."""
-        exact = any(request.bars_exact for _, request in batch)
+        exact = batch[0][1].bars_exact
         if exact and self._masks is None:
             self._masks = BarMasks(self.tokenizer)
         streams = [Stream(index, request, self.tokenizer, self._masks) for index, request in batch]
-        config = streams[0].request.config
         begun = [self._begin(s.request.prime, primes) for s in streams]
-        network = self._network([state for state, _ in begun], config)
-        tokens = [token for _, token in begun]
-        while streams:
-            tokens, nats = self._draw(network.step(tokens), config, streams)
+        draw = self._draw_ahead if self._goes_ahead(exact=exact) else self._draw_by_steps
+        for drawn in draw(streams, begun):
             items: Items = []
-            open_ = []
-            for row, (stream, token, surprise) in enumerate(
-                zip(streams, tokens, nats, strict=True)
-            ):
+            for stream, token, surprise in drawn:
                 text = stream.push(token, surprise)
                 if text:
                     items.append(Piece(stream.index, text))
                 if stream.sample:
                     items.append(stream.sample)
-                else:
-                    open_.append(row)
+            yield items
+
+    def _goes_ahead(self, *, exact: bool) -> bool:
+        # A guard of bars has to see a token before the next one is drawn.
+        return self._runs_ahead and not exact
+
+    def _most_texts(self, config: SampleConfig, *, exact: bool) -> int:
+        """How many texts of these settings grow side by side."""
+        packed = self._pack(config)
+        if packed:
+            return packed.most_texts
+        return self._lanes * (MOST_GRAPHS if self._goes_ahead(exact=exact) else 1)
+
+    def _draw_by_steps(
+        self, streams: list[Stream], begun: list[tuple[State, int]]
+    ) -> Iterator[Drawn]:
+        """Each step's tokens for the streams that have no end yet."""
+        config = streams[0].request.config
+        network = self._network([state for state, _ in begun], config)
+        tokens = [token for _, token in begun]
+        while streams:
+            tokens, nats = self._draw(network.step(tokens), config, streams)
+            yield zip(streams, tokens, nats, strict=True)
+            open_ = [row for row, stream in enumerate(streams) if stream.sample is None]
             if len(open_) < len(streams):
                 network.keep(open_)
                 streams, tokens = [streams[row] for row in open_], [tokens[row] for row in open_]
-            yield items
+
+    def _draw_ahead(self, streams: list[Stream], begun: list[tuple[State, int]]) -> Iterator[Drawn]:
+        """The same by chunks of steps, each computed while the host takes in the one before."""
+        config = streams[0].request.config
+        parts = [
+            (streams[at : at + self._lanes], begun[at : at + self._lanes])
+            for at in range(0, len(streams), self._lanes)
+        ]
+        idle = self._idle.setdefault(config, [])
+        running: list[tuple[Chunks, list[Stream]]] = []
+        for members, starts in parts:
+            chunks = idle.pop() if idle else self._new_chunks(config)
+            chunks.begin([state for state, _ in starts], [token for _, token in starts])
+            chunks.launch([stream.uniforms(CHUNK) for stream in members])
+            running.append((chunks, members))
+        while running:
+            open_ = []
+            for chunks, members in running:
+                tokens, nats = chunks.read()
+                # Texts that end with what was read waste what comes now.
+                chunks.launch([stream.uniforms(CHUNK) for stream in members])
+                for row in zip(tokens, nats, strict=True):
+                    yield self._of_members(members, *row)
+                if any(stream.sample is None for stream in members):
+                    open_.append((chunks, members))
+                else:
+                    idle.append(chunks)
+            running = open_
+
+    @staticmethod
+    def _of_members(members: list[Stream], tokens: list[int], nats: list[float]) -> Drawn:
+        """What a step of a graph drew for those of its texts that have no end yet; more rows fill it up."""
+        count = len(members)
+        if math.isnan(sum(nats[:count])):
+            raise no_number()
+        drawn = zip(members, tokens[:count], nats[:count], strict=True)
+        return [each for each in drawn if each[0].sample is None]
+
+    def _new_chunks(self, config: SampleConfig) -> Chunks:
+        return Chunks(self.model, config, lanes=self._lanes, never=self._never)
 
     def _begin(self, prime: str, primes: dict[str, tuple[State, int]]) -> tuple[State, int]:
         """The state after all but the last token of a prime, read once, and that token."""
@@ -155,22 +219,17 @@ class Sampler:
         self, logits: Tensor, config: SampleConfig, streams: list[Stream]
     ) -> tuple[list[int], list[float]]:
         """The next token of each row of `logits` (B, V), and its surprise under the unfiltered model."""
-        own = torch.log_softmax(logits.double(), dim=-1)  # (B, V)
-        allowed = own if self.documents else torch.log_softmax(own + self._allowed, dim=-1)
+        scored = filters.scores(logits, self._never)
         for row, stream in enumerate(streams):
-            if stream.guard is not None:
-                banned = stream.guard.forbidden()
-                if banned is not None:
-                    allowed = allowed.clone()
-                    allowed[row] = torch.log_softmax(
-                        allowed[row].masked_fill(banned, -math.inf), dim=-1
-                    )
+            banned = stream.guard.forbidden() if stream.guard is not None else None
+            if banned is not None:
+                scored = filters.without(scored, row, banned)
         recent = None
         if config.repetition_penalty != 1:
             recent = torch.tensor([list(s.recent) for s in streams])
         uniform = torch.tensor([s.uniform() for s in streams], dtype=torch.float64)
-        tokens = filters.draw(filters.apply(allowed, config, recent), uniform)
-        nats = own.gather(-1, tokens.unsqueeze(-1)).squeeze(-1).neg().tolist()
-        if math.isnan(sum(nats)):
+        tokens, nats = filters.next_tokens(scored, config, recent, uniform)
+        surprises = nats.tolist()
+        if math.isnan(sum(surprises)):
             raise no_number()
-        return tokens.tolist(), nats
+        return tokens.tolist(), surprises

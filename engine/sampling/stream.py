@@ -113,6 +113,10 @@ class Stream:
             self._uniforms = block.flip(0).tolist()
         return self._uniforms.pop()
 
+    def uniforms(self, count: int) -> list[float]:
+        """So many of these numbers."""
+        return [self.uniform() for _ in range(count)]
+
     def push(self, token: int, nats: float) -> str:
         """Take the next token and its surprise; gives the text that became certain, perhaps none."""
         self.recent.append(token)

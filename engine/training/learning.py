@@ -7,8 +7,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from engine import state as carried
-from engine.devices import autocast
+from engine.devices import arithmetic, autocast
 from engine.optimizers import clip
+from engine.training import replay
 from engine.training.lanes import IGNORE, Window
 from engine.training.late import fed
 from engine.training.session import Session
@@ -23,6 +24,13 @@ class Learner:
         self._share = session.world.lanes(training.lanes)
         device, precision = session.world.device, training.precision
         self.arithmetic = autocast(device, precision, model.cell, hidden_size=model.hidden_size)
+        if replay.pays(device):
+            replay.adopt(
+                session.model,
+                lanes=self._share.stop - self._share.start,
+                bptt=training.bptt,
+                dtype=arithmetic(device, precision, model.cell, hidden_size=model.hidden_size),
+            )
 
     def gradients(self, window: Window, *, scale: float = 1.0) -> tuple[Tensor, carried.State]:
         """Backward through one window, over all processes, from a loss times `scale`; and clip.

@@ -1,0 +1,118 @@
+"""Windows of cells that CUDA has no kernel for, replayed as graphs: two launches instead of hundreds.
+
+Whether that is faster each run measures when it begins. The kernels are the same either way, and so are the bits. A
+cell that cannot be captured, and windows of another shape or without gradients (looks, a lane's end), go plainly.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from engine.cells.base import Cell, Fused, LayerState
+from engine.devices import wait
+from engine.model import Model
+
+ROUNDS = 5
+
+
+def pays(device: torch.device) -> bool:
+    """Whether the device has graphs at all."""
+    return device.type == "cuda"
+
+
+def adopt(model: Model, *, lanes: int, bptt: int, dtype: torch.dtype) -> int:
+    """Let those layers be replayed that are faster so, for windows (bptt, lanes) computed in `dtype`; how many."""
+    cells = [cell for cell in model.layers if not isinstance(cell, Fused)]
+    if not cells:
+        return 0
+    computed, adopted = _in(dtype, model.device), 0
+    seen = _inputs(model, cells, lanes=lanes, bptt=bptt, computed=computed)
+    for cell in cells:
+        x = seen[cell].detach().clone().requires_grad_(seen[cell].requires_grad)
+        state = cell.initial_state(lanes, device=model.device, dtype=model.output_bias.dtype)
+        with computed:
+            try:
+                window: Any = torch.cuda.make_graphed_callables(_Flat(cell), (x, *state))
+            except RuntimeError:
+                continue
+            if _seconds(window, x, state) < _seconds(_Flat(cell), x, state):
+                cell.forward = _Replayed(cell, window, x)  # type: ignore[method-assign]
+                adopted += 1
+    return adopted
+
+
+class _Flat(nn.Module):
+    """A cell whose arguments and results are tensors alone."""
+
+    def __init__(self, cell: Cell) -> None:
+        super().__init__()
+        self.cell = cell
+
+    def forward(self, x: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        out, after = self.cell(x, state)
+        return (out, *after)
+
+
+class _Replayed:
+    """A cell's `forward` that replays windows like `x`."""
+
+    def __init__(self, cell: Cell, window: nn.Module, x: Tensor) -> None:
+        self._plain = cell.forward
+        self._window = window
+        self._like = x.shape, x.dtype, x.requires_grad
+
+    def __call__(self, x: Tensor, state: LayerState) -> tuple[Tensor, LayerState]:
+        if torch.is_grad_enabled() and (x.shape, x.dtype, x.requires_grad) == self._like:
+            out, *after = self._window(x, *state)
+            return out, tuple(after)
+        return self._plain(x, state)
+
+
+def _in(dtype: torch.dtype, device: torch.device) -> AbstractContextManager[object]:
+    """Autocast as graphs want it: a cast that was kept would be of the weights as they were."""
+    if dtype == torch.float32:
+        return nullcontext()
+    return torch.autocast(device.type, dtype, cache_enabled=False)
+
+
+def _inputs(
+    model: Model,
+    cells: list[Cell],
+    *,
+    lanes: int,
+    bptt: int,
+    computed: AbstractContextManager[object],
+) -> dict[Cell, Tensor]:
+    """What each cell reads in a window of the model."""
+    seen: dict[Cell, Tensor] = {}
+
+    def look(cell: nn.Module, arguments: tuple[Tensor, LayerState]) -> None:
+        assert isinstance(cell, Cell)
+        seen[cell] = arguments[0]
+
+    hooks = [cell.register_forward_pre_hook(look) for cell in cells]
+    tokens = torch.zeros(bptt, lanes, dtype=torch.int64, device=model.device)
+    with computed:
+        model(tokens, model.initial_state(lanes))
+    for hook in hooks:
+        hook.remove()
+    return seen
+
+
+def _seconds(window: nn.Module, x: Tensor, state: LayerState) -> float:
+    """Of ROUNDS windows, forward and back."""
+    wanted = [tensor for tensor in (*window.parameters(), x) if tensor.requires_grad]
+    began = 0.0
+    for i in range(ROUNDS + 1):
+        if i == 1:  # the first one does not count
+            wait(x.device)
+            began = time.perf_counter()
+        out, *_ = window(x, *state)
+        torch.autograd.grad(out.float().sum(), wanted)
+    wait(x.device)
+    return time.perf_counter() - began

@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from benchmarks import machine, report
+from engine import devices
 
 ARITHMETIC = {"fp16": torch.float16, "bf16": torch.bfloat16, "float32": torch.float32}
 
@@ -98,6 +99,6 @@ def stack(
 def _finished(work: Callable[[], Any], device: torch.device) -> Callable[[], None]:
     def run() -> None:
         work()
-        machine.wait(device)
+        devices.wait(device)
 
     return run

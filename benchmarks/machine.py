@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 
 import torch
 
+from engine.devices import wait
+
 Clock = Callable[[], float]
 CPU = torch.device("cpu")
 
@@ -43,12 +45,6 @@ def product_gflops(
 
     best = min(_seconds(product, clock) for _ in range(10))
     return float(2 * size**3 / best / 1e9)
-
-
-def wait(device: torch.device) -> None:
-    """Until the device has done what it was given."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def reading_gbytes(megabytes: float, *, clock: Clock = time.perf_counter) -> float:

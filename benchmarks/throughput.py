@@ -174,7 +174,7 @@ def beside(
                 raise _Enough
         if not isinstance(event, ev.Step):
             return
-        machine.wait(device)
+        devices.wait(device)
         middle = clock()
         for _ in range(event.steps):
             bare.step()

@@ -93,6 +93,14 @@ def usable_cores() -> int:
         return cores
 
 
+def wait(device: torch.device) -> None:
+    """Until the device has done what it was given: CUDA answers before it has."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
 def has_bf16(device: torch.device) -> bool:
     """Whether the device has units for bf16, and so multiplies faster in it than in float32."""
     if device.type == "cuda":

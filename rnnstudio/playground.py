@@ -129,7 +129,7 @@ class Playground:
         """Training steps of a model like the one asked for, timed on this machine's processors as the trainer does."""
         from engine.config import ModelConfig, TrainConfig, from_json
         from engine.devices import CPU, choose_threads
-        from engine.training.calibration import fastest
+        from engine.training.calibration import fastest, halvings
 
         most, _ = choose_threads(0)
         _, measured = fastest(
@@ -137,7 +137,7 @@ class Playground:
             TrainConfig(),
             vocab_size=int(body["vocab_size"]),
             device=CPU,
-            threads=sorted({most, 1}, reverse=True),
+            threads=halvings(most),
             seconds=SPEED_S,
         )
         return {"tokens_per_s": measured.tokens_per_s, "weights": measured.weights}

@@ -34,7 +34,7 @@ from engine.tokenizers.base import Tokenizer
 from engine.tokens import TokenFile, fits, keep_tokens, learn_tokenizer
 from engine.tokens import prepare as prepare_tokens
 from engine.training import plan, presets
-from engine.training.calibration import fastest, measure
+from engine.training.calibration import fastest, halvings, measure
 from engine.training.memory import memory_told
 from engine.training.session import CACHE, TOKENIZER_FOLDER
 from engine.training.settings import CorpusRecord, RunSettings, steps_per_event
@@ -352,7 +352,7 @@ def _fit_to_budget(
             training,
             vocab_size=vocab_size,
             device=device,
-            threads=(threads, 1) if alone else (threads,),
+            threads=halvings(threads) if alone else [threads],
             clock=clock,
         )
         if device.type != "cpu" and "lanes" not in given:
@@ -372,7 +372,7 @@ def _fit_to_budget(
     )
     note(
         f"chosen: {why}"
-        + (f"; {threads} thread{'s' if threads > 1 else ''}, the faster here" if alone else "")
+        + (f"; {threads} thread{'s' if threads > 1 else ''}, the fastest here" if alone else "")
     )
     return chosen, training, threads
 

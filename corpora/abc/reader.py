@@ -1,7 +1,7 @@
 """The parser: tokens to a tune of bars and events, with a list of what was wrong and what was done about it.
 
 It goes over the tokens once, from left to right, without recursion: linear time, and memory in proportion to what is
-kept. What is kept is limited (`MAX_TOKENS` here, lengths, octaves and rests in body.py).
+kept. What is kept is limited (`MAX_TOKENS` here, lengths in state.py, octaves and rests in notes.py).
 """
 
 from __future__ import annotations
@@ -11,9 +11,12 @@ from bisect import bisect_right
 from collections.abc import Iterable
 
 from corpora.abc import fields
-from corpora.abc.body import BodyReader
+from corpora.abc.body import HANDLERS
+from corpora.abc.brackets import close_open
 from corpora.abc.lexer import Token, tokens
-from corpora.abc.tune import Change, Event, Finding, Key, Meter, Tempo, Tune
+from corpora.abc.notes import end_tuplet
+from corpora.abc.state import Reading
+from corpora.abc.tune import Change, Finding, Key, Meter, Tempo, Tune
 
 MAX_TOKENS = 60_000
 """Tokens read of one tune (the longest of music21's 13,000 has about 5,000); the rest is dropped."""
@@ -36,8 +39,8 @@ def looks_like_music(row: str) -> bool:
     return len(wordy) < 2 or sum(map(len, wordy)) * 2 < len(row.strip())
 
 
-class Reader(BodyReader):
-    """Reads one tune's text; `read` gives it."""
+class Reader(Reading):
+    """Reads one tune's text: its lines and fields here, the body's tokens by `HANDLERS`; `read` gives the tune."""
 
     def __init__(self, text: str, *, line: int = 1, defaults: Iterable[str] = ()) -> None:
         super().__init__(text, line=line)
@@ -47,7 +50,6 @@ class Reader(BodyReader):
         self.keyed = False
         self.voiced = False  # whether a voice was named
         self.tempo_text = ""
-        self.handlers["inline"] = self._inline
 
     # -- the tune as a whole ------------------------------------------------------------------------------------------
 
@@ -101,7 +103,10 @@ class Reader(BodyReader):
             if kind == "space":
                 self.state.beam = False
             else:
-                self.handlers[kind](token)
+                if kind == "inline":
+                    self._inline(token)
+                else:
+                    HANDLERS[kind](self, token)
                 self.solid = kind
             # `+CEG+2` takes a length as `[CEG]2` does.
             self.before = "chord_end" if text[0] == "+" and kind == "decoration" else kind
@@ -111,9 +116,9 @@ class Reader(BodyReader):
     def _finish(self) -> None:
         if not self.body:
             self._begin_body(len(self.text), music=False)
-        self.close_open()
+        close_open(self)
         for state in self.states.values():
-            self.close_tuplet(state, len(self.text))
+            end_tuplet(self, state, len(self.text))
             if state.bar.items or state.bar.overlays:
                 state.bar.closed = False
                 state.bar.line = ""
@@ -144,7 +149,7 @@ class Reader(BodyReader):
     def _field(self, token: Token) -> None:
         letter, _, value = token.text.strip().partition(":")
         if self.body:
-            self.close_open()
+            close_open(self)
             self._body_field(letter, value, token.start)
         else:
             self._header_field(letter, value, token.start)
@@ -224,7 +229,7 @@ class Reader(BodyReader):
     def _inline(self, token: Token) -> None:
         letter, _, value = token.text[1:-1].strip().partition(":")
         if self.gracing or self.chord is not None:
-            self.close_open()
+            close_open(self)
         if letter in "KMLQPVR":
             self._body_field(letter, value, token.start)
         elif letter not in "INrwmUST":
@@ -284,7 +289,7 @@ class Reader(BodyReader):
         if name == "*":
             return
         if self.body:
-            self.close_open()
+            close_open(self)
         state = self.states.get(name)
         self.voiced, first_named = True, not self.voiced
         if state is None:
@@ -305,10 +310,6 @@ class Reader(BodyReader):
         self.state = state
 
     def _part(self, value: str, start: int) -> None:
-        """Begin a part: at a bar's beginning, so an unfinished bar is closed without a line."""
-        state = self.state
-        if any(isinstance(item, Event) for item in state.bar.items):
-            state.bar.closed = False
-            state.bar.line = ""
-            self.next_bar(start)
-        state.bar.part = value[:40] or "?"
+        """Begin a part: at a bar's beginning."""
+        self.state.break_bar(start)
+        self.state.bar.part = value[:40] or "?"

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from fractions import Fraction
 
-from corpora.abc.body import mark_of
+from corpora.abc.signs import mark_of
 from corpora.abc.tune import (
     LETTERS,
     QUARTER,

@@ -11,7 +11,8 @@ from collections import defaultdict
 import torch
 from torch import Tensor
 
-from corpora.abc.filling import MAX_IDLE, State, may_end, step
+from corpora.abc.filling import may_end, step
+from corpora.abc.filling_state import MAX_IDLE, State
 from engine.tokenizers.base import Tokenizer
 
 KEPT = 20_000

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from corpora.abc import read_tune
-from corpora.abc.filling import State, may_end, step
+from corpora.abc.filling import may_end, step
+from corpora.abc.filling_state import State
 from corpora.abc.judging import judge
 from engine import tokenizers
 from engine.config import ModelConfig, SampleConfig

@@ -15,7 +15,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from checkpoints.errors import CheckpointError, RnnStudioError
+from checkpoints.errors import CheckpointError
 from engine import cells
 from engine.cells.base import Cell
 from engine.config import MAX_HIDDEN, ModelConfig
@@ -248,9 +248,9 @@ def check_weights(
             raise CheckpointError(f"the weight {name} is not part of this model", hint=hint)
 
 
-def no_number() -> RnnStudioError:
+def no_number() -> CheckpointError:
     """What to say of a model that computes NaN."""
-    return RnnStudioError(
+    return CheckpointError(
         "the model's output is not a number: its weights are damaged or training diverged",
         hint="use an earlier checkpoint: rnnstudio runs show RUN lists them",
     )

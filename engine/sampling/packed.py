@@ -60,7 +60,7 @@ def can_pack(model: Model) -> bool:
 class Packed:
     """A model's weights, laid out for steps of a few rows; `can_pack` it.
 
-    Raises RnnStudioError where a weight is no number: rounded to whole numbers it would be one.
+    Raises CheckpointError where a weight is no number: rounded to whole numbers it would be one.
     """
 
     def __init__(self, model: Model, arithmetic: Arithmetic) -> None:

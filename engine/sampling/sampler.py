@@ -81,7 +81,7 @@ class Sampler:
         """Pieces of text as they become certain, and each sample when it is finished.
 
         Texts come one after the other, so many at a time as share a step; with `side_by_side` all of them grow
-        together. Close the iterator to stop. Raises RnnStudioError if what the model computes is no number.
+        together. Close the iterator to stop. Raises CheckpointError if what the model computes is no number.
         """
         # One distribution a step for all rows of a batch: its texts share their settings.
         alike: dict[tuple[SampleConfig, bool], list[tuple[int, Request]]] = {}

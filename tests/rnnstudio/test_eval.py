@@ -13,7 +13,7 @@ import torch
 from click.testing import Result
 from typer.testing import CliRunner
 
-from checkpoints.errors import ConfigError, CorpusError, RnnStudioError, RunError
+from checkpoints.errors import CheckpointError, ConfigError, CorpusError, RnnStudioError, RunError
 from corpora.reading import read_corpus
 from engine.config import DataConfig
 from engine.evaluation import evaluate, score
@@ -67,7 +67,7 @@ def test_a_model_of_nan_has_no_figures(trained: Path) -> None:
     loaded = opened(trained)
     with torch.no_grad():
         next(loaded.model.parameters()).fill_(math.nan)
-    with pytest.raises(RnnStudioError, match="not a number"):
+    with pytest.raises(CheckpointError, match="not a number"):
         measure_part(loaded, "valid")
 
 

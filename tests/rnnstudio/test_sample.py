@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -11,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from click.testing import Result
 from typer.testing import CliRunner
 
-from checkpoints.errors import ConfigError, RnnStudioError, RunError, UserError
+from checkpoints.errors import CheckpointError, ConfigError, RnnStudioError, RunError, UserError
 from engine.evaluation import score
 from engine.load import open_run
 from engine.sampling.stream import Piece, Request, Sample
@@ -290,3 +292,15 @@ def test_ctrl_c_ends_the_real_command_cleanly(runs: Path) -> None:
         assert process.wait(60) == 130
         assert b"Traceback" not in process.stderr.read()
         assert len(rest) < 10_000_000
+
+
+def test_a_model_that_diverged_is_the_users_to_replace(tmp_path: Path) -> None:
+    letters = tiny.tokenizer()
+    model = tiny.model(letters.vocab_size)
+    with torch.no_grad():
+        model.output_bias.fill_(math.nan)
+    checkpoint.write(tmp_path / "burnt", 10, checkpoint.files(model, letters))
+    error = run(tmp_path, "burnt", "--length", "5").exception
+    assert isinstance(error, CheckpointError)
+    assert error.exit_code == 2
+    assert "runs show" in error.hint

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from checkpoints.errors import RnnStudioError
+from checkpoints.errors import CheckpointError
 from engine.config import SampleConfig
 from engine.model import Model
 from engine.sampling import ahead, sampler
@@ -131,5 +131,5 @@ def test_a_model_of_nan_is_told() -> None:
     model = tiny.model(LETTERS.vocab_size)
     with torch.no_grad():
         model.output_bias.fill_(float("nan"))
-    with pytest.raises(RnnStudioError, match="not a number"):
+    with pytest.raises(CheckpointError, match="not a number"):
         Sampler(model, LETTERS, documents=False).write([Request(seed=1, length=5)])

@@ -14,7 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checkpoints.errors import RnnStudioError
+from checkpoints.errors import CheckpointError
 from engine.config import SampleConfig
 from engine.evaluation import score
 from engine.model import Model
@@ -343,5 +343,5 @@ def test_a_broken_model_is_told_in_a_sentence(cell: str, weights: Any, bad: floa
         model = copy.deepcopy(whole)
         with torch.no_grad():
             model.get_parameter(name).view(-1)[-1] = bad
-        with pytest.raises(RnnStudioError, match="not a number"):
+        with pytest.raises(CheckpointError, match="not a number"):
             Sampler(model, LETTERS, documents=False).write([request])

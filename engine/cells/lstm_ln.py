@@ -50,7 +50,7 @@ class LayerNormLSTM(Cell):
         gates, w_h = self.gain_x.shape, self.w_h.T
         # tanh g = 1 - 2 sigmoid(-2 g), so that one call squashes all gates; its -2 goes into the norms' gains.
         scale = torch.ones_like(self.b)
-        scale[3 * self.hidden_size :] = -2.0
+        scale[3 * self.hidden_size :].fill_(-2.0)
         gain_h = self.gain_h * scale
         from_x = F.layer_norm(F.linear(x, self.w_x), gates, self.gain_x * scale, self.b * scale)
         outputs = []

@@ -43,19 +43,23 @@ class Chunks:
         self._model = model  # its weights are read where they lie
         self._config = config
         device = model.device
-        self._never = None if never is None else never.to(device)
-        self._state = model.initial_state(lanes)
-        self._tokens = torch.zeros(lanes, dtype=torch.int64, device=device)
-        window = filters.REPETITION_WINDOW
-        self._recent = torch.full((lanes, window), -1, dtype=torch.int64, device=device)
-        self._uniform = torch.zeros(CHUNK, lanes, dtype=torch.float64, device=device)
-        # The tokens, as numbers that float64 holds too, and their surprises: one copy brings both to the host.
-        self._drawn = torch.zeros(2, CHUNK, lanes, dtype=torch.float64, device=device)
-        self._heard = torch.empty_like(self._drawn, device="cpu", pin_memory=device.type == "cuda")
         self._stream: torch.cuda.Stream | None = None
         self._graph: torch.cuda.CUDAGraph | None = None
         if device.type == "cuda":
             self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        self._wait_for_caller()
+        # Made on the stream that uses them, their memory is given to others only behind what still runs there.
+        with torch.cuda.stream(self._stream):  # of None nothing is chosen
+            self._never = None if never is None else never.to(device)
+            self._state = model.initial_state(lanes)
+            self._tokens = torch.zeros(lanes, dtype=torch.int64, device=device)
+            window = filters.REPETITION_WINDOW
+            self._recent = torch.full((lanes, window), -1, dtype=torch.int64, device=device)
+            self._uniform = torch.zeros(CHUNK, lanes, dtype=torch.float64, device=device)
+            # The tokens, as numbers that float64 holds too, and their surprises: one copy brings both to the host.
+            self._drawn = torch.zeros(2, CHUNK, lanes, dtype=torch.float64, device=device)
+        self._heard = torch.empty_like(self._drawn, device="cpu", pin_memory=device.type == "cuda")
+        if self._stream is not None:
             self._capture(self._stream)
 
     @torch.inference_mode()
@@ -64,7 +68,7 @@ class Chunks:
         spare = len(self._tokens) - len(states)
         padded = [*states, *[states[0]] * spare]
         self._wait_for_caller()
-        with torch.cuda.stream(self._stream):  # of None nothing is chosen
+        with torch.cuda.stream(self._stream):
             for layer, of_each in zip(self._state, zip(*padded, strict=True), strict=True):
                 for part, parts in zip(layer, zip(*of_each, strict=True), strict=True):
                     part.copy_(torch.cat(parts))
@@ -91,11 +95,11 @@ class Chunks:
         tokens, nats = self._heard.unbind()
         return tokens.long().tolist(), nats.tolist()
 
-    def _steps(self) -> None:
-        """CHUNK steps on this object's own tensors, each changed in place: what a graph can hold."""
+    def _steps(self, count: int = CHUNK) -> None:
+        """So many steps on this object's own tensors, each changed in place: what a graph can hold."""
         config = self._config
         recent = self._recent if config.repetition_penalty != 1 else None
-        for i in range(CHUNK):
+        for i in range(count):
             logits, state = self._model.step(self._tokens, self._state)
             tokens, nats = filters.next_tokens(
                 filters.scores(logits, self._never), config, recent, self._uniform[i]
@@ -111,12 +115,13 @@ class Chunks:
 
     @torch.inference_mode()
     def _capture(self, stream: torch.cuda.Stream) -> None:
-        self._wait_for_caller()
         with torch.cuda.stream(stream):
-            self._steps()  # libraries make themselves ready at their first call, which no graph may hold
+            self._steps(
+                1
+            )  # libraries make themselves ready at their first call, which no graph may hold
             graph = torch.cuda.CUDAGraph()
-            # Not torch.cuda.graph(): it empties the allocator's cache, under the trainer that may learn beside us, and
-            # takes the trainer's own calls, from another thread, for faults of this capture.
+            # Not torch.cuda.graph(), which waits for all of the device and empties the allocator's cache; and what
+            # other threads ask of the device meanwhile is no fault of this capture.
             graph.capture_begin(capture_error_mode="thread_local")
             try:
                 self._steps()

@@ -160,26 +160,31 @@ class Sampler:
             (streams[at : at + self._lanes], begun[at : at + self._lanes])
             for at in range(0, len(streams), self._lanes)
         ]
+        if config not in self._idle:  # graphs take memory: those of one setting are kept
+            self._idle.clear()
         idle = self._idle.setdefault(config, [])
         running: list[tuple[Chunks, list[Stream]]] = []
-        for members, starts in parts:
-            chunks = idle.pop() if idle else self._new_chunks(config)
-            chunks.begin([state for state, _ in starts], [token for _, token in starts])
-            chunks.launch([stream.uniforms(CHUNK) for stream in members])
-            running.append((chunks, members))
-        while running:
-            open_ = []
-            for chunks, members in running:
-                tokens, nats = chunks.read()
-                # Texts that end with what was read waste what comes now.
-                chunks.launch([stream.uniforms(CHUNK) for stream in members])
-                for row in zip(tokens, nats, strict=True):
-                    yield self._of_members(members, *row)
-                if any(stream.sample is None for stream in members):
-                    open_.append((chunks, members))
-                else:
-                    idle.append(chunks)
-            running = open_
+        used: list[Chunks] = []
+        try:
+            for members, starts in parts:
+                used.append(idle.pop() if idle else self._new_chunks(config))
+                used[-1].begin([state for state, _ in starts], [token for _, token in starts])
+                used[-1].launch([stream.uniforms(CHUNK) for stream in members])
+                running.append((used[-1], members))
+            while running:
+                for chunks, members in running:
+                    tokens, nats = chunks.read()
+                    # Texts that end with what was read waste what comes now.
+                    chunks.launch([stream.uniforms(CHUNK) for stream in members])
+                    for row in zip(tokens, nats, strict=True):
+                        yield self._of_members(members, *row)
+                running = [
+                    (chunks, members)
+                    for chunks, members in running
+                    if any(stream.sample is None for stream in members)
+                ]
+        finally:  # also where nobody reads on
+            idle += used
 
     @staticmethod
     def _of_members(members: list[Stream], tokens: list[int], nats: list[float]) -> Drawn:

@@ -30,7 +30,7 @@ def measure(
 ) -> Measured:
     """Tokens per second of `clock` that training such a model reaches here, the optimizer included.
 
-    It is measured for `seconds`.
+    It is measured for `seconds`, on CUDA without the graphs that a run may find faster (`replay`).
     """
     rng = torch.Generator().manual_seed(0)
     network = Model(model, vocab_size, rng=rng).to(device)

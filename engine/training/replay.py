@@ -1,11 +1,12 @@
 """Windows of cells that CUDA has no kernel for, replayed as graphs: two launches instead of hundreds.
 
-Whether that is faster each run measures when it begins. The kernels are the same either way, and so are the bits. A
-cell that cannot be captured, and windows of another shape or without gradients (looks, a lane's end), go plainly.
+Whether that is faster each run measures when it begins. A layer that cannot be captured, and windows without gradients
+(looks), go plainly.
 """
 
 from __future__ import annotations
 
+import gc
 import time
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -30,31 +31,42 @@ def adopt(model: Model, *, lanes: int, bptt: int, dtype: torch.dtype) -> int:
     cells = [cell for cell in model.layers if not isinstance(cell, Fused)]
     if not cells:
         return 0
-    computed, adopted = _in(dtype, model.device), 0
-    seen = _inputs(model, cells, lanes=lanes, bptt=bptt, computed=computed)
-    for cell in cells:
-        x = seen[cell].detach().clone().requires_grad_(seen[cell].requires_grad)
+    adopted, caller = 0, torch.cuda.current_stream() if model.device.type == "cuda" else None
+    # A graph's gradients are handed on from the stream that it was captured in; torch orders that, and warns of it.
+    quiet = getattr(torch.autograd.graph, "set_warn_on_accumulate_grad_stream_mismatch", None)
+    if quiet is not None:  # since torch 2.10
+        quiet(False)
+    for cell, x in _inputs(model, cells, lanes=lanes, bptt=bptt, dtype=dtype).items():
         state = cell.initial_state(lanes, device=model.device, dtype=model.output_bias.dtype)
-        with computed:
-            try:
-                window: Any = torch.cuda.make_graphed_callables(_Flat(cell), (x, *state))
-            except RuntimeError:
-                continue
-            if _seconds(window, x, state) < _seconds(_Flat(cell), x, state):
-                cell.forward = _Replayed(cell, window, x)  # type: ignore[method-assign]
-                adopted += 1
+        try:
+            window: Any = torch.cuda.make_graphed_callables(_Flat(cell, dtype), (x, *state))
+            faster = _seconds(window, x, state) < _seconds(_Flat(cell, dtype), x, state)
+        except RuntimeError:
+            if caller is not None:  # a capture that fails leaves its own stream behind
+                torch.cuda.set_stream(caller)
+            break
+        if faster:
+            cell.forward = _Replayed(cell, window, x)  # type: ignore[method-assign]
+            adopted += 1
+    # A window that was not taken holds itself and its memory.
+    gc.collect()
+    if model.device.type == "cuda":
+        torch.cuda.empty_cache()
     return adopted
 
 
 class _Flat(nn.Module):
-    """A cell whose arguments and results are tensors alone."""
+    """A cell whose arguments and results are tensors alone, computed in `dtype`."""
 
-    def __init__(self, cell: Cell) -> None:
+    def __init__(self, cell: Cell, dtype: torch.dtype) -> None:
         super().__init__()
         self.cell = cell
+        self._dtype = dtype
 
     def forward(self, x: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
-        out, after = self.cell(x, state)
+        # Here, and not around the capture: backward is no part of it, as in training.
+        with _in(self._dtype, x.device):
+            out, after = self.cell(x, state)
         return (out, *after)
 
 
@@ -74,30 +86,26 @@ class _Replayed:
 
 
 def _in(dtype: torch.dtype, device: torch.device) -> AbstractContextManager[object]:
-    """Autocast as graphs want it: a cast that was kept would be of the weights as they were."""
+    """Autocast for a graph: a cast that was kept would be of the weights as they were."""
     if dtype == torch.float32:
         return nullcontext()
     return torch.autocast(device.type, dtype, cache_enabled=False)
 
 
 def _inputs(
-    model: Model,
-    cells: list[Cell],
-    *,
-    lanes: int,
-    bptt: int,
-    computed: AbstractContextManager[object],
+    model: Model, cells: list[Cell], *, lanes: int, bptt: int, dtype: torch.dtype
 ) -> dict[Cell, Tensor]:
-    """What each cell reads in a window of the model."""
+    """What each cell reads in a window of the model, without the history that made it."""
     seen: dict[Cell, Tensor] = {}
 
     def look(cell: nn.Module, arguments: tuple[Tensor, LayerState]) -> None:
         assert isinstance(cell, Cell)
-        seen[cell] = arguments[0]
+        x = arguments[0]
+        seen[cell] = x.detach().clone().requires_grad_(x.requires_grad)
 
     hooks = [cell.register_forward_pre_hook(look) for cell in cells]
     tokens = torch.zeros(bptt, lanes, dtype=torch.int64, device=model.device)
-    with computed:
+    with _in(dtype, model.device):
         model(tokens, model.initial_state(lanes))
     for hook in hooks:
         hook.remove()

@@ -5,9 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+
+REFUSED = (
+    "_local_scalar_dense",
+    "equal",
+    "is_nonzero",
+    "lift_fresh",  # torch.tensor(...): a copy from the host's own memory
+    "masked_select",
+    "nonzero",
+    "rand",
+    "repeat_interleave.Tensor",
+    "unique",
+    "_unique",
+)
 
 
 class Recorded(TorchDispatchMode):
@@ -22,8 +36,12 @@ class Recorded(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        assert "_local_scalar_dense" not in func.name(), "a number on the host"
-        assert "nonzero" not in func.name(), "a shape that depends on numbers"
+        name = func.name().removeprefix("aten::")
+        assert not name.startswith(REFUSED), f"{name} needs a number on the host"
+        masks = [
+            i for i in tree_leaves(args[1:]) if isinstance(i, Tensor) and i.dtype == torch.bool
+        ]
+        assert not (name.startswith("index") and masks), f"{name} by a mask has a shape of its own"
         found = func(*args, **(kwargs or {}))
         self.calls.append((func, args, kwargs or {}, found))
         return found

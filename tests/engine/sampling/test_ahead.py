@@ -100,8 +100,16 @@ def test_more_texts_than_lanes_share_graphs_which_are_used_again(
         (alone,) = writer.write([requests[i]])
         assert (alone.text, alone.nats) == (together[i].text, together[i].nats)
     assert len(built) == 3
-    writer.write([replace(requests[0], config=SampleConfig(temperature=0.3))])
-    assert len(built) == 4
+    pieces = writer.stream(requests)
+    next(pieces)
+    pieces.close()  # type: ignore[attr-defined]
+    assert writer.write(requests) == together
+    assert len(built) == 3
+    # Graphs of one setting are kept.
+    cold = replace(requests[0], config=SampleConfig(temperature=0.3))
+    for request in (cold, cold, requests[0]):
+        writer.write([request])
+    assert len(built) == 5
 
 
 def test_an_endless_text_comes_in_pieces(model: Model) -> None:

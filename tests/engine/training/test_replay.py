@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from engine import cells
+from engine import cells, scan
 from engine.cells.base import Fused
 from engine.config import ModelConfig
 from engine.model import Model
@@ -120,9 +120,20 @@ def test_layers_with_a_kernel_are_left_alone(replayed: list[nn.Module]) -> None:
     assert adopt(build("lstm"), replayed) == 0
 
 
+def test_what_a_layer_reads_is_known_without_the_layers_below() -> None:
+    """A capture must not reach them: their gradients belong to the caller's stream."""
+    model = build("mut1")
+    seen = replay._inputs(model, model.layers, lanes=LANES, bptt=BPTT, dtype=torch.float32)
+    assert [*seen] == model.layers
+    assert all(x.is_leaf and x.requires_grad for x in seen.values())
+
+
 @pytest.mark.parametrize("cell", PLAIN)
-def test_a_window_forward_and_back_is_the_same_calls_every_time(cell: str) -> None:
+def test_a_window_forward_and_back_is_the_same_calls_every_time(
+    cell: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What a capture asks for: no number on the host, no shape or call that hangs on numbers."""
+    monkeypatch.setattr(scan, "_run", scan._doubling)  # as on CUDA
     layer = build(cell).layers[1]
     rng = torch.Generator().manual_seed(3)
     x = torch.randn(BPTT, LANES, 8, generator=rng).requires_grad_()

@@ -21,8 +21,6 @@ WEIGHTS_PER_TOKEN = 2.0
 SMALLEST_CAP = 60_000
 # Passes over the text from which each dropout pays (2 % of loss either way near the borders).
 DROPOUT_FROM_EPOCHS = ((40.0, 0.4), (20.0, 0.3), (12.0, 0.2), (6.0, 0.1), (0.0, 0.0))
-# The same of Muon's weight decay: at 3.2 passes 0.1 lost 0.01 nats/char, at 6.2 it won 0.023.
-DECAY_FROM_EPOCHS = ((5.0, 0.1), (0.0, 0.01))
 # Validations without a better one before a run that the program laid out gives up; they are log-spaced, so this is a
 # run that got nowhere for three quarters of its length.
 PATIENCE = 8
@@ -89,8 +87,6 @@ def choose(
     epochs = reading(model) / max(tokens, 1)
     if "dropout" not in given:
         model = replace(model, dropout=_from(DROPOUT_FROM_EPOCHS, epochs))
-    if "weight_decay" not in given and training.optimizer == "muon":
-        training = replace(training, weight_decay=_from(DECAY_FROM_EPOCHS, epochs))
     if "patience" not in given:
         training = replace(training, patience=PATIENCE)
     rate = measured.tokens_per_s_with(working_weights(model, vocab_size))

@@ -256,6 +256,8 @@ def _configs(
     if chosen_budget:  # a budget of the user's replaces the recipe's
         training = replace(training, **{**budget, **chosen_budget})
     training = _with(training, request.given)
+    if "weight_decay" not in {*recipe.training, *request.given}:
+        training = replace(training, weight_decay=optimizers.default_decay(training.optimizer))
     cells.check(model.cell)  # before the text is read: a misspelt cell should not cost a minute
     if not (training.steps or training.epochs or training.minutes):
         training = replace(training, minutes=DEFAULT_MINUTES)

@@ -61,7 +61,7 @@ def default_lr(optimizer: str) -> float:
 
 def default_decay(optimizer: str) -> float:
     """The weight decay that the optimizer has where none was given."""
-    # Muon soon learns a text by heart: 0.1 wins 0.015 nats/char over 0.01 at 3.5 passes and 0.008 at 1.5.
+    # Muon soon learns a text by heart: 0.1 won 0.015 nats/char over 0.01 at 3.5 passes (rate 0.03) and at 1.5 (0.045).
     return 0.1 if optimizer == "muon" else 0.01
 
 

@@ -21,6 +21,5 @@ def settle() -> None:
     if "GOMP_SPINCOUNT" in os.environ or "OMP_WAIT_POLICY" in os.environ:
         return
     os.environ["GOMP_SPINCOUNT"] = _ROUNDS_AWAKE
-    os.environ["OMP_WAIT_POLICY"] = (
-        "PASSIVE"  # for other OpenMP libraries than GNU's, which have no such number
-    )
+    # For other OpenMP libraries than GNU's, which have no such number.
+    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"

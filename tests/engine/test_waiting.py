@@ -22,9 +22,8 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_threads_stay_awake_for_a_moment() -> None:
     waiting.settle()
-    assert (
-        1000 <= int(os.environ["GOMP_SPINCOUNT"]) <= 10_000
-    )  # sleeping at once loses 3/5 of two cores
+    # Sleeping at once loses three fifths of two cores.
+    assert 1000 <= int(os.environ["GOMP_SPINCOUNT"]) <= 10_000
     assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
 
 

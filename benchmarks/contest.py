@@ -158,24 +158,16 @@ def theirs(
 ) -> Iterator[Score]:
     """An opponent by its own recipe after each of `minutes`, which ascend; with `threads` 0 on all cores, like torch.
 
-    One training serves them all, unless its schedule is laid over the minutes.
+    One training serves them all: one whose schedule is laid over the budget takes the last of them for it.
     """
-    trainings = [[m] for m in minutes] if opponent.follows_budget else [[*minutes]]
-    for marks in trainings:
-        torch.set_num_threads(threads or devices.usable_cores())
-        torch.manual_seed(seed)
-        yield from _trained(opponent, text, marks, CLOCKS[clock])
-
-
-def _trained(
-    opponent: type[Opponent], text: Text, marks: Sequence[float], tick: Callable[[], float]
-) -> Iterator[Score]:
-    """One training, judged at each of the marks (minutes)."""
+    tick = CLOCKS[clock]
+    torch.set_num_threads(threads or devices.usable_cores())
+    torch.manual_seed(seed)
     alphabet = {c: i for i, c in enumerate(sorted(set(text.whole)))}
     train, valid = (torch.tensor([alphabet[c] for c in part]) for part in (text.train, text.valid))
     model = opponent(train, valid, len(alphabet))
-    budget, steps, average, spent = marks[-1] * 60, 0, math.nan, 0.0
-    for mark in marks:
+    budget, steps, average, spent = minutes[-1] * 60, 0, math.nan, 0.0
+    for mark in minutes:
         began = tick() - spent
         while spent < mark * 60:
             loss = model.step(spent / budget)

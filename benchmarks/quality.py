@@ -1,6 +1,6 @@
 """Nats per character after so many minutes on one text: our defaults against other people's recipes.
 
-    python -m benchmarks quality tinyshakespeare.txt --minutes 1,3,10,30 --clock cpu
+    python -m benchmarks quality tinyshakespeare.txt --minutes 1,3,10,30 --clock cpu --processes 2
     python -m benchmarks quality tinyshakespeare.txt --only ours,char-rnn --part tuning --set hidden_size=256
 
 The last tenth of the text is held out (nanoGPT's split). `--part tuning` leaves that tenth away altogether and holds
@@ -10,13 +10,24 @@ out the tenth before it: defaults are chosen there.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from benchmarks import contest, report
+from benchmarks import contest, report, side_by_side
 from benchmarks.opponents import OPPONENTS
+from engine import devices
 
 OURS = "ours"
+
+
+class Entrant(NamedTuple):
+    """One training, and after which minutes of it to judge."""
+
+    name: str
+    seed: int
+    minutes: tuple[float, ...]
 
 
 def main(arguments: list[str]) -> int:
@@ -38,6 +49,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--threads", type=int, default=1, help="CPU threads of each; 0: its own choice"
     )
+    parser.add_argument(
+        "--processes", type=int, default=1, help="entrants at once, each on a core of its own"
+    )
     parser.add_argument("--part", choices=["whole", "tuning"], default="whole")
     parser.add_argument("--chars", type=int, default=0, help="only so many characters of the text")
     parser.add_argument("--seeds", type=int, default=1, help="how often each is trained")
@@ -54,33 +68,47 @@ def main(arguments: list[str]) -> int:
     named = args.only.lstrip("!").split(",") if args.only else []
     if unknown := [name for name in named if name not in every]:
         parser.error(f"there is no {', '.join(unknown)}")
+    if not 1 <= args.processes <= devices.usable_cores():
+        parser.error(f"--processes {args.processes}: there are {devices.usable_cores()} cores")
     chosen = [n for n in every if n not in named] if args.only.startswith("!") else named or every
     settings = {k: str(v) for k, v in vars(args).items() if k != "json"}
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as scratch:
         text = contest.read_text(args.text, Path(scratch), part=args.part, most_chars=args.chars)
-        for name in chosen:
-            for seed in range(1, args.seeds + 1):
-                options: dict[str, Any] = {
-                    "clock": args.clock,
-                    "threads": args.threads,
-                    "seed": seed,
-                }
-                scores = (
-                    (
-                        contest.ours(text, minutes=m, given=dict(args.set), **options)
-                        for m in args.minutes
-                    )
-                    if name == OURS
-                    else contest.theirs(OPPONENTS[name], text, minutes=args.minutes, **options)
-                )
-                for score in scores:
-                    rows.append(score.row())
-                    print(report.table(rows[-1:]).split("\n")[-1], flush=True)
-                    # Kept after each, as hours may go into the next.
-                    report.write("quality", rows, args.json, **settings)
+        train = partial(
+            _scores, text=text, given=dict(args.set), clock=args.clock, threads=args.threads
+        )
+        entrants = [*_entrants(chosen, args.minutes, args.seeds)]
+        if args.processes > 1:  # the longest first, so that all cores are busy to the end
+            entrants.sort(key=lambda entrant: -entrant.minutes[-1])
+        for score in side_by_side.each(train, entrants, processes=args.processes):
+            rows.append(score.row())
+            print(report.table(rows[-1:]).split("\n")[-1], flush=True)
+            # Kept after each, as hours may go into the next.
+            report.write("quality", rows, args.json, **settings)
     report.publish("quality", rows, args.json, **settings)
     return 0
+
+
+def _entrants(names: list[str], minutes: list[float], seeds: int) -> Iterator[Entrant]:
+    """One training serves all minutes, unless its schedule is laid over them."""
+    for name in names:
+        for seed in range(1, seeds + 1):
+            if name == OURS or OPPONENTS[name].follows_budget:
+                yield from (Entrant(name, seed, (m,)) for m in minutes)
+            else:
+                yield Entrant(name, seed, tuple(minutes))
+
+
+def _scores(
+    entrant: Entrant, *, text: contest.Text, given: dict[str, Any], **options: Any
+) -> Iterator[contest.Score]:
+    name, seed, minutes = entrant
+    if name == OURS:
+        for budget in minutes:
+            yield contest.ours(text, minutes=budget, seed=seed, given=given, **options)
+    else:
+        yield from contest.theirs(OPPONENTS[name], text, minutes=minutes, seed=seed, **options)
 
 
 def _minutes(text: str) -> list[float]:

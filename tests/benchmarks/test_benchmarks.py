@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,10 @@ import pytest
 import torch
 
 from benchmarks import __main__ as front
-from benchmarks import contest, machine, report, startup, throughput, visualizing
+from benchmarks import contest, machine, report, side_by_side, startup, throughput, visualizing
 from benchmarks.opponents import OPPONENTS
 from benchmarks.opponents.min_rnn import MinCell
+from engine import devices
 from engine.sampling.products import has_int8
 from tests.cli import here
 
@@ -123,13 +126,13 @@ def test_one_training_serves_all_marks_unless_its_schedule_is_laid_over_them(
     tmp_path: Path, text: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainings = []
-    trained = contest._trained
+    theirs = contest.theirs
 
-    def counted(opponent: Any, text: Any, marks: Any, tick: Any) -> Any:
-        trainings.append((opponent.name, list(marks)))
-        return trained(opponent, text, marks, tick)
+    def counted(opponent: Any, text: Any, *, minutes: Any, **options: Any) -> Any:
+        trainings.append((opponent.name, [*minutes]))
+        return theirs(opponent, text, minutes=minutes, **options)
 
-    monkeypatch.setattr(contest, "_trained", counted)
+    monkeypatch.setattr(contest, "theirs", counted)
     rows = figures(
         tmp_path, "quality", str(text), "--only", "char-rnn,nanogpt-cpu", "--minutes", "0.002,0.001"
     )
@@ -140,6 +143,32 @@ def test_one_training_serves_all_marks_unless_its_schedule_is_laid_over_them(
     ]
     assert [row["minutes"] for row in rows] == [0.001, 0.002, 0.001, 0.002]
     assert rows[0]["steps"] <= rows[1]["steps"]
+
+
+@pytest.mark.skipif(devices.usable_cores() < 2, reason="one core")
+def test_entrants_train_at_once_on_a_core_each(tmp_path: Path, text: Path) -> None:
+    rows = figures(
+        tmp_path, "quality", str(text), "--only", "char-rnn,nanogpt-cpu", "--minutes", "0.001,0.002",
+        "--processes", "2", "--clock", "cpu",
+    )  # fmt: skip
+    assert sorted((row["name"], row["minutes"]) for row in rows) == [
+        ("char-rnn", 0.001), ("char-rnn", 0.002), ("nanogpt-cpu", 0.001), ("nanogpt-cpu", 0.002),
+    ]  # fmt: skip
+
+
+@pytest.mark.skipif(devices.usable_cores() < 2 or not side_by_side.PINS, reason="one core")
+def test_side_by_side_each_keeps_to_a_core_and_failures_are_told() -> None:
+    finds = [*side_by_side.each(cores_of, [1, 2, 3, 4], processes=2)]
+    assert sorted(task for task, _ in finds) == [1, 2, 3, 4]
+    assert all(cores == 1 for _, cores in finds)
+    with pytest.raises(ZeroDivisionError):
+        [*side_by_side.each(cores_of, [1, 0, 2], processes=2)]
+
+
+def cores_of(task: int) -> Iterator[tuple[int, int]]:
+    """Any work that a process can take: the task, and how many cores it may use."""
+    assert task / task == 1
+    yield task, len(os.sched_getaffinity(0))
 
 
 def test_generality_sets_ours_beside_ngrams(tmp_path: Path, text: Path) -> None:

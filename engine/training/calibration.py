@@ -15,7 +15,7 @@ from engine.optimizers import build
 from engine.training.plan import Measured, working_weights
 
 WARM_UP_STEPS = 3
-SECONDS = 0.7
+SECONDS = 0.4
 ROUNDS = 2
 
 

@@ -153,6 +153,7 @@ def prepare(
         training,
         tokenizer.vocab_size,
         tokens,
+        documents,
         device,
         threads,
         parent is not None,
@@ -335,6 +336,7 @@ def _fit_to_budget(
     training: TrainConfig,
     vocab_size: int,
     tokens: TokenFile,
+    documents: bool,
     device: torch.device,
     threads: int,
     fixed: bool,
@@ -371,6 +373,7 @@ def _fit_to_budget(
         measured=measured,
         vocab_size=vocab_size,
         tokens=len(tokens.train.tokens),
+        documents=documents,
     )
     note(
         f"chosen: {why}"

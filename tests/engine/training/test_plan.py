@@ -145,3 +145,24 @@ def test_an_accelerator_reads_as_many_lanes_as_pay(
     filled, speed = fill_card(training, measure(training), measure=measure, tokens=tokens)
     assert filled.lanes == expected
     assert speed == measure(filled)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "settings", "expected"),
+    [
+        (3, {}, 128),
+        (0.2, {}, 64),  # too few steps
+        (3, {"documents": True}, 64),  # whose ends come sooner
+        (3, {"training": TrainConfig(minutes=3, bptt=32)}, 32),  # a text too short for more
+        (3, {"given": {"bptt": 64}}, 64),
+    ],
+)
+def test_windows_are_long_where_that_leaves_steps_enough(
+    minutes: float, settings: dict[str, object], expected: int
+) -> None:
+    asked: dict[str, object] = {
+        "training": TrainConfig(minutes=minutes), "given": {}, "measured": TRIAL, "vocab_size": 82,
+        "tokens": 1_000_000, **settings,
+    }  # fmt: skip
+    _, training, _ = choose(ModelConfig(), **asked)  # type: ignore[arg-type]
+    assert training.bptt == expected

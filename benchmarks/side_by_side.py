@@ -21,7 +21,7 @@ def each(work: Callable[[T], Iterator[S]], tasks: Sequence[T], *, processes: int
     """What `work` finds for each of the tasks, as it finds it.
 
     With more than one of `processes` (no more than this one's cores) the finds come in the order of time; `work`, tasks
-    and finds must then be picklable. Raises what a work raised, after the others have ended.
+    and finds must then be picklable, and what a work raised comes after the others have ended.
     """
     if processes == 1:
         for task in tasks:

@@ -27,6 +27,8 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 # Limits that no honest model meets; they keep a hostile or mistyped size from allocating anything.
 MAX_HIDDEN = 65_536
 MAX_LAYERS = 64
+MAX_GRAMS = 16
+MAX_GRAM_ROWS = 1 << 24
 MAX_MINUTES = 366 * 24 * 60
 
 
@@ -104,6 +106,18 @@ class ModelConfig:
     embedding_size: int = 64
     """Size of a token's vector; 0 feeds tokens as one-hot vectors."""
 
+    grams: int = 0
+    """Longest run of tokens with a vector of its own, 0: none; 5 for few tokens and passes."""
+
+    gram_size: int = 32
+    """Size of such a run's vector."""
+
+    gram_rows: int = 32_768
+    """How many such vectors there are, shared by all runs."""
+
+    gram_dropout: float = 0.0
+    """Share of runs left out in training; 0 to 0.5, by the passes over the text."""
+
     dropout: float = 0.0
     """Share of units silenced between layers; small corpora want 0.1 to 0.5."""
 
@@ -124,19 +138,29 @@ class ModelConfig:
             raise ConfigError(
                 f"layers is {self.num_layers}", hint=f"use 1 to {MAX_LAYERS}; 2 is a good start"
             )
-        for name, least in (("hidden_size", 1), ("embedding_size", 0)):
+        for name, least, most in (
+            ("hidden_size", 1, MAX_HIDDEN),
+            ("embedding_size", 0, MAX_HIDDEN),
+            ("grams", 0, MAX_GRAMS),
+            ("gram_size", 1, MAX_HIDDEN),
+            ("gram_rows", 1, MAX_GRAM_ROWS),
+        ):
             value = getattr(self, name)
-            if not least <= value <= MAX_HIDDEN:
-                raise ConfigError(
-                    f"{_flag(name)} is {value}", hint=f"use {least} to {MAX_HIDDEN:,}"
-                )
+            if not least <= value <= most:
+                raise ConfigError(f"{_flag(name)} is {value}", hint=f"use {least} to {most:,}")
         if self.tied and self.embedding_size == 0:
             raise ConfigError("tied embeddings need an embedding", hint="use --embed 64")
-        _one_of("init", self.init, ("orthogonal", "uniform", "small"))
-        if not 0 <= self.dropout < 1:
+        if self.grams > 1 and self.embedding_size == 0:
             raise ConfigError(
-                f"dropout is {self.dropout}", hint="use a share from 0 up to, not with, 1"
+                "runs of tokens need an embedding", hint="use --grams 0, or --embed 64"
             )
+        _one_of("init", self.init, ("orthogonal", "uniform", "small"))
+        for name in ("dropout", "gram_dropout"):
+            value = getattr(self, name)
+            if not 0 <= value < 1:
+                raise ConfigError(
+                    f"{_flag(name)} is {value}", hint="use a share from 0 up to, not with, 1"
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +183,7 @@ class TrainConfig:
     """Streams of text read side by side (the batch)."""
 
     bptt: int = 64
-    """Tokens that the gradient flows back through; longer remembers more and costs memory in proportion."""
+    """Tokens that the gradient flows back through; 128 in a budget of minutes with steps enough."""
 
     optimizer: str = "muon"
     """Optimizer: muon (with adamw for what is no matrix of the stack), adamw, adam, rmsprop, adagrad, sgd."""

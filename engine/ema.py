@@ -44,8 +44,9 @@ class EMA:
             self._set(own)
 
     def weights(self) -> dict[str, Tensor]:
-        """The average, copied to the CPU, under the names of the weights."""
-        return {name: w.to("cpu", copy=True).contiguous() for name, w in self._average.items()}
+        """The average, copied to the CPU, under the names of the weights; what is not trained is the model's."""
+        kept = {**dict(self._model.named_buffers()), **self._average}
+        return {name: w.to("cpu", copy=True).contiguous() for name, w in kept.items()}
 
     @torch.no_grad()
     def load_weights(self, weights: Mapping[str, Tensor]) -> None:

@@ -29,12 +29,14 @@ def dead_memory(model: Model, tokens: npt.NDArray[np.integer[Any]]) -> float | N
         return None
     starts = np.arange(lanes) * (len(tokens) // lanes)
     text = torch.from_numpy(np.stack([tokens[s : s + steps] for s in starts]).astype(np.int64))
-    state = model.initial_state(lanes)
+    layers, state = model.layers, model.initial_state(lanes)
     seen: list[Tensor] = []
     for step, now in enumerate(text.T.to(model.device)):
         _, state = model.step(now, state)
         if step >= SETTLING:
-            memory = [cell.memory(part) for cell, part in zip(model.layers, state, strict=True)]
+            memory = [
+                cell.memory(part) for cell, part in zip(layers, state[: len(layers)], strict=True)
+            ]
             seen.append(torch.cat(memory, dim=-1))  # (B, L * H)
     spread = torch.cat(seen).float().std(dim=0)
     return float((spread < STILL).float().mean())

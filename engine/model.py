@@ -1,6 +1,7 @@
 """The network: an embedding, a stack of recurrent layers, and a score for every token of the vocabulary.
 
     tokens -> embedding or one-hot -> [dropout ->] cell (+ its input) (-> norm) -> ... -> dropout -> output -> logits
+           -> grams, if any     /
 
 Dropout is vertical (Zaremba et al. 2014, arXiv 1409.2329): it acts on what goes up from layer to layer and to the
 output, drawn anew for every unit, lane and time step, and never on what a layer carries through time.
@@ -19,6 +20,8 @@ from checkpoints.errors import CheckpointError
 from engine import cells
 from engine.cells.base import Cell
 from engine.config import MAX_HIDDEN, ModelConfig
+from engine.grams import Grams
+from engine.randomness import kept
 from engine.state import State
 
 
@@ -43,8 +46,10 @@ class Model(nn.Module):
                 if e
                 else None
             )
+            self.grams = Grams(config, vocab_size) if config.grams > 1 else None
+            first = (e or vocab_size) + (config.gram_size if self.grams is not None else 0)
             self.cells = nn.ModuleList(
-                cell((e or vocab_size) if i == 0 else h, h) for i in range(config.num_layers)
+                cell(first if i == 0 else h, h) for i in range(config.num_layers)
             )
             self.norms = nn.ModuleList(
                 nn.LayerNorm(h) for _ in range(config.num_layers if config.layer_norm else 0)
@@ -88,11 +93,15 @@ class Model(nn.Module):
         return [cell for cell in self.cells if isinstance(cell, Cell)]
 
     def initial_state(self, lanes: int) -> State:
-        """What the network knows before it read anything: zeros, for each layer a tuple of (B, H)."""
+        """What the network knows before it read anything: zeros, for each layer a tuple of (B, H).
+
+        With grams, the last tokens follow: a tuple of (B, grams - 1).
+        """
         like = self.output_bias
-        return tuple(
+        layers = tuple(
             cell.initial_state(lanes, device=like.device, dtype=like.dtype) for cell in self.layers
         )
+        return layers if self.grams is None else (*layers, (self.grams.before(lanes),))
 
     def forward(
         self, tokens: Tensor, state: State, rng: Generator | None = None
@@ -101,14 +110,14 @@ class Model(nn.Module):
 
         Dropout is applied if, and only if, `rng` is given; it draws the masks.
         """
-        x = self._embed(tokens)  # (T, B) -> (T, B, E)
+        x, last = self._read(tokens, state, rng)  # (T, B) -> (T, B, E)
         after = []
         for i, cell in enumerate(self.layers):
             below = x
             out, layer_state = cell(self._drop(x, rng) if i > 0 else x, state[i])  # (T, B, H)
             x = self._finish_layer(i, out, below)
             after.append(layer_state)
-        return self._logits(self._drop(x, rng)), tuple(after)
+        return self._logits(self._drop(x, rng)), (*after, *last)
 
     def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """Logits (B, V) for what follows `tokens` (B,), and the next state, by the cells' plain equations.
@@ -116,13 +125,22 @@ class Model(nn.Module):
         Agrees with `forward` on one time step to rounding. On the CPU it is also the faster way to go on by a single
         token: oneDNN lays the weights of a fused kernel out anew at every call.
         """
-        x = self._embed(tokens)  # (B,) -> (B, E)
+        inputs, last = self._read(tokens.unsqueeze(0), state, None)  # (1, B) -> (1, B, E)
+        x = inputs.squeeze(0)
         after = []
         for i, cell in enumerate(self.layers):
             out, layer_state = cell.step(x, state[i])  # (B, H)
             x = self._finish_layer(i, out, x)
             after.append(layer_state)
-        return self._logits(x), tuple(after)
+        return self._logits(x), (*after, *last)
+
+    def _read(self, tokens: Tensor, state: State, rng: Generator | None) -> tuple[Tensor, State]:
+        """What the first layer is given of `tokens` (T, B), (T, B, E); and what a state has beside the layers'."""
+        x = self._embed(tokens)
+        if self.grams is None:
+            return x, ()
+        vectors, last = self.grams(tokens, *state[-1], rng)
+        return torch.cat([x, vectors], dim=-1), ((last,),)
 
     def _embed(self, tokens: Tensor) -> Tensor:
         if self.embedding is not None:
@@ -145,13 +163,7 @@ class Model(nn.Module):
         share = self.config.dropout
         if rng is None or share == 0:
             return x
-        if rng.device.type != x.device.type:
-            # One draw on the CPU stands for the masks on another device: checkpoints keep one kind of generator, and
-            # no mask crosses the bus.
-            seed = int(torch.randint(2**62, (), generator=rng))
-            rng = Generator(x.device).manual_seed(seed)
-        mask = torch.empty(x.shape, device=x.device).bernoulli_(1 - share, generator=rng)
-        return x * mask.div_(1 - share).to(x.dtype)
+        return x * kept(x.shape, share, rng, device=x.device).to(x.dtype)
 
     @torch.no_grad()
     def _initialise(self, rng: Generator) -> None:
@@ -160,6 +172,8 @@ class Model(nn.Module):
         for norm in self.norms:
             assert isinstance(norm, nn.LayerNorm)
             norm.reset_parameters()
+        if self.grams is not None:
+            self.grams.initialise()
         if self.config.init != "orthogonal":
             self._initialise_as_peers(rng)
             return
@@ -182,7 +196,7 @@ class Model(nn.Module):
         """char-rnn's start (uniform in ±0.08, forget bias 1) or min-char-rnn's (normal, 0.01, biases 0)."""
         uniform = self.config.init == "uniform"
         for name, weight in self.named_parameters():
-            if name.startswith("norms.") or ".gain_" in name:  # those start at 1
+            if name.startswith(("norms.", "grams.")) or ".gain_" in name:  # at 1, or at 0
                 continue
             if uniform:
                 weight.copy_(torch.empty(weight.shape).uniform_(-0.08, 0.08, generator=rng))
@@ -286,6 +300,8 @@ def grow(old: Model, *, old_ids: Sequence[int | None], rng: Generator) -> Model:
         grown = rows[source]
         if name == "output_bias":
             grown[new] = rows.min()
+        elif name == "grams.codes":
+            grown[new] = rows.max() + 1 + torch.arange(int(new.sum()))
         else:
             noise = torch.randn(int(new.sum()), rows.shape[1], generator=rng, dtype=rows.dtype)
             spread = rows.std(dim=0, correction=0)

@@ -57,3 +57,13 @@ def stream(seed: int, name: str) -> Generator:
     """A generator whose start depends on the seed and the name alone."""
     digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+
+
+def kept(shape: torch.Size, dropout: float, rng: Generator, *, device: torch.device) -> Tensor:
+    """A mask for dropout: 0 for that share of the numbers, and for the others what makes up for them."""
+    if rng.device.type != device.type:
+        # One draw on the CPU stands for the masks on another device: checkpoints keep one kind of generator, and no
+        # mask crosses the bus.
+        rng = Generator(device).manual_seed(int(torch.randint(2**62, (), generator=rng)))
+    mask = torch.empty(shape, device=device).bernoulli_(1 - dropout, generator=rng)
+    return mask.div_(1 - dropout)

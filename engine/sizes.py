@@ -15,13 +15,14 @@ FLOAT_BYTES = 4
 def parameters(config: ModelConfig, vocab_size: int) -> int:
     """Number of trained weights. Raises ConfigError for a cell that there is not."""
     e, h, v = config.embedding_size, config.hidden_size, vocab_size
+    beside = config.gram_size if config.grams > 1 else 0
     stack = sum(
-        layer_parameters(config.cell, (e or v) if i == 0 else h, h)
+        layer_parameters(config.cell, (e or v) + beside if i == 0 else h, h)
         for i in range(config.num_layers)
     )
     norms = 2 * h * config.num_layers if config.layer_norm else 0
     output = (h * e if e != h else 0) if config.tied else v * h
-    return v * e + stack + norms + output + v
+    return v * e + config.gram_rows * beside + stack + norms + output + v
 
 
 def layer_parameters(cell: str, input_size: int, hidden_size: int) -> int:
@@ -41,7 +42,8 @@ def training_bytes(config: ModelConfig, *, vocab_size: int, lanes: int, bptt: in
     weights = 4 * parameters(config, vocab_size)
     units = config.hidden_size * config.num_layers
     kept = int(_declared(config.cell, "kept_per_unit"))
-    token = (config.embedding_size or vocab_size) + kept * units + 3 * vocab_size
+    beside = config.grams * config.gram_size if config.grams > 1 else 0
+    token = (config.embedding_size or vocab_size) + beside + kept * units + 3 * vocab_size
     return FLOAT_BYTES * (weights + lanes * bptt * token)
 
 

@@ -1,4 +1,7 @@
-"""What the network carries from one window of text to the next: for each layer, tensors (B, H), one row a lane."""
+"""What the network carries from one window of text to the next: for each layer, tensors (B, H), one row a lane.
+
+A network with grams carries the last tokens too, behind its layers: all zeros mean that nothing was read yet.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,12 @@ State = tuple[LayerState, ...]
 def reset(state: State, lanes: Tensor) -> State:
     """The state with the chosen lanes, (B,) of bool, back at zero; the state given is left as it was."""
     rows = lanes.to(state[0][0].device).unsqueeze(1)  # (B, 1)
-    return tuple(tuple(part.masked_fill(rows, 0.0) for part in layer) for layer in state)
+    return tuple(tuple(part.masked_fill(rows, 0) for part in layer) for layer in state)
 
 
 def zero_where(bad: Tensor, state: State) -> State:
     """The state, but zeros where `bad`, a truth value on its device, says so; nobody waits to know."""
-    return tuple(tuple(part.masked_fill(bad, 0.0) for part in layer) for layer in state)
+    return tuple(tuple(part.masked_fill(bad, 0) for part in layer) for layer in state)
 
 
 def detach(state: State) -> State:

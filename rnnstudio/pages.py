@@ -106,4 +106,4 @@ def _write_end(command: Command, ctx: Any, formatter: Any) -> None:
     with formatter.indentation():
         formatter.write_text(command.epilog or "")
         if others:
-            formatter.write_text(f"More options:  --help {'|'.join([*others, ALL])}")
+            formatter.write_text(f"More:  --help {'|'.join([*others, ALL])}")

@@ -30,7 +30,7 @@ from engine.training import plan
 from engine.training.presets import LIKE, PRESETS
 
 CONFIGS: tuple[type, ...] = (DataConfig, ModelConfig, TrainConfig)
-CHOSEN = ("hidden_size", "dropout", "patience", "lr")
+CHOSEN = ("grams", "gram_dropout", "hidden_size", "dropout", "bptt", "patience", "lr")
 """Settings that the trainer chooses to fit text, machine and time, unless they are given."""
 SHOWN = {"minutes": "10, without a budget"}
 """What the trainer takes where the default means nothing by itself."""
@@ -273,6 +273,9 @@ def estimate(
         model, training = made(ModelConfig), made(TrainConfig)
         if not (training.steps or training.epochs or training.minutes):
             training = dataclasses.replace(training, minutes=10.0)
+        if like is None and not parent:
+            model = plan.with_grams(model, given, vocab_size=vocab_size)
+        model = plan.fit_grams(model, plan.epochs(training, tokens), given)
         why = ""
         if measured is not None and training.minutes and like is None:
             model, training, why = plan.choose(
@@ -282,6 +285,7 @@ def estimate(
                 measured=measured,
                 vocab_size=vocab_size,
                 tokens=tokens,
+                documents=given.get("documents") == "on",
             )
         parameters = sizes.parameters(model, vocab_size)
         memory = sizes.training_bytes(
@@ -293,9 +297,7 @@ def estimate(
         return Estimate(parameters, memory)
     rate = measured.tokens_per_s_with(plan.working_weights(model, vocab_size))
     budgets = [training.minutes * 60] if training.minutes else []
-    if training.steps:
-        budgets.append(training.steps * training.lanes * training.bptt / rate)
-    if training.epochs:
-        budgets.append(training.epochs * tokens / rate)
+    if epochs := plan.epochs(training, tokens):
+        budgets.append(epochs * tokens / rate)
     seconds = min(budgets)
     return Estimate(parameters, memory, rate, seconds * rate / max(1, tokens), seconds, why)

@@ -19,6 +19,7 @@ from engine.cells.base import Cell, Fused
 from engine.cells.gru import GRU
 from engine.cells.lstm import LSTM
 from engine.cells.rnn import RNN
+from engine.grams import Grams, rows_of
 from engine.model import Model, no_number
 from engine.sampling.network import Network
 from engine.sampling.products import (
@@ -72,6 +73,7 @@ class Packed:
         self.vectors = (
             _array(e.weight) if e is not None else np.eye(model.vocab_size, dtype=np.float32)
         )
+        self.grams = None if model.grams is None else _Grams(model.grams)
         self.layers = [
             _LAYERS[type(cell)](cell, self.vectors if i == 0 else None, product)
             for i, cell in enumerate(model.layers)
@@ -95,6 +97,7 @@ class Packed:
 class _Texts:
     def __init__(self, packed: Packed, states: Sequence[State]) -> None:
         self._packed = packed
+        layers = [state[: len(packed.layers)] for state in states]
         self._runs = [
             layer.begin(
                 [
@@ -102,14 +105,20 @@ class _Texts:
                     for parts in zip(*of_each, strict=True)
                 ]
             )
-            for layer, of_each in zip(packed.layers, zip(*states, strict=True), strict=True)
+            for layer, of_each in zip(packed.layers, zip(*layers, strict=True), strict=True)
         ]
+        self._before: npt.NDArray[np.int64] | None = None
+        if packed.grams is not None:
+            self._before = np.concatenate([state[-1][0].numpy() for state in states])
 
     def step(self, tokens: Sequence[int]) -> Tensor:
         packed = self._packed
         # One text is looked up by a view of its row, many by a copy of theirs.
         at = slice(tokens[0], tokens[0] + 1) if len(tokens) == 1 else np.array(tokens)
         x = packed.vectors[at]
+        if packed.grams is not None and self._before is not None:
+            beside, self._before = packed.grams(at, self._before)
+            x = np.concatenate([x, beside], axis=1)
         for run in self._runs:
             x = run.step(at, x)
         if packed.narrow is not None:
@@ -119,8 +128,30 @@ class _Texts:
         return torch.from_numpy(logits)
 
     def keep(self, rows: Sequence[int]) -> None:
+        if self._before is not None:
+            self._before = self._before[rows]
         for run in self._runs:
             run.keep(rows)
+
+
+class _Grams:
+    """`engine.grams` by the token."""
+
+    def __init__(self, grams: Grams) -> None:
+        self._vectors, self._codes = _array(grams.weight), grams.codes.numpy()
+        self._longest = grams.longest
+
+    def __call__(
+        self, tokens: Rows, before: npt.NDArray[np.int64]
+    ) -> tuple[Floats, npt.NDArray[np.int64]]:
+        """Vectors (B, gram_size) for the next token of each text, and what was read `before` the one after it."""
+        seen = np.concatenate([before, self._codes[tokens][:, None]], axis=1)
+        first, *others = rows_of(seen.T, self._longest, len(self._vectors))
+        vectors: Floats = self._vectors[first[0]]
+        # One by one, so that a text has the same bits whatever stands beside it.
+        for rows in others:
+            vectors += self._vectors[rows[0]]
+        return vectors, seen[:, 1:]
 
 
 class _Run(ABC):
@@ -138,20 +169,24 @@ class _Run(ABC):
 
 
 class _Layer(ABC):
-    """One layer's weights, the input's as a table of W_x x + b where the tokens' `vectors` are given and few."""
+    """One layer's weights, the input's as a table of W_x x + b where the tokens' `vectors` are given and few.
+
+    What the input has beside those vectors is multiplied.
+    """
 
     def __init__(self, cell: Cell, vectors: Floats | None, product: type[Product]) -> None:
         assert isinstance(cell, Fused)
         w_x, w_h, b_x, b_h = (self.arranged(_array(weight)) for weight in cell.weights)
         self.hidden = w_h.shape[1]
         self.table: Floats | None = None
-        self.w_x: Product | None = None
         self.b_x, self.b_h = self.input_bias(b_x, b_h), b_h
+        self.looked_up = 0
         if vectors is not None and len(vectors) * len(w_x) <= MOST_LOOKED_UP:
-            self.table = vectors @ w_x.T + self.b_x
-        else:
-            # Layers give what is within ±1; the tokens' own vectors can be of any length.
-            self.w_x = product(w_x, bounded=vectors is None)
+            self.looked_up = vectors.shape[1]
+            self.table = vectors @ w_x[:, : self.looked_up].T + self.b_x
+        rest = w_x[:, self.looked_up :]
+        # Layers give what is within ±1; the tokens' own vectors can be of any length.
+        self.w_x = product(rest, bounded=vectors is None) if rest.size else None
         self.w_h = product(w_h, bounded=True)
 
     def arranged(self, weight: Floats) -> Floats:
@@ -168,10 +203,10 @@ class _Layer(ABC):
 
     def from_input(self, tokens: Rows, x: Floats) -> Floats:
         """W_x x + b (B, gates * H)."""
-        if self.table is not None:
-            return self.table[tokens]
-        assert self.w_x is not None
-        return self.w_x(x) + self.b_x
+        looked_up = self.b_x if self.table is None else self.table[tokens]
+        if self.w_x is None:
+            return looked_up
+        return self.w_x(x[:, self.looked_up :]) + looked_up
 
 
 class _LSTMLayer(_Layer):

@@ -99,7 +99,7 @@ class World:
     def sum_gradients(self, parameters: Iterable[nn.Parameter], loss_sum: Tensor) -> Tensor:
         """Add up all processes' gradients in place; returns the sum of their `loss_sum` (a scalar tensor).
 
-        One message for all of it: the parameters of a recurrent network are few and small.
+        One message for all of it, as most of them are small.
         """
         if self.size == 1:
             return loss_sum

@@ -21,6 +21,12 @@ WEIGHTS_PER_TOKEN = 2.0
 SMALLEST_CAP = 60_000
 # Passes over the text from which each dropout pays (2 % of loss either way near the borders).
 DROPOUT_FROM_EPOCHS = ((40.0, 0.4), (20.0, 0.3), (12.0, 0.2), (6.0, 0.1), (0.0, 0.0))
+# The longest run of tokens with a vector of its own (`engine.grams`), up to how many different tokens and passes over
+# the text (at 5 passes they won 0.016, at 10 to 20 they lost 0.022), and the share of runs left out in training.
+GRAMS = 5
+LARGEST_ALPHABET = 1000
+GRAMS_UP_TO_EPOCHS = 10.0
+GRAM_DROPOUT_FROM_EPOCHS = ((2.5, 0.5), (2.0, 0.3), (0.0, 0.0))
 # Windows twice as long as usual win 0.01 to 0.02 nats/char where that leaves so many steps (944 and 1,683 won, 500 and
 # 583 lost): Muon's products come half as often.
 LONG_WINDOW = 128
@@ -51,8 +57,10 @@ class Measured:
 
 
 def working_weights(model: ModelConfig, vocab_size: int) -> int:
-    """Weights that a token's computation touches: all but the embedding, of which one row is looked up."""
+    """Weights that a token's computation touches: all but tables, of which some rows are looked up."""
     table = vocab_size * model.embedding_size if not model.tied else 0
+    if model.grams > 1:
+        table += model.gram_rows * model.gram_size
     return max(1, sizes.parameters(model, vocab_size) - table)
 
 
@@ -92,16 +100,17 @@ def choose(
     epochs = reading(model) / max(tokens, 1)
     if "dropout" not in given:
         model = replace(model, dropout=_from(DROPOUT_FROM_EPOCHS, epochs))
+    model = fit_grams(model, epochs, given)
     if "patience" not in given:
         training = replace(training, patience=PATIENCE)
-    long = replace(training, bptt=LONG_WINDOW)
+    step = training.lanes * LONG_WINDOW
     if (
-        "bptt" not in given
-        and not documents
+        not ("bptt" in given or documents)
         and training.bptt == TrainConfig().bptt  # no shorter one, which a short text has
-        and reading(model) >= LEAST_STEPS * long.lanes * long.bptt
+        and 2 * step <= tokens
+        and reading(model) >= LEAST_STEPS * step
     ):
-        training = long
+        training = replace(training, bptt=LONG_WINDOW)
     rate = measured.tokens_per_s_with(working_weights(model, vocab_size))
     why = (
         f"{model.hidden_size} units a layer: in {counted(training.minutes, 'minute')} about {epochs:.1f} passes over "
@@ -110,6 +119,28 @@ def choose(
     if model.dropout and "dropout" not in given:
         why += f"; dropout {model.dropout:g} against learning it by heart"
     return model, training, why
+
+
+def with_grams(model: ModelConfig, given: Mapping[str, Any], *, vocab_size: int) -> ModelConfig:
+    """The model with vectors for runs of tokens, where those are few: runs of words or of Chinese seldom come again."""
+    if "grams" in given or not model.embedding_size or vocab_size > LARGEST_ALPHABET:
+        return model
+    return replace(model, grams=GRAMS)
+
+
+def epochs(training: TrainConfig, tokens: int) -> float:
+    """Passes over a text of `tokens` that a budget in steps or passes is good for; 0 if there is neither."""
+    steps = training.steps * training.lanes * training.bptt / max(1, tokens)
+    return min(filter(None, (training.epochs, steps)), default=0.0)
+
+
+def fit_grams(model: ModelConfig, epochs: float, given: Mapping[str, Any]) -> ModelConfig:
+    """The model with as many of its runs left out in training as so many passes over a text want, or without runs."""
+    if model.grams > 1 and "grams" not in given and epochs > GRAMS_UP_TO_EPOCHS:
+        return replace(model, grams=0)
+    if model.grams < 2 or "gram_dropout" in given:
+        return model
+    return replace(model, gram_dropout=_from(GRAM_DROPOUT_FROM_EPOCHS, epochs))
 
 
 def fill_card(

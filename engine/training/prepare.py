@@ -138,6 +138,8 @@ def prepare(
         progress=progress,
     )
     say(_held_out(tokens, data))
+    if parent is None and not request.like:
+        model = plan.with_grams(model, request.given, vocab_size=tokenizer.vocab_size)
     lanes, bptt, fit_note = fits(len(tokens.train.tokens), training.lanes, training.bptt)
     if fit_note:
         say(fit_note)
@@ -179,8 +181,8 @@ def prepare(
         device=str(device),
         threads=threads,
         log_every=steps_per_event(
-            parameters=sizes.parameters(model, tokenizer.vocab_size),
-            tokens=training.lanes * bptt,
+            parameters=plan.working_weights(model, tokenizer.vocab_size),
+            tokens=training.lanes * training.bptt,
             device=str(device),
         ),
         parent=f"{parent.run.name}@{parent.loaded.step}" if parent else "",
@@ -234,7 +236,7 @@ def _configs(
     data, model, training = DataConfig(), ModelConfig(), TrainConfig()
     if parent is not None:
         data, model = parent.settings.data, parent.settings.model
-        fixed = {f.name for f in fields(ModelConfig)} - {"dropout"}
+        fixed = {f.name for f in fields(ModelConfig)} - {"dropout", "gram_dropout"}
         for name, value in [*recipe.model.items(), *request.given.items()]:
             if name in fixed and getattr(model, name) != value:
                 raise ConfigError(
@@ -344,11 +346,14 @@ def _fit_to_budget(
     clock: Clock,
 ) -> tuple[ModelConfig, TrainConfig, int]:
     """With a budget of minutes, measure the machine and let model and threads fit; a recipe stays as it is."""
-    if not training.minutes or request.like:
-        return model, training, threads
     given = dict(request.given)
     if fixed:
-        given.update(hidden_size=model.hidden_size)
+        given.update(
+            hidden_size=model.hidden_size, grams=model.grams, gram_dropout=model.gram_dropout
+        )
+    if not training.minutes or request.like:
+        epochs = plan.epochs(training, len(tokens.train.tokens))
+        return plan.fit_grams(model, epochs, given), training, threads
     alone = device.type == "cpu" and threads > 1 and not request.threads
     with memory_told(model, training, vocab_size=vocab_size):
         threads, measured = fastest(

@@ -19,6 +19,14 @@ EXAMPLE = "Example:  rnnstudio train shakespeare.txt --minutes 10"
     {DataConfig: "text", ModelConfig: "model", TrainConfig: "learning"},
     front=("minutes", "epochs", "steps", "tokenizer", "cell", "num_layers", "hidden_size"),
     pages={
+        "vectors": (
+            "embedding_size",
+            "tied",
+            "grams",
+            "gram_size",
+            "gram_rows",
+            "gram_dropout",
+        ),
         "schedule": (
             "steps",
             "epochs",

@@ -25,11 +25,16 @@ def model(
     layers: int = 2,
     sharpness: float = 6.0,
     end_bias: float = 0.0,
+    grams: int = 0,
 ) -> Model:
     """A model that never spells bytes: like one that has learned not to."""
-    config = ModelConfig(cell=cell, num_layers=layers, hidden_size=hidden, embedding_size=6)
+    config = ModelConfig(
+        cell=cell, num_layers=layers, hidden_size=hidden, embedding_size=6, grams=grams
+    )
     made = Model(config, vocab_size, rng=torch.Generator().manual_seed(seed))
     with torch.no_grad():
+        if made.grams is not None:
+            made.grams.weight.normal_(generator=torch.Generator().manual_seed(seed))
         assert made.output_weight is not None
         made.output_weight.mul_(sharpness)
         made.output_bias[:NIBBLES] = -60.0

@@ -215,7 +215,7 @@ def test_a_run_in_bf16_goes_on_to_the_bit(make_run: Callable[..., RunFolder], ce
     for name in ("model.safetensors", "optimizer.safetensors"):
         assert last[0][name] == last[1][name]
     weights = unpack(last[0]["model.safetensors"])
-    assert {w.dtype for w in weights.values()} == {torch.float32}
+    assert {w.dtype for w in weights.values() if w.is_floating_point()} == {torch.float32}
     plain = make_run(**{**how, "precision": "float32"})
     trained(plain)
     exact = unpack(read_checkpoint(plain.path / "step-0000020")["model.safetensors"])

@@ -71,9 +71,9 @@ def test_chunks_write_what_steps_write(model: Model, config: SampleConfig, docum
         assert found.nats == pytest.approx(expected.nats, rel=1e-12)
 
 
-@pytest.mark.parametrize("cell", ["gru", "lstm_ln", "mut2"])
-def test_every_kind_of_cell_fits_into_a_graph(cell: str) -> None:
-    model = tiny.model(LETTERS.vocab_size, cell=cell)
+@pytest.mark.parametrize(("cell", "grams"), [("gru", 0), ("lstm_ln", 0), ("mut2", 0), ("lstm", 4)])
+def test_every_kind_of_network_fits_into_a_graph(cell: str, grams: int) -> None:
+    model = tiny.model(LETTERS.vocab_size, cell=cell, grams=grams)
     requests = Request(seed=1, length=40).copies(2)
     by_chunks = Sampler(model, LETTERS, documents=False).write(requests)
     by_steps = Sampler(model, LETTERS, documents=False, lanes=LANES).write(requests)

@@ -21,13 +21,21 @@ TOKENS = [3, 0, 10, 3, 7, 7, 1]
 
 def model(**settings: object) -> Model:
     config = ModelConfig(**{"hidden_size": 6, "embedding_size": 4, **settings})  # type: ignore[arg-type]
-    return Model(config, VOCAB, rng=torch.Generator().manual_seed(5))
+    made = Model(config, VOCAB, rng=torch.Generator().manual_seed(5))
+    if made.grams is not None:  # at first they mean nothing
+        torch.nn.init.normal_(made.grams.weight, generator=torch.Generator().manual_seed(6))
+    return made
 
 
 def noise(network: Model, seed: int = 1) -> State:
     rng = torch.Generator().manual_seed(seed)
     return tuple(
-        tuple(torch.rand(part.shape, generator=rng) - 0.5 for part in layer)
+        tuple(
+            torch.rand(part.shape, generator=rng) - 0.5
+            if part.is_floating_point()
+            else torch.randint(VOCAB + 1, part.shape, generator=rng)
+            for part in layer
+        )
         for layer in network.initial_state(1)
     )
 
@@ -69,7 +77,8 @@ def test_every_packed_cell_goes_on_as_its_equations_do(cell: str, how: products.
 
 @pytest.mark.parametrize("how", ARITHMETIC)
 @pytest.mark.parametrize(
-    "settings", [{"embedding_size": 0}, {"tied": True}, {"tied": True, "embedding_size": 6}]
+    "settings",
+    [{"embedding_size": 0}, {"tied": True}, {"tied": True, "embedding_size": 6}, {"grams": 4}],
 )
 def test_every_shape_of_network_does(settings: dict[str, object], how: products.Arithmetic) -> None:
     agree(model(**settings), how)
@@ -77,11 +86,12 @@ def test_every_shape_of_network_does(settings: dict[str, object], how: products.
 
 @pytest.mark.parametrize("how", ARITHMETIC)
 @pytest.mark.parametrize("cell", PACKED_CELLS)
+@pytest.mark.parametrize("grams", [0, 3])
 def test_a_vocabulary_too_large_for_a_table_is_computed(
-    cell: str, how: products.Arithmetic, monkeypatch: pytest.MonkeyPatch
+    cell: str, grams: int, how: products.Arithmetic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(packed, "MOST_LOOKED_UP", 0)
-    agree(model(cell=cell), how)
+    agree(model(cell=cell, grams=grams), how)
 
 
 @pytest.mark.parametrize("cell", cells.names())
@@ -92,7 +102,9 @@ def test_a_plain_stack_of_three_cells_can_be_packed(cell: str) -> None:
 
 
 @pytest.mark.parametrize("how", ARITHMETIC[1:])
-@pytest.mark.parametrize("settings", [{}, {"tied": True}, {"hidden_size": 37, "num_layers": 1}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"tied": True}, {"hidden_size": 37, "num_layers": 1}, {"grams": 5}]
+)
 @pytest.mark.parametrize("table", [True, False])
 @pytest.mark.parametrize("cell", PACKED_CELLS)
 def test_a_text_has_the_same_bits_alone_and_beside_others(

@@ -118,7 +118,8 @@ def test_two_gloo_processes_learn_what_one_learns(
     runs = [read_checkpoint(tmp_path / "runs" / name / "step-0000040") for name in ("one", "two")]
     expected_weights, weights = (unpack(files["model.safetensors"]) for files in runs)
     for name, weight in weights.items():
-        assert float((weight - expected_weights[name]).abs().max()) < 2e-3, name
+        # On average: the first move of a run's vector goes by the sign of its gradient, which may be rounding.
+        assert float((weight - expected_weights[name]).abs().float().mean()) < 1e-4, name
     carried = [unpack(files["state.safetensors"])["carried.0.0"].shape for files in runs]
     assert carried[0] == carried[1]
 

@@ -166,3 +166,15 @@ def test_windows_are_long_where_that_leaves_steps_enough(
     }  # fmt: skip
     _, training, _ = choose(ModelConfig(), **asked)  # type: ignore[arg-type]
     assert training.bptt == expected
+
+
+@pytest.mark.parametrize(
+    ("tokens", "expected"), [(10**8, (5, 0.0)), (1_000_000, (5, 0.5)), (100_000, (0, 0.0))]
+)
+def test_runs_of_tokens_are_for_texts_read_a_few_times(
+    tokens: int, expected: tuple[int, float]
+) -> None:
+    model, _, _ = choose(
+        ModelConfig(grams=5), TrainConfig(minutes=10), given={}, measured=TRIAL, vocab_size=82, tokens=tokens
+    )  # fmt: skip
+    assert (model.grams, model.gram_dropout) == expected

@@ -7,7 +7,25 @@ from typing import Any
 
 import pytest
 
+from engine.training import plan
 from engine.training.prepare import Request, prepare
+
+
+def record(
+    tmp_path: Path, given: dict[str, Any], *, like: str = "", more: str = ""
+) -> dict[str, Any]:
+    """What `run.json` holds for a small text and these settings."""
+    text = tmp_path / "text.txt"
+    text.write_text("a cab had a bed and a head\n" * 400 + more, encoding="utf-8")
+    request = Request(
+        corpus=(str(text),),
+        runs=tmp_path / "runs",
+        given={"steps": 3, "hidden_size": 8, "lanes": 2, "bptt": 4, **given},
+        like=like,
+        device="cpu",
+        threads=1,
+    )
+    return prepare(request).run.record()
 
 
 @pytest.mark.parametrize(
@@ -23,15 +41,33 @@ from engine.training.prepare import Request, prepare
 def test_rate_and_decay_are_the_optimizers_own(
     tmp_path: Path, given: dict[str, Any], like: str, expected: tuple[str, float, float]
 ) -> None:
-    text = tmp_path / "text.txt"
-    text.write_text("a cab had a bed and a head\n" * 400, encoding="ascii")
-    request = Request(
-        corpus=(str(text),),
-        runs=tmp_path / "runs",
-        given={"steps": 3, "hidden_size": 8, "lanes": 2, "bptt": 4, **given},
-        like=like,
-        device="cpu",
-        threads=1,
-    )
-    training = prepare(request).run.record()["training"]
+    training = record(tmp_path, given, like=like)["training"]
     assert (training["optimizer"], training["lr"], training["weight_decay"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "like", "expected"),
+    [
+        ({}, "", (plan.GRAMS, 0.0)),
+        ({"tokenizer": "byte"}, "", (plan.GRAMS, 0.0)),
+        ({"steps": 3000}, "", (plan.GRAMS, 0.3)),  # 2.5 passes
+        ({"steps": 0, "epochs": 9.0}, "", (plan.GRAMS, 0.5)),
+        ({"steps": 0, "epochs": 30.0}, "", (0, 0.0)),  # learned by heart
+        ({"steps": 0, "epochs": 30.0, "grams": 4}, "", (4, 0.5)),
+        ({"gram_dropout": 0.2}, "", (plan.GRAMS, 0.2)),
+        ({"grams": 3}, "", (3, 0.0)),
+        ({"grams": 0}, "", (0, 0.0)),
+        ({"embedding_size": 0}, "", (0, 0.0)),
+        ({}, "char-rnn", (0, 0.0)),
+    ],
+)
+def test_characters_have_vectors_for_their_runs(
+    tmp_path: Path, given: dict[str, Any], like: str, expected: tuple[int, float]
+) -> None:
+    model = record(tmp_path, given, like=like)["model"]
+    assert (model["grams"], model["gram_dropout"]) == expected
+
+
+def test_many_different_tokens_have_none(tmp_path: Path) -> None:
+    signs = "".join(map(chr, range(0x4E00, 0x4E00 + plan.LARGEST_ALPHABET)))
+    assert record(tmp_path, {}, more=signs)["model"]["grams"] == 0

@@ -88,7 +88,7 @@ def test_a_run_in_fp16_finds_its_scale_learns_and_goes_on_to_the_bit(
     assert steps[-1].loss_nats < steps[0].loss_nats - 0.2
     assert all(e.grad_norm < 10 for e in steps)  # told, and clipped, without the scale
     weights = unpack(last[0]["model.safetensors"]).values()
-    assert {w.dtype for w in weights} == {torch.float32}
+    assert {w.dtype for w in weights if w.is_floating_point()} == {torch.float32}
     assert all(torch.isfinite(w).all() for w in weights)
 
 

@@ -1,6 +1,7 @@
 """Writing: our sampler against a loop that calls nn.LSTM for each character.
 
-Both draw at temperature 0.8; ours also reports each text's surprise. The bound of a step is reading all weights that a
+Both draw at temperature 0.8; ours also reports each text's surprise, and has vectors for runs of characters, as runs
+have by default. The bound of a step is reading all weights that a
 character passes once, at the speed at which this machine reads as many bytes in float32 again and again (cache or
 memory; not asked of a GPU), or multiplying them, at the speed of its float32 product of large matrices, whichever
 takes longer.
@@ -22,7 +23,7 @@ from engine.sampling.sampler import Sampler
 from engine.sampling.stream import Request
 from engine.tokenizers._spelling import NIBBLES
 from engine.tokenizers.char import CharTokenizer
-from engine.training.plan import working_weights
+from engine.training.plan import GRAMS, working_weights
 
 SHAPES = ("2x128", "2x256", "2x512", "3x512")
 STREAMS = (1, 8, 64, 512)
@@ -50,7 +51,7 @@ def main(arguments: list[str]) -> int:
     rows = []
     for shape in args.shapes.split(","):
         layers, hidden = (int(part) for part in shape.split("x"))
-        config = ModelConfig(cell=args.cell, num_layers=layers, hidden_size=hidden)
+        config = ModelConfig(cell=args.cell, num_layers=layers, hidden_size=hidden, grams=GRAMS)
         for streams in (int(n) for n in args.streams.split(",")):
             row = beside(
                 config,

@@ -9,6 +9,7 @@ hashes: Svenstrup et al. 2017, arXiv 1709.03933; at a network's input: Huang et 
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TypeVar
 
 import numpy as np
@@ -80,5 +81,24 @@ def rows_of(seen: Whole, longest: int, rows: int) -> list[Whole]:
     for back in range(1, longest):
         start = longest - 1 - back
         mixed = mixed * _STEP + seen[start : start + length]
-        found.append((((mixed ^ (mixed >> 29)) * _MIX) >> 32 & 0x7FFFFFFF) % rows)
+        found.append(_row(mixed, rows))
     return found
+
+
+def rows_of_last(seen: npt.NDArray[np.int64], rows: int) -> npt.NDArray[np.int64]:
+    """The same for the last of the tokens `seen` (B, longest) alone, of all lengths at once: (B, longest - 1)."""
+    return _row(seen @ _steps(seen.shape[1]), rows)
+
+
+@cache
+def _steps(longest: int) -> npt.NDArray[np.int64]:
+    """What each of the last tokens (longest, longest - 1) is multiplied by in the runs of 2, 3 ... `longest`."""
+    steps = np.zeros((longest, longest - 1), np.uint64)
+    for run in range(2, longest + 1):
+        for back in range(run):
+            steps[longest - 1 - back, run - 2] = pow(_STEP, run - 1 - back, 1 << 64)
+    return steps.astype(np.int64)
+
+
+def _row(mixed: Whole, rows: int) -> Whole:
+    return (((mixed ^ (mixed >> 29)) * _MIX) >> 32 & 0x7FFFFFFF) % rows

@@ -19,7 +19,7 @@ from engine.cells.base import Cell, Fused
 from engine.cells.gru import GRU
 from engine.cells.lstm import LSTM
 from engine.cells.rnn import RNN
-from engine.grams import Grams, rows_of
+from engine.grams import Grams, rows_of_last
 from engine.model import Model, no_number
 from engine.sampling.network import Network
 from engine.sampling.products import (
@@ -139,18 +139,17 @@ class _Grams:
 
     def __init__(self, grams: Grams) -> None:
         self._vectors, self._codes = _array(grams.weight), grams.codes.numpy()
-        self._longest = grams.longest
 
     def __call__(
         self, tokens: Rows, before: npt.NDArray[np.int64]
     ) -> tuple[Floats, npt.NDArray[np.int64]]:
         """Vectors (B, gram_size) for the next token of each text, and what was read `before` the one after it."""
         seen = np.concatenate([before, self._codes[tokens][:, None]], axis=1)
-        first, *others = rows_of(seen.T, self._longest, len(self._vectors))
-        vectors: Floats = self._vectors[first[0]]
+        found = self._vectors[rows_of_last(seen, len(self._vectors))]  # (B, longest - 1, gram_size)
+        vectors: Floats = found[:, 0]
         # One by one, so that a text has the same bits whatever stands beside it.
-        for rows in others:
-            vectors += self._vectors[rows[0]]
+        for run in range(1, found.shape[1]):
+            vectors += found[:, run]
         return vectors, seen[:, 1:]
 
 

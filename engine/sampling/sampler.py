@@ -15,12 +15,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from engine.config import SampleConfig
 from engine.model import Model, no_number
-from engine.sampling import ahead, filters
+from engine.sampling import ahead, filters, plain
 from engine.sampling.ahead import CHUNK, Chunks
 from engine.sampling.bars import BarMasks
 from engine.sampling.network import Network, Padded
@@ -66,6 +67,7 @@ class Sampler:
         self._lanes = lanes or (1 if alone else ACCELERATOR_LANES)
         self._masks: BarMasks | None = None
         self._never: Tensor | None = None
+        self._never_ids = np.array([] if documents else [tokenizer.document_end], dtype=np.int64)
         if not documents:
             self._never = torch.zeros(model.vocab_size, dtype=torch.float64)
             self._never[tokenizer.document_end] = -math.inf
@@ -219,11 +221,21 @@ class Sampler:
         packed = self._pack(config)
         return packed.begin(states) if packed else Padded(self.model, states, self._lanes)
 
-    @torch.inference_mode()
     def _draw(
         self, logits: Tensor, config: SampleConfig, streams: list[Stream]
     ) -> tuple[list[int], list[float]]:
         """The next token of each row of `logits` (B, V), and its surprise under the unfiltered model."""
+        uniforms = [stream.uniform() for stream in streams]
+        if streams[0].guard is None and plain.serves(config):
+            drawn = plain.draw(logits.numpy(), config.temperature, self._never_ids, uniforms)
+            if drawn is not None:
+                return drawn
+        return self._draw_filtered(logits, config, streams, uniforms)
+
+    @torch.inference_mode()
+    def _draw_filtered(
+        self, logits: Tensor, config: SampleConfig, streams: list[Stream], uniforms: list[float]
+    ) -> tuple[list[int], list[float]]:
         scored = filters.scores(logits, self._never)
         for row, stream in enumerate(streams):
             banned = stream.guard.forbidden() if stream.guard is not None else None
@@ -232,7 +244,7 @@ class Sampler:
         recent = None
         if config.repetition_penalty != 1:
             recent = torch.tensor([list(s.recent) for s in streams])
-        uniform = torch.tensor([s.uniform() for s in streams], dtype=torch.float64)
+        uniform = torch.tensor(uniforms, dtype=torch.float64)
         tokens, nats = filters.next_tokens(scored, config, recent, uniform)
         surprises = nats.tolist()
         if math.isnan(sum(surprises)):

@@ -134,6 +134,31 @@ def test_an_input_between_two_steps_leaves_its_neighbour_alone() -> None:
     np.testing.assert_allclose(together[1], weight @ other[0], atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(products.Int8, marks=NEEDS_INT8),
+        pytest.param(products.Int16, marks=NEEDS_INT16),
+    ],
+)
+@pytest.mark.parametrize("bounded", [True, False])
+def test_sums_in_float32_and_in_whole_numbers_are_the_same_bits(
+    kind: type[products.Product], bounded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    # As many inputs as float32 can add up at most, each the largest there is: beyond them it would round.
+    weight = rng.normal(size=(40, 1040)).astype(np.float32)
+    weight[0], weight[1] = 1, -1
+    x = rng.uniform(-1, 1, (3, 1040)).astype(np.float32) * (1 if bounded else 9)
+    x[0] = 1
+    floats = kind(weight, bounded=bounded)
+    monkeypatch.setattr(products, "MOST_IN_FLOATS", 0)
+    whole = kind(weight, bounded=bounded)
+    for rows in (x[:1], x[1:2], x[2:]):
+        assert np.array_equal(floats(rows), whole(rows))
+    assert np.array_equal(whole(x)[0], floats(x[:1])[0])
+
+
 @pytest.mark.parametrize("cell", ["mut1", "qrnn"])
 def test_a_padded_text_has_the_same_bits_alone_and_beside_others(cell: str) -> None:
     network = model(cell=cell, hidden_size=24)

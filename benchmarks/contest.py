@@ -7,6 +7,7 @@ machine that others use too.
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import math
 import tempfile
@@ -31,6 +32,25 @@ from engine.training.run import train_run
 CLOCKS: Mapping[str, Callable[[], float]] = {"wall": time.monotonic, "cpu": time.process_time}
 HELD_OUT = 0.1
 WINDOW = 256
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """What every contest asks: by what clock, on how many threads and cores, and how much of a text."""
+    parser.add_argument("--clock", choices=[*CLOCKS], default="wall")
+    parser.add_argument(
+        "--threads", type=int, default=1, help="CPU threads of each; 0: its own choice"
+    )
+    parser.add_argument(
+        "--processes", type=_cores, default=1, help="entrants at once, each on a core of its own"
+    )
+    parser.add_argument("--chars", type=int, default=0, help="only so many characters of a text")
+
+
+def _cores(text: str) -> int:
+    cores = devices.usable_cores()
+    if not 1 <= int(text) <= cores:
+        raise argparse.ArgumentTypeError(f"there are {cores} cores")
+    return int(text)
 
 
 class Reader(Protocol):

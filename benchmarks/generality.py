@@ -1,6 +1,6 @@
 """The same defaults on several texts, each beside an n-gram model (modified Kneser-Ney) of the same training text.
 
-    python -m benchmarks generality corpora/*.txt --minutes 3 --clock cpu --chars 1200000
+    python -m benchmarks generality corpora/*.txt --minutes 3 --clock cpu --processes 2 --chars 1200000
 
 The last tenth is held out; all read the same characters of it, the state (or the n-gram's context) carried.
 """
@@ -8,10 +8,12 @@ The last tenth is held out; all read the same characters of it, the state (or th
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import contest, report
+from benchmarks import contest, report, side_by_side
 from corpora import ngram
 
 ORDERS = (5, 6, 7, 8, 9, 10)
@@ -22,21 +24,33 @@ def main(arguments: list[str]) -> int:
     parser = report.arguments(__doc__, "generality")
     parser.add_argument("texts", type=Path, nargs="+", help="corpora, UTF-8")
     parser.add_argument("--minutes", type=float, default=3.0, help="for each text")
-    parser.add_argument("--clock", choices=[*contest.CLOCKS], default="wall")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--chars", type=int, default=0, help="only so many characters of each")
+    contest.options(parser)
     parser.add_argument("--orders", default=",".join(map(str, ORDERS)))
     args = parser.parse_args(arguments)
     orders = [int(order) for order in args.orders.split(",")]
+    judged = partial(
+        _judged,
+        orders=orders,
+        chars=args.chars,
+        minutes=args.minutes,
+        clock=args.clock,
+        threads=args.threads,
+    )
     rows = []
-    with tempfile.TemporaryDirectory() as scratch:
-        for path in args.texts:
-            text = contest.read_text(path, Path(scratch), most_chars=args.chars)
-            score = contest.ours(text, minutes=args.minutes, clock=args.clock, threads=args.threads)
-            rows.append({"text": path.name, "chars": len(text.whole), **_row(text, score, orders)})
-            print(report.table(rows[-1:]).split("\n")[-1], flush=True)
+    for row in side_by_side.each(judged, args.texts, processes=args.processes):
+        rows.append(row)
+        print(report.table(rows[-1:]).split("\n")[-1], flush=True)
     report.publish("generality", rows, args.json, minutes=args.minutes, clock=args.clock)
     return 0
+
+
+def _judged(
+    path: Path, *, orders: list[int], chars: int, **options: Any
+) -> Iterator[dict[str, Any]]:
+    with tempfile.TemporaryDirectory() as scratch:
+        text = contest.read_text(path, Path(scratch), most_chars=chars)
+        score = contest.ours(text, **options)
+    yield {"text": path.name, "chars": len(text.whole), **_row(text, score, orders)}
 
 
 def _row(text: contest.Text, score: contest.Score, orders: list[int]) -> dict[str, Any]:

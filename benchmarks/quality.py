@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 
 from benchmarks import contest, report, side_by_side
 from benchmarks.opponents import OPPONENTS
-from engine import devices
 
 OURS = "ours"
 
@@ -45,15 +44,8 @@ def main(arguments: list[str]) -> int:
         default="",
         help=f"some of {OURS},{','.join(OPPONENTS)}; a leading ! leaves them out",
     )
-    parser.add_argument("--clock", choices=[*contest.CLOCKS], default="wall")
-    parser.add_argument(
-        "--threads", type=int, default=1, help="CPU threads of each; 0: its own choice"
-    )
-    parser.add_argument(
-        "--processes", type=int, default=1, help="entrants at once, each on a core of its own"
-    )
+    contest.options(parser)
     parser.add_argument("--part", choices=["whole", "tuning"], default="whole")
-    parser.add_argument("--chars", type=int, default=0, help="only so many characters of the text")
     parser.add_argument("--seeds", type=int, default=1, help="how often each is trained")
     parser.add_argument(
         "--set",
@@ -68,8 +60,6 @@ def main(arguments: list[str]) -> int:
     named = args.only.lstrip("!").split(",") if args.only else []
     if unknown := [name for name in named if name not in every]:
         parser.error(f"there is no {', '.join(unknown)}")
-    if not 1 <= args.processes <= devices.usable_cores():
-        parser.error(f"--processes {args.processes}: there are {devices.usable_cores()} cores")
     chosen = [n for n in every if n not in named] if args.only.startswith("!") else named or every
     settings = {k: str(v) for k, v in vars(args).items() if k != "json"}
     rows: list[dict[str, Any]] = []

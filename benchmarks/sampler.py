@@ -1,10 +1,9 @@
 """Writing: our sampler against a loop that calls nn.LSTM for each character.
 
-Both draw at temperature 0.8; ours also reports each text's surprise, and has vectors for runs of characters, as runs
-have by default. The bound of a step is reading all weights that a
-character passes once, at the speed at which this machine reads as many bytes in float32 again and again (cache or
-memory; not asked of a GPU), or multiplying them, at the speed of its float32 product of large matrices, whichever
-takes longer.
+Both draw at temperature 0.8; ours also reports each text's surprise, and has vectors for runs of characters, as it has
+by default. The bound of a step is reading all weights that a character passes once, at the speed at which this machine
+reads as many bytes in float32 again and again (cache or memory; not asked of a GPU), or multiplying them, at the speed
+of its float32 product of large matrices, whichever takes longer.
 
     python -m benchmarks sampler --clock cpu
     python -m benchmarks sampler --device cuda --streams 1,64,512,2048

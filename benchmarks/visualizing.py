@@ -10,9 +10,12 @@ held out here, half of it in their test. The rnn and gru of a row have about as 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from benchmarks import contest, report
+from benchmarks import contest, report, side_by_side
 from engine import sizes
 
 RECIPE = {
@@ -37,6 +40,14 @@ RECIPE = {
 }
 
 
+class Network(NamedTuple):
+    """One of the table's, with about as many weights as an lstm of `size` units a layer."""
+
+    size: int
+    layers: int
+    cell: str
+
+
 def main(arguments: list[str]) -> int:
     """Train every network of the table that was asked for; prints it."""
     parser = report.arguments(__doc__, "visualizing")
@@ -45,45 +56,46 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--cells", default="lstm,rnn,gru")
     parser.add_argument("--layers", default="1,2,3")
     parser.add_argument("--sizes", default="64,128,256,512")
-    parser.add_argument("--clock", choices=[*contest.CLOCKS], default="wall")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--chars", type=int, default=0, help="only so many characters of the text")
+    contest.options(parser)
     args = parser.parse_args(arguments)
+    networks = [
+        Network(size, layers, cell)
+        for size in map(int, args.sizes.split(","))
+        for layers in map(int, args.layers.split(","))
+        for cell in args.cells.split(",")
+    ]
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
-        text = contest.read_text(args.text, Path(scratch), most_chars=args.chars)
-        vocab_size = len(set(text.whole))
-        for size in (int(n) for n in args.sizes.split(",")):
-            for layers in (int(n) for n in args.layers.split(",")):
-                for cell in args.cells.split(","):
-                    hidden = equal_hidden(cell, layers, size, vocab_size)
-                    score = contest.ours(
-                        text,
-                        minutes=args.minutes,
-                        clock=args.clock,
-                        threads=args.threads,
-                        given={
-                            **RECIPE,
-                            "cell": cell,
-                            "num_layers": layers,
-                            "hidden_size": hidden,
-                        },
-                    )
-                    rows.append(
-                        {
-                            "size": size,
-                            "layers": layers,
-                            "cell": cell,
-                            "hidden": hidden,
-                            "nats/char": score.carried,
-                            "training": score.training_loss,
-                            "epochs": score.epochs,
-                            "weights": score.parameters,
-                        }
-                    )
-                    print(report.table(rows[-1:]).split("\n")[-1], flush=True)
+        trained = partial(
+            _trained,
+            text=contest.read_text(args.text, Path(scratch), most_chars=args.chars),
+            minutes=args.minutes,
+            clock=args.clock,
+            threads=args.threads,
+        )
+        for row in side_by_side.each(trained, networks, processes=args.processes):
+            rows.append(row)
+            print(report.table(rows[-1:]).split("\n")[-1], flush=True)
+    rows.sort(key=lambda row: (row["size"], row["layers"], row["cell"]))
     report.publish("visualizing", rows, args.json, minutes=args.minutes, clock=args.clock)
     return 0
+
+
+def _trained(network: Network, *, text: contest.Text, **options: Any) -> Iterator[dict[str, Any]]:
+    size, layers, cell = network
+    hidden = equal_hidden(cell, layers, size, len(set(text.whole)))
+    shape = {"cell": cell, "num_layers": layers, "hidden_size": hidden}
+    score = contest.ours(text, given=RECIPE | shape, **options)
+    yield {
+        "size": size,
+        "layers": layers,
+        "cell": cell,
+        "hidden": hidden,
+        "nats/char": score.carried,
+        "training": score.training_loss,
+        "epochs": score.epochs,
+        "weights": score.parameters,
+    }
 
 
 def equal_hidden(cell: str, layers: int, size: int, vocab_size: int) -> int:

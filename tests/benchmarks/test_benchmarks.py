@@ -172,15 +172,20 @@ def cores_of(task: int) -> Iterator[tuple[int, int]]:
 
 
 def test_generality_sets_ours_beside_ngrams(tmp_path: Path, text: Path) -> None:
-    rows = figures(tmp_path, "generality", str(text), "--minutes", "0.001", "--orders", "2,3")
+    rows = figures(
+        tmp_path, "generality", str(text), str(text), "--minutes", "0.001", "--orders", "2,3",
+        "--processes", str(min(2, devices.usable_cores())),
+    )  # fmt: skip
+    assert [row["text"] for row in rows] == 2 * [text.name]
     assert rows[0]["ours - best"] == rows[0]["ours"] - min(rows[0]["2-gram"], rows[0]["3-gram"])
 
 
 def test_visualizing_trains_each_network_of_the_table(tmp_path: Path, text: Path) -> None:
     rows = figures(
-        tmp_path, "visualizing", str(text), "--minutes", "0.001", "--cells", "rnn", "--layers", "1",
-        "--sizes", "4",
+        tmp_path, "visualizing", str(text), "--minutes", "0.001", "--cells", "rnn", "--layers", "2,1",
+        "--sizes", "4", "--processes", str(min(2, devices.usable_cores())),
     )  # fmt: skip
+    assert [row["layers"] for row in rows] == [1, 2]
     assert rows[0]["hidden"] == visualizing.equal_hidden("rnn", 1, 4, len(set(TEXT)))
     assert rows[0]["nats/char"] > 0
 

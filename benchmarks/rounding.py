@@ -20,7 +20,7 @@ from benchmarks import report
 from benchmarks.contest import HELD_OUT
 from engine.load import LoadedModel, open_run
 from engine.model import Model
-from engine.sampling.packed import Packed, can_pack
+from engine.sampling.packed import Packed
 from engine.sampling.products import Arithmetic, has_int8, has_int16
 
 LANES = 64
@@ -42,9 +42,6 @@ def main(arguments: list[str]) -> int:
     rows = []
     for name in args.models:
         loaded = open_run(name, args.runs)
-        if not can_pack(loaded.model):
-            print(f"{name} is not packed, and so computed in float32 only")
-            continue
         inputs, targets = columns(loaded, text)
         config = loaded.model.config
         exact = plain(loaded.model, inputs, targets)

@@ -7,7 +7,7 @@ rows of a step are. For that the arithmetic of a step must not depend on how man
 - on the CPU the packed network (`packed.py`): in int8 and int16 up to 256 texts share each product;
 - on an accelerator, where a step takes about the same time for 1 text and for 64, steps that always have as many rows:
   on a CUDA device graphs of some steps each (`ahead.py`), several side by side for more texts than that;
-- elsewhere, and for the cells that are not packed, the model's own step with as many rows (`network.Padded`).
+- elsewhere, and for models that are not packed, the model's own step with as many rows (`network.Padded`).
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import torch
 from engine import cells
 from engine.config import ModelConfig
 from engine.model import Model
-from engine.sampling import packed, products
+from engine.sampling import layers, packed, products
 from engine.sampling.network import Network, Padded
 from engine.state import State
 
@@ -51,7 +51,8 @@ ARITHMETIC = [
     pytest.param("int16", marks=NEEDS_INT16),
     pytest.param("int8", marks=NEEDS_INT8),
 ]
-PACKED_CELLS = ["lstm", "gru", "rnn"]
+
+PACKED_CELLS = [name for name in cells.names() if cells.find(name) in layers.LAYERS]
 
 
 @torch.inference_mode()
@@ -78,10 +79,22 @@ def test_every_packed_cell_goes_on_as_its_equations_do(cell: str, how: products.
 @pytest.mark.parametrize("how", ARITHMETIC)
 @pytest.mark.parametrize(
     "settings",
-    [{"embedding_size": 0}, {"tied": True}, {"tied": True, "embedding_size": 6}, {"grams": 4}],
+    [
+        {"embedding_size": 0},
+        {"embedding_size": 6},
+        {"tied": True},
+        {"tied": True, "embedding_size": 6},
+        {"grams": 4},
+        {"num_layers": 3, "residual": True},
+        {"num_layers": 3, "layer_norm": True},
+        {"num_layers": 3, "residual": True, "layer_norm": True, "tied": True},
+    ],
 )
-def test_every_shape_of_network_does(settings: dict[str, object], how: products.Arithmetic) -> None:
-    agree(model(**settings), how)
+@pytest.mark.parametrize("cell", ["lstm", "rnn_relu", "mut1", "mut2"])
+def test_every_shape_of_network_does(
+    cell: str, settings: dict[str, object], how: products.Arithmetic
+) -> None:
+    agree(model(**{"cell": cell, **settings}), how)
 
 
 @pytest.mark.parametrize("how", ARITHMETIC)
@@ -90,20 +103,28 @@ def test_every_shape_of_network_does(settings: dict[str, object], how: products.
 def test_a_vocabulary_too_large_for_a_table_is_computed(
     cell: str, grams: int, how: products.Arithmetic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(packed, "MOST_LOOKED_UP", 0)
+    monkeypatch.setattr(layers, "MOST_LOOKED_UP", 0)
     agree(model(cell=cell, grams=grams), how)
 
 
-@pytest.mark.parametrize("cell", cells.names())
-def test_a_plain_stack_of_three_cells_can_be_packed(cell: str) -> None:
-    assert packed.can_pack(model(cell=cell)) == (cell in PACKED_CELLS)
-    assert not packed.can_pack(model(cell=cell, residual=True))
-    assert not packed.can_pack(model(cell=cell, layer_norm=True))
+def test_a_model_of_another_class_has_a_step_of_its_own() -> None:
+    class Other(Model): ...
+
+    other = Other(ModelConfig(), VOCAB, rng=torch.Generator().manual_seed(5))
+    assert packed.can_pack(model())
+    assert not packed.can_pack(other)
 
 
 @pytest.mark.parametrize("how", ARITHMETIC[1:])
 @pytest.mark.parametrize(
-    "settings", [{}, {"tied": True}, {"hidden_size": 37, "num_layers": 1}, {"grams": 5}]
+    "settings",
+    [
+        {},
+        {"tied": True},
+        {"hidden_size": 37, "num_layers": 1},
+        {"grams": 5},
+        {"residual": True, "layer_norm": True},
+    ],
 )
 @pytest.mark.parametrize("table", [True, False])
 @pytest.mark.parametrize("cell", PACKED_CELLS)
@@ -115,7 +136,7 @@ def test_a_text_has_the_same_bits_alone_and_beside_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if not table:
-        monkeypatch.setattr(packed, "MOST_LOOKED_UP", 0)
+        monkeypatch.setattr(layers, "MOST_LOOKED_UP", 0)
     network = model(**{"cell": cell, "hidden_size": 24, **settings})
     beside_others(packed.Packed(network, how).begin, network, count=33)
 

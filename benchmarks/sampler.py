@@ -1,4 +1,6 @@
-"""Writing: our sampler against a loop that calls nn.LSTM for each character.
+"""Writing: our sampler against a loop that calls nn.LSTM (nn.GRU, nn.RNN) for each character.
+
+Cells that torch has no layer of are set beside a loop over their own equations, one text after the other.
 
 Both draw at temperature 0.8; ours also reports each text's surprise, and has vectors for runs of characters, as it has
 by default. The bound of a step is reading all weights that a character passes once, at the speed at which this machine
@@ -11,11 +13,16 @@ of its float32 product of large matrices, whichever takes longer.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
 import torch
 
 from benchmarks import machine, report
 from benchmarks.contest import CLOCKS
 from benchmarks.opponents import bare
+from engine import cells
 from engine.config import ModelConfig, SampleConfig
 from engine.model import Model
 from engine.sampling.sampler import Sampler
@@ -33,7 +40,7 @@ def main(arguments: list[str]) -> int:
     """Measure every shape with every number of texts; prints a table."""
     parser = report.arguments(__doc__, "sampler")
     parser.add_argument("--shapes", default=",".join(SHAPES))
-    parser.add_argument("--cell", default="lstm", choices=[*bare.KERNELS])
+    parser.add_argument("--cell", default="lstm", choices=cells.names())
     parser.add_argument("--streams", default=",".join(map(str, STREAMS)))
     parser.add_argument(
         "--chars",
@@ -85,24 +92,27 @@ def beside(
     sampler = Sampler(model.to(device), tokenizer, documents=False)
     # Long enough for one text; many together are measured by fewer characters each, and the slow loop by fewer still.
     length = max(1, chars // min(8, streams))
-    slow = max(4, min(length, 40_000_000 // (streams * model.parameter_count)))
+    weights = working_weights(config, tokenizer.vocab_size)
+    slow = max(4, min(length, 40_000_000 // (streams * weights)))
     request = Request(seed=1, length=length, config=SampleConfig(temperature=0.8))
-    peer = bare.Bare(
-        tokenizer.vocab_size,
-        cell=config.cell,
-        layers=config.num_layers,
-        hidden=config.hidden_size,
-    ).to(device)
+    loop: Callable[[], object]
+    if config.cell in bare.KERNELS:
+        peer = bare.Bare(
+            tokenizer.vocab_size,
+            cell=config.cell,
+            layers=config.num_layers,
+            hidden=config.hidden_size,
+        ).to(device)
+        loop = partial(bare.write, peer, slow, temperature=0.8, streams=streams)
+    else:
+        by_steps = Sampler(model, tokenizer, documents=False, lanes=1)
+        loop = partial(by_steps.write, replace(request, length=slow).copies(streams))
     seconds = machine.interleaved(
-        {
-            "ours": lambda: sampler.write(request.copies(streams)),
-            "loop": lambda: bare.write(peer, slow, temperature=0.8, streams=streams),
-        },
+        {"ours": partial(sampler.write, request.copies(streams)), "loop": loop},
         rounds=rounds,
         clock=clock,
     )
-    ours, loop = streams * length / seconds["ours"], streams * slow / seconds["loop"]
-    weights = working_weights(config, tokenizer.vocab_size)
+    ours, theirs = streams * length / seconds["ours"], streams * slow / seconds["loop"]
     size = weights * FLOAT_BYTES
     reading_s = (
         size / (machine.reading_gbytes(size / 1e6, clock=clock) * 1e9)
@@ -114,9 +124,9 @@ def beside(
     return {
         "network": f"{config.num_layers}x{config.hidden_size} {config.cell}",
         "texts": streams,
-        "loop chars/s": loop,
+        "loop chars/s": theirs,
         "ours chars/s": ours,
-        "ratio": ours / loop,
+        "ratio": ours / theirs,
         "weights MB": size / 1e6,
         "bound": "reading" if reading_s > product_s else "product",
         "bound chars/s": bound,

@@ -41,12 +41,16 @@ def options(parser: argparse.ArgumentParser) -> None:
         "--threads", type=int, default=1, help="CPU threads of each; 0: its own choice"
     )
     parser.add_argument(
-        "--processes", type=_cores, default=1, help="entrants at once, each on a core of its own"
+        "--processes",
+        type=number_of_cores,
+        default=1,
+        help="entrants at once, each on a core of its own",
     )
     parser.add_argument("--chars", type=int, default=0, help="only so many characters of a text")
 
 
-def _cores(text: str) -> int:
+def number_of_cores(text: str) -> int:
+    """Raises ArgumentTypeError for more than there are."""
     cores = devices.usable_cores()
     if not 1 <= int(text) <= cores:
         raise argparse.ArgumentTypeError(f"there are {cores} cores")

@@ -40,6 +40,8 @@ def main(arguments: list[str]) -> int:
     for row in side_by_side.each(judged, args.texts, processes=args.processes):
         rows.append(row)
         print(report.table(rows[-1:]).split("\n")[-1], flush=True)
+    names = [path.name for path in args.texts]
+    rows.sort(key=lambda row: names.index(row["text"]))
     report.publish("generality", rows, args.json, minutes=args.minutes, clock=args.clock)
     return 0
 

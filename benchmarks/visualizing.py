@@ -76,7 +76,7 @@ def main(arguments: list[str]) -> int:
         for row in side_by_side.each(trained, networks, processes=args.processes):
             rows.append(row)
             print(report.table(rows[-1:]).split("\n")[-1], flush=True)
-    rows.sort(key=lambda row: (row["size"], row["layers"], row["cell"]))
+    rows.sort(key=lambda row: networks.index(Network(row["size"], row["layers"], row["cell"])))
     report.publish("visualizing", rows, args.json, minutes=args.minutes, clock=args.clock)
     return 0
 

@@ -70,7 +70,7 @@ class Grams(nn.Module):
         return vectors.sum(dim=0), seen[-(self.longest - 1) :].t().contiguous()
 
 
-def rows_of(seen: Whole, longest: int, rows: int) -> list[Whole]:
+def rows_of(seen: Tensor, longest: int, rows: int) -> list[Tensor]:
     """In which of so many rows the runs of 2, 3 ... `longest` tokens lie that end at each token but the first few.
 
     `seen` (longest - 1 + T, B) are codes; (T, B) for each length.

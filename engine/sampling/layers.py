@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor, nn
+from torch import Tensor
 
 from engine.cells.base import Cell, Fused
 from engine.cells.gru import GRU
@@ -60,11 +60,12 @@ class Inputs:
         if vectors is not None and len(vectors) * len(weight) <= MOST_LOOKED_UP:
             self._looked_up = vectors.shape[1]
             self._table = vectors @ weight[:, : self._looked_up].T + bias
+            self._table.flags.writeable = False
         rest = weight[:, self._looked_up :]
         self._product = product(rest, bounded=below.bounded) if rest.size else None
 
     def __call__(self, tokens: Rows, x: Floats) -> Floats:
-        """(B, O) for the inputs x (B, I) of these tokens; it may be a part of the table, so leave it as it is."""
+        """(B, O) for the inputs x (B, I) of these tokens; it may be a part of the table, which nobody can write to."""
         known = self._bias if self._table is None else self._table[tokens]
         if self._product is None:
             return known
@@ -196,9 +197,8 @@ class QRNNLayer(Layer):
     def __init__(self, cell: Cell, below: Below, product: type[Product]) -> None:
         assert isinstance(cell, QRNN)
         # What an input adds to this step, and below it what it adds to the next one.
-        weight = np.concatenate([array(cell.w_x), array(cell.w_before)])
-        bias = np.concatenate([array(cell.b), np.zeros(len(cell.b), np.float32)])
-        self._inputs = Inputs(weight, bias, below, product)
+        stacked = _stacked((cell.w_x, cell.b), (cell.w_before, None))
+        self._inputs = Inputs(*stacked, below, product)
 
     def step(self, tokens: Rows, x: Floats, parts: Parts) -> Floats:
         _, c, *before = parts
@@ -235,12 +235,9 @@ class _MutatedLayer(Layer):
 class MUT1Layer(_MutatedLayer):
     def __init__(self, cell: Cell, below: Below, product: type[Product]) -> None:
         assert isinstance(cell, MUT1)
-        widen = _widening(cell.widen)
-        weight = np.concatenate([array(cell.w_xz), array(cell.w_xr), *widen])
-        bias = np.concatenate(
-            [array(cell.b_z), array(cell.b_r), *(np.zeros(len(w), np.float32) for w in widen)]
-        )
-        self._inputs = Inputs(weight, bias, below, product)
+        widen = ((weight, None) for weight in cell.widen.parameters())
+        stacked = _stacked((cell.w_xz, cell.b_z), (cell.w_xr, cell.b_r), *widen)
+        self._inputs = Inputs(*stacked, below, product)
         self._w_hr = product(array(cell.w_hr), bounded=True)
         self._w_hh = product(array(cell.w_hh), bounded=True)
         self._b_h = array(cell.b_h)
@@ -258,12 +255,9 @@ class MUT1Layer(_MutatedLayer):
 class MUT2Layer(_MutatedLayer):
     def __init__(self, cell: Cell, below: Below, product: type[Product]) -> None:
         assert isinstance(cell, MUT2)
-        widen = _widening(cell.widen)
-        weight = np.concatenate([array(cell.w_xz), array(cell.w_xh), *widen])
-        bias = np.concatenate(
-            [array(cell.b_z), array(cell.b_h), *(np.zeros(len(w), np.float32) for w in widen)]
-        )
-        self._inputs = Inputs(weight, bias, below, product)
+        widen = ((weight, cell.b_r) for weight in cell.widen.parameters())
+        stacked = _stacked((cell.w_xz, cell.b_z), (cell.w_xh, cell.b_h), *widen)
+        self._inputs = Inputs(*stacked, below, product)
         self._w_h = product(np.concatenate([array(cell.w_hz), array(cell.w_hr)]), bounded=True)
         self._w_hh = product(array(cell.w_hh), bounded=True)
         self._b_r = array(cell.b_r)
@@ -274,8 +268,7 @@ class MUT2Layer(_MutatedLayer):
         gates = self._w_h(h)
         z, r = _blocks(gates, h)
         z += z_x
-        r += wide[0] if wide else x
-        r += self._b_r
+        r += wide[0] if wide else x + self._b_r
         _sigmoid(gates)
         return self._move(h, z, r, h_x)
 
@@ -283,9 +276,8 @@ class MUT2Layer(_MutatedLayer):
 class MUT3Layer(_MutatedLayer):
     def __init__(self, cell: Cell, below: Below, product: type[Product]) -> None:
         assert isinstance(cell, MUT3)
-        weight = np.concatenate([array(w) for w in (cell.w_xz, cell.w_xr, cell.w_xh)])
-        bias = np.concatenate([array(b) for b in (cell.b_z, cell.b_r, cell.b_h)])
-        self._inputs = Inputs(weight, bias, below, product)
+        stacked = _stacked((cell.w_xz, cell.b_z), (cell.w_xr, cell.b_r), (cell.w_xh, cell.b_h))
+        self._inputs = Inputs(*stacked, below, product)
         self._w_hz, self._w_hr, self._w_hh = (
             product(array(weight), bounded=True) for weight in (cell.w_hz, cell.w_hr, cell.w_hh)
         )
@@ -324,6 +316,13 @@ def normed(rows: Floats) -> Floats:
     return out
 
 
+def _stacked(*maps: tuple[Tensor, Tensor | None]) -> tuple[Floats, Floats]:
+    """Weights and biases (None is 0) as those of one map."""
+    return np.concatenate([array(weight) for weight, _ in maps]), np.concatenate(
+        [np.zeros(len(w), np.float32) if bias is None else array(bias) for w, bias in maps]
+    )
+
+
 def _ordered(gates: Floats) -> Floats:
     """The blocks i, f, g, o of torch's LSTM as i, f, o, g, copied."""
     i, f, g, o = np.split(gates, 4)
@@ -356,11 +355,6 @@ def _sigmoid(a: Floats) -> Floats:
     a *= 0.5
     a += 0.5
     return a
-
-
-def _widening(widen: nn.Module) -> list[Floats]:
-    """What a MUT cell widens its input by, if it does."""
-    return [array(weight) for weight in widen.parameters()]
 
 
 def _blocks(gates: Floats, h: Floats) -> list[Floats]:

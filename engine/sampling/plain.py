@@ -27,28 +27,31 @@ def serves(config: SampleConfig) -> bool:
 def draw(
     logits: npt.NDArray[np.float32],
     temperature: float,
-    never: npt.NDArray[np.int64],
+    never: int | None,
     uniform: Sequence[float],
 ) -> tuple[list[int], list[float]] | None:
     """The next token of each row of `logits` (B, V) and its surprise in nats, as `filters.next_tokens` has them.
 
-    The tokens `never` do not come. None where a row has no number left to draw by: what is no number in it, or a
-    temperature so low that all that may come is 0 beside what may not.
+    The token `never` does not come. None where a row holds what is no number.
     """
-    logp: Doubles = logits.astype(np.float64)
-    with np.errstate(invalid="ignore"):  # what is no number is told below
-        logp -= logp.max(axis=1, keepdims=True)
-    weight = np.exp(logp)
-    total = weight.sum(axis=1)
-    if temperature != 1:
-        weight = np.exp(logp / temperature)
-    if never.size:
-        weight[:, never] = 0
+    scores: Doubles = logits.astype(np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):  # what is no number is told below
+        if never is not None:
+            banned = scores[:, never].copy()
+            scores[:, never] = -np.inf
+        peak = scores.max(axis=1)
+        scores -= peak[:, None]  # the likeliest has 0: no temperature, however low, leaves nothing
+        weight = np.exp(scores)
+        log_total = np.log(weight.sum(axis=1))
+        if never is not None:
+            log_total = np.logaddexp(log_total, banned - peak)
+        if temperature != 1:
+            weight = np.exp(scores / temperature)
     reached = weight.cumsum(axis=1)
     last = reached[:, -1]
     if not (last > 0).all():
         return None
     # The first token whose sum lies above the mark, as in `filters.draw`.
     tokens = (reached <= (last * uniform)[:, None]).sum(axis=1)
-    nats = np.log(total) - logp[np.arange(len(tokens)), tokens]
+    nats = log_total - scores[np.arange(len(tokens)), tokens]
     return tokens.tolist(), nats.tolist()

@@ -15,7 +15,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -67,7 +66,7 @@ class Sampler:
         self._lanes = lanes or (1 if alone else ACCELERATOR_LANES)
         self._masks: BarMasks | None = None
         self._never: Tensor | None = None
-        self._never_ids = np.array([] if documents else [tokenizer.document_end], dtype=np.int64)
+        self._never_id = None if documents else tokenizer.document_end
         if not documents:
             self._never = torch.zeros(model.vocab_size, dtype=torch.float64)
             self._never[tokenizer.document_end] = -math.inf
@@ -227,7 +226,7 @@ class Sampler:
         """The next token of each row of `logits` (B, V), and its surprise under the unfiltered model."""
         uniforms = [stream.uniform() for stream in streams]
         if streams[0].guard is None and plain.serves(config):
-            drawn = plain.draw(logits.numpy(), config.temperature, self._never_ids, uniforms)
+            drawn = plain.draw(logits.numpy(), config.temperature, self._never_id, uniforms)
             if drawn is not None:
                 return drawn
         return self._draw_filtered(logits, config, streams, uniforms)

@@ -172,11 +172,13 @@ def cores_of(task: int) -> Iterator[tuple[int, int]]:
 
 
 def test_generality_sets_ours_beside_ngrams(tmp_path: Path, text: Path) -> None:
+    other = tmp_path / "other.txt"
+    other.write_text(TEXT.upper(), encoding="utf-8")
     rows = figures(
-        tmp_path, "generality", str(text), str(text), "--minutes", "0.001", "--orders", "2,3",
+        tmp_path, "generality", str(text), str(other), "--minutes", "0.001", "--orders", "2,3",
         "--processes", str(min(2, devices.usable_cores())),
     )  # fmt: skip
-    assert [row["text"] for row in rows] == 2 * [text.name]
+    assert [row["text"] for row in rows] == [text.name, "other.txt"]
     assert rows[0]["ours - best"] == rows[0]["ours"] - min(rows[0]["2-gram"], rows[0]["3-gram"])
 
 

@@ -163,9 +163,13 @@ def test_an_input_between_two_steps_leaves_its_neighbour_alone() -> None:
     ],
 )
 @pytest.mark.parametrize("bounded", [True, False])
+@pytest.mark.parametrize("vnni", [products.has_int16(), False])
 def test_sums_in_float32_and_in_whole_numbers_are_the_same_bits(
-    kind: type[products.Product], bounded: bool, monkeypatch: pytest.MonkeyPatch
+    kind: type[products.Product], bounded: bool, vnni: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(products, "has_int16", lambda: vnni)
+    if kind is products.Int16 and not vnni:
+        pytest.skip("takes 8 bits of each byte")
     rng = np.random.default_rng(0)
     # As many inputs as float32 can add up at most, each the largest there is: beyond them it would round.
     weight = rng.normal(size=(40, 1040)).astype(np.float32)

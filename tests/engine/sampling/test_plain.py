@@ -32,19 +32,29 @@ def test_it_draws_what_the_filters_draw(
     tokens, nats = filters.next_tokens(
         filters.scores(logits, never), SampleConfig(temperature=temperature), None, uniform
     )
-    drawn = plain.draw(logits.numpy(), temperature, np.arange(1 if bans else 0), uniform.tolist())
-    if drawn is None:  # all but the banned token are too far below it
-        assert bans
-        assert bool((logits[:, :1] - logits[:, 1:].amax(1, keepdim=True) > 7).any())
-        return
+    drawn = plain.draw(logits.numpy(), temperature, 0 if bans else None, uniform.tolist())
+    assert drawn is not None
     assert drawn[0] == tokens.tolist()
     assert drawn[1] == pytest.approx(nats.tolist(), rel=1e-12, abs=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("row", "temperature"),
+    [([0.0, -7.44], 0.01), ([0.0, -740.0, -741.0, -742.0], 1.0), ([0.0, -1.0], 5e-324)],
+)
+def test_what_may_not_come_leaves_room_for_what_is_far_below_it(
+    row: list[float], temperature: float
+) -> None:
+    drawn = plain.draw(np.array([row], np.float32), temperature, 0, [1 - 2**-53])
+    assert drawn is not None
+    assert drawn[0][0] > 0
+    own = torch.tensor(row, dtype=torch.float32).double().log_softmax(0)
+    assert drawn[1][0] == pytest.approx(-own[drawn[0][0]].item())
+
+
 def test_a_row_that_holds_no_number_is_left_to_the_filters() -> None:
-    none = np.arange(0)
     for bad in (np.nan, np.inf):
-        assert plain.draw(np.array([[0.0, bad]], np.float32), 1.0, none, [0.5]) is None
+        assert plain.draw(np.array([[0.0, bad]], np.float32), 1.0, None, [0.5]) is None
 
 
 @pytest.mark.parametrize(

@@ -187,9 +187,9 @@ def test_visualizing_trains_each_network_of_the_table(tmp_path: Path, text: Path
         tmp_path, "visualizing", str(text), "--minutes", "0.001", "--cells", "rnn", "--layers", "2,1",
         "--sizes", "4", "--processes", str(min(2, devices.usable_cores())),
     )  # fmt: skip
-    assert [row["layers"] for row in rows] == [1, 2]
-    assert rows[0]["hidden"] == visualizing.equal_hidden("rnn", 1, 4, len(set(TEXT)))
-    assert rows[0]["nats/char"] > 0
+    assert [row["layers"] for row in rows] == [2, 1]  # As asked for, whichever ended first.
+    assert rows[1]["hidden"] == visualizing.equal_hidden("rnn", 1, 4, len(set(TEXT)))
+    assert rows[1]["nats/char"] > 0
 
 
 def test_cells_are_compared_at_equal_numbers_of_weights() -> None:

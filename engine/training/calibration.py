@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch.nn import functional as F
 
+from engine import allocator
 from engine.config import ModelConfig, TrainConfig
 from engine.devices import autocast, wait
 from engine.model import Model
@@ -32,6 +33,7 @@ def measure(
 
     It is measured for `seconds`, on CUDA without the graphs that a run may find faster (`replay`).
     """
+    allocator.keep_freed()
     rng = torch.Generator().manual_seed(0)
     network = Model(model, vocab_size, rng=rng).to(device)
     optimizer = build(network, training)

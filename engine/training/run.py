@@ -25,7 +25,7 @@ from checkpoints.errors import (
 from checkpoints.eventlog import EventLog
 from checkpoints.lock import TrainerLock
 from checkpoints.runs import RunFolder
-from engine import devices, sizes
+from engine import allocator, devices, sizes
 from engine.training import scaling, snapshot
 from engine.training.budget import Budget, Stopwatch
 from engine.training.distributed import World
@@ -87,6 +87,7 @@ def train_run(
     """
     settings = RunSettings.from_json(run.record(), where=str(run.path / "run.json"))
     settings = _overruled(settings, budget or {}, device=device, threads=threads)
+    allocator.keep_freed()
     with ExitStack() as stack:
         world_device, _ = devices.choose(settings.device)
         world = World.join(world_device)

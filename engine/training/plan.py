@@ -14,11 +14,11 @@ from engine.config import ModelConfig, TrainConfig
 
 HIDDEN = (64, 96, 128, 160, 192, 256, 320, 384, 512, 640, 768, 1024)
 # At 3 minutes 2x256, reading 3 tokens a weight, beat 2x128, reading 28, by 0.04 nats/char (one core, bf16), and 2x320,
-# reading 2.1, beat 2x256, reading 4.4, by 0.012 (two). Runs that read less than a few million lost 0.015 to 0.03 with
-# so few for each weight (2.3 to 2.7), beside narrower networks (4.8 to 5.7).
+# reading 2.1, beat 2x256, reading 4.4, by 0.012 (two). With runs of tokens at the input, what read less than a few
+# million lost 0.015 to 0.03 with so few for each weight (2.3 to 2.7), beside narrower networks (4.8 to 5.7).
 TOKENS_PER_WEIGHT = 2.0
 IN_SHORT_RUNS = 3.0
-SHORT_RUN = 2_500_000
+SHORT_RUN = 3_800_000
 # A model with more weights than this many times the text's tokens learns it by heart before it learns to write.
 WEIGHTS_PER_TOKEN = 2.0
 SMALLEST_CAP = 60_000

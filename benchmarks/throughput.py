@@ -26,7 +26,7 @@ from benchmarks.contest import CLOCKS
 from benchmarks.opponents.bare import Bare, BareTraining
 from checkpoints import events as ev
 from corpora import genres
-from engine import devices, sizes
+from engine import devices, precision, sizes
 from engine.config import ModelConfig
 from engine.training.milestones import log_spaced
 from engine.training.plan import working_weights
@@ -90,7 +90,7 @@ def main(arguments: list[str]) -> int:
                         device=device,
                     )
                     reached = row["ours GFLOP/s"]
-                    dtype = devices.arithmetic(device, args.precision, cell, hidden_size=hidden)
+                    dtype = precision.arithmetic(device, args.precision, cell, hidden_size=hidden)
                     rows.append(
                         {
                             **row,

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 import os
 import shutil
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from pathlib import Path
 
@@ -18,10 +16,6 @@ from checkpoints.errors import ConfigError
 MOST_THREADS = 8
 # Beyond this no machine gains; thousands of threads bring the OpenMP library down.
 MOST_PER_CORE = 32
-
-# Units from which a layer learns faster in bf16 on a CPU that has it (float32's time over bf16's, 16 lanes of 64, one
-# Zen 4 core: lstm 1.5 at 256; gru 0.9 at 128, 1.25 at 256; rnn 1.0 at 256, 1.4 at 384).
-BF16_FROM: Mapping[str, int] = {"lstm": 0, "gru": 256, "rnn": 384}
 
 CPU = torch.device("cpu")
 
@@ -116,33 +110,6 @@ def _cpu_has_bf16() -> bool:
         torch.cpu, "get_capabilities", dict
     )()  # older versions of torch do not tell
     return bool(told.get("avx512_bf16") or told.get("amx_bf16"))
-
-
-def arithmetic(device: torch.device, precision: str, cell: str, *, hidden_size: int) -> torch.dtype:
-    """What to compute layers of so many units in: what was asked for, or bf16 where `auto` finds that it is faster.
-
-    On a CPU that is where it has units for bf16 and the cell is wide enough to make up for the casts (`BF16_FROM`).
-    Raises ConfigError where the device cannot compute so.
-    """
-    if precision == "fp16":
-        if device.type == "cpu" and cell == "lstm":
-            raise ConfigError(
-                "there is no fp16 kernel for an lstm on the CPU",
-                hint="use --precision auto; a run that has begun goes on so as a new one: train --from RUN",
-            )
-        return torch.float16
-    fits = device.type != "cpu" or hidden_size >= BF16_FROM.get(cell, math.inf)
-    faster = has_bf16(device) and fits
-    wanted = precision == "bf16" or (precision == "auto" and faster)
-    return torch.bfloat16 if wanted else torch.float32
-
-
-def autocast(
-    device: torch.device, precision: str, cell: str, *, hidden_size: int
-) -> AbstractContextManager[object]:
-    """The context to compute in that `arithmetic`."""
-    dtype = arithmetic(device, precision, cell, hidden_size=hidden_size)
-    return nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype)
 
 
 def _fault(name: str) -> str | None:

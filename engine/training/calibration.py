@@ -10,9 +10,10 @@ from torch.nn import functional as F
 
 from engine import allocator
 from engine.config import ModelConfig, TrainConfig
-from engine.devices import autocast, wait
+from engine.devices import wait
 from engine.model import Model
 from engine.optimizers import build
+from engine.precision import autocast
 from engine.training.plan import Measured, working_weights
 
 WARM_UP_STEPS = 3

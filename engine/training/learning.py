@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from engine import state as carried
-from engine.devices import arithmetic, autocast
 from engine.optimizers import clip
+from engine.precision import arithmetic, autocast
 from engine.training import replay
 from engine.training.lanes import IGNORE, Window
 from engine.training.late import fed

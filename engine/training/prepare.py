@@ -24,7 +24,7 @@ from corpora import catalogue, genres
 from corpora.genres.base import Genre
 from corpora.reading import read_corpus
 from corpora.snapshot import Corpus
-from engine import cells, devices, optimizers, sizes, tokenizers
+from engine import cells, devices, optimizers, precision, sizes, tokenizers
 from engine.config import DataConfig, ModelConfig, TrainConfig
 from engine.load import LoadedModel, open_model
 from engine.model import grow
@@ -38,6 +38,7 @@ from engine.training.calibration import fastest, halvings, measure
 from engine.training.memory import memory_told
 from engine.training.session import CACHE, TOKENIZER_FOLDER
 from engine.training.settings import CorpusRecord, RunSettings, steps_per_event
+from engine.windows import compiled
 
 Note = Callable[[str], None]
 Clock = Callable[[], float]
@@ -111,7 +112,7 @@ def prepare(
     parent = _open_parent(request)
     data, model, training = _configs(request, parent)
     device, why_device = devices.choose(request.device)
-    devices.arithmetic(  # refused before anything is made
+    precision.arithmetic(  # refused before anything is made
         device, training.precision, model.cell, hidden_size=model.hidden_size
     )
     threads, why_threads = devices.choose_threads(request.threads)
@@ -191,6 +192,7 @@ def prepare(
     say(_learning_sentence(settings))
     say(
         f"device: {device} ({why_device}); {threads} CPU thread{'s' if threads > 1 else ''} ({why_threads})"
+        + _arithmetic_told(device, training, model)
     )
     say(_needs(settings, request.runs))
     run = RunFolder.create(request.runs, request.name or _name(settings), settings.to_json())
@@ -450,6 +452,18 @@ def _learning_sentence(settings: RunSettings) -> str:
 
 # A checkpoint holds the weights and up to two averages of the optimizer for each.
 CHECKPOINT_BYTES_PER_WEIGHT = 12
+
+
+def _arithmetic_told(device: torch.device, training: TrainConfig, model: ModelConfig) -> str:
+    """What it computes in, where that is not float32, and how windows are computed on a CPU that has bf16."""
+    chosen = precision.arithmetic(
+        device, training.precision, model.cell, hidden_size=model.hidden_size
+    )
+    if chosen == torch.float32:
+        return ""
+    named = {torch.bfloat16: "bf16", torch.float16: "fp16"}[chosen]
+    kernels = f", kernels {compiled.why()}" if device.type == "cpu" else ""
+    return f"; {named}{kernels}"
 
 
 def _needs(settings: RunSettings, runs: Path) -> str:

@@ -33,11 +33,13 @@ def doctor(*, runs: RunsDir = None, as_json: Json = False) -> None:
         import torch
 
         from engine.devices import choose, choose_threads
+        from engine.windows import compiled
 
         device, why = choose("auto")
         count, why_threads = choose_threads(0)
         found["device"] = {"name": str(device), "why": why}
         found["threads"] = {"count": count, "why": why_threads}
+        found["kernels"] = compiled.why()
         found["torch_cuda_build"] = torch.version.cuda or "none (CPU build)"
     except ImportError as error:
         problems.append(
@@ -71,6 +73,7 @@ def _print(found: dict[str, Any]) -> None:
     if "device" in found:
         typer.echo(f"{'device':<14} {found['device']['name']}: {found['device']['why']}")
         typer.echo(f"{'threads':<14} {found['threads']['count']}: {found['threads']['why']}")
+        typer.echo(f"{'kernels':<14} {found['kernels']}")
     for problem in found["problems"]:
         typer.echo(f"! {problem}")
     if not found["problems"]:

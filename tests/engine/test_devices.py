@@ -95,31 +95,3 @@ def test_processes_beside_each_other_share_the_cores(monkeypatch: pytest.MonkeyP
 
 def test_usable_cores_are_some_of_the_machines() -> None:
     assert 1 <= devices.usable_cores() <= (os.cpu_count() or 1)
-
-
-@pytest.mark.parametrize("units", [True, False])
-def test_bf16_on_a_cpu_with_units_for_it_is_for_layers_that_it_makes_faster(
-    units: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(devices, "_cpu_has_bf16", lambda: units)
-
-    def product_type(precision: str, cell: str, hidden_size: int) -> torch.dtype:
-        with devices.autocast(torch.device("cpu"), precision, cell, hidden_size=hidden_size):
-            return (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
-
-    faster = torch.bfloat16 if units else torch.float32
-    assert product_type("auto", "lstm", 64) == product_type("auto", "lstm", 1024) == faster
-    assert product_type("auto", "gru", 128) == torch.float32
-    assert product_type("auto", "gru", 512) == product_type("auto", "rnn", 512) == faster
-    assert product_type("auto", "mut1", 512) == torch.float32
-    assert product_type("float32", "lstm", 256) == torch.float32
-    assert product_type("bf16", "gru", 128) == torch.bfloat16
-
-
-def test_the_context_can_be_entered_again_and_again() -> None:
-    for precision in ("auto", "bf16"):
-        context = devices.autocast(torch.device("cpu"), precision, "lstm", hidden_size=64)
-        for _ in range(2):
-            with context:
-                pass
-        assert not torch.is_autocast_enabled("cpu")

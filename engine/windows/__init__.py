@@ -1,0 +1,67 @@
+"""Whole windows of `rnn`, `gru` and `lstm` on the CPU, backward written out.
+
+torch has no kernel there for `rnn` and `gru`: it runs a dozen small functions a step, and as many back. Here a step
+takes two forward and two back (rnn), five and three (gru), eight and five (lstm), and the weights' gradients are one
+product for the whole window. The equations stand in the cells' `step`.
+
+Inputs in bf16 have the products computed in bf16 and all else in the weights' own precision; `compiled` then does the
+steps, where it can be had. Otherwise torch's own kernel for lstm is faster, but where layers are wide.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from engine.devices import has_bf16
+from engine.windows import compiled
+from engine.windows.gru import GRUWindow
+from engine.windows.lstm import LSTMWindow
+from engine.windows.products import LAYS_OUT
+from engine.windows.rnn import RNNWindow
+
+Weights = tuple[Tensor, Tensor, Tensor, Tensor]
+
+# Units from which an LSTM's window that is not compiled is faster in bf16 than by torch's kernel, for one thread and
+# for more (its time over ours, 16 lanes of 64: one thread 0.8 at 320, 1.1 at 384, 1.4 at 512, 1.9 at 1024; two 0.7 at
+# 384, 1.1 at 512: the functions between the products are too small to be shared out).
+WIDE, WIDE_SHARED = 384, 512
+
+
+def pay(x: Tensor) -> bool:
+    """Whether windows of rnn and gru are faster here than by torch: on the CPU, but where bf16 is slow."""
+    if x.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
+        return x.device.type == "cpu"
+    return LAYS_OUT and torch.get_autocast_dtype("cpu") == torch.bfloat16 and has_bf16(x.device)
+
+
+def pay_for_lstm(x: Tensor, hidden_size: int) -> bool:
+    """Whether a window of so many units is faster here than by torch's: in bf16, if compiled, or wide and to learn."""
+    halved = pay(x) and torch.is_autocast_enabled("cpu")
+    least = WIDE if torch.get_num_threads() == 1 else WIDE_SHARED
+    wide = hidden_size >= least and torch.is_grad_enabled()
+    return halved and (wide or compiled.serves(hidden_size) is not None)
+
+
+def rnn(x: Tensor, h: Tensor, weights: Weights) -> Tensor:
+    """Outputs (T, B, H) of tanh units for inputs (T, B, I) from h (B, H); weights as `Fused.weights` has them."""
+    return _computed(RNNWindow, x, h, *weights)  # type: ignore[no-any-return]
+
+
+def gru(x: Tensor, h: Tensor, weights: Weights) -> Tensor:
+    """The same of a GRU, its gates stacked as reset, update, candidate."""
+    return _computed(GRUWindow, x, h, *weights)  # type: ignore[no-any-return]
+
+
+def lstm(x: Tensor, h: Tensor, c: Tensor, weights: Weights) -> tuple[Tensor, Tensor]:
+    """The same of an LSTM, its gates stacked as input, forget, candidate, output; and the last c (B, H)."""
+    return _computed(LSTMWindow, x, h, c, *weights)  # type: ignore[no-any-return]
+
+
+def _computed(window: type[torch.autograd.Function], x: Tensor, *rest: Tensor) -> Any:
+    if torch.is_autocast_enabled("cpu"):
+        x = x.to(torch.get_autocast_dtype("cpu"))
+    with torch.autocast("cpu", enabled=False):
+        return window.apply(x, *rest)  # type: ignore[no-untyped-call]

@@ -1,0 +1,80 @@
+"""A window of plain units: h = tanh(W_x x + W_h h + b)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from engine.windows.products import (
+    Gradients,
+    before,
+    from_x,
+    library_for,
+    shifted,
+    step_product,
+    towards_w,
+    towards_x,
+)
+
+
+class RNNWindow(torch.autograd.Function):
+    """(x, h, W_x, W_h, b_x, b_h) to the outputs (T, B, H)."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, h: Tensor, w_x: Tensor, w_h: Tensor, b_x: Tensor, b_h: Tensor
+    ) -> Tensor:
+        sums = from_x(x, w_x, b_x + b_h)
+        ctx.library = library_for(x, w_h)
+        if ctx.library:
+            h, w_h = h.float().contiguous(), w_h.contiguous()
+            out = torch.empty_like(sums, dtype=h.dtype)
+            ctx.library.call("rnn_forward", out.shape, sums, w_h, h, out)
+        else:
+            out = _forward(sums.to(w_h.dtype), h, w_h, x)
+        ctx.save_for_backward(x, h, w_x, w_h, out)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_out: Tensor) -> Gradients:
+        x, h, w_x, w_h, out = ctx.saved_tensors
+        d_sums = torch.empty_like(out, dtype=x.dtype)  # before tanh
+        if ctx.library:
+            d_h = torch.empty_like(h)
+            d_out = d_out.float().contiguous()
+            ctx.library.call("rnn_backward", out.shape, d_out, w_h, out, d_sums, d_h)
+        else:
+            d_h = _backward(d_out, w_h, out, d_sums)
+        rows = d_sums.flatten(0, 1)
+        d_b = rows.sum(0)
+        return (
+            towards_x(ctx, rows, w_x),
+            d_h,
+            towards_w(rows, x),
+            towards_w(rows, before(h, out)),
+            d_b,
+            d_b,
+        )
+
+
+def _forward(out: Tensor, h: Tensor, w_h: Tensor, x: Tensor) -> Tensor:
+    """Turns the sums of the inputs into the outputs."""
+    product = step_product(w_h, like=x)
+    for step in out.unbind(0):
+        h = product(step, h, step).tanh_()
+    return out
+
+
+def _backward(d_out: Tensor, w_h: Tensor, out: Tensor, d_sums: Tensor) -> Tensor:
+    """Writes the gradients of the sums; gives that of the first h."""
+    d_outs, slopes, steps = shifted(d_out), (1 - out * out).unbind(0), d_sums.unbind(0)
+    product = step_product(w_h.T, like=d_sums)
+    d_h, d_before = d_outs[-1], torch.empty_like(out[0])
+    for t in reversed(range(len(steps))):
+        torch.mul(d_h, slopes[t], out=steps[t])
+        d_h = product(d_outs[t], steps[t], d_before)
+    return d_h

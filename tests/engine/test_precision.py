@@ -1,0 +1,49 @@
+"""Where bf16 is chosen, on machines made up for the purpose."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from engine import devices, precision
+from engine.windows import compiled
+
+CPU = torch.device("cpu")
+
+
+def product_type(wanted: str, cell: str, hidden_size: int) -> torch.dtype:
+    with precision.autocast(CPU, wanted, cell, hidden_size=hidden_size):
+        return (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
+
+
+@pytest.mark.parametrize("units", [True, False])
+def test_bf16_on_a_cpu_with_units_for_it_is_for_layers_that_it_makes_faster(
+    units: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devices, "_cpu_has_bf16", lambda: units)
+    monkeypatch.setenv(compiled.OFF, "0")
+    faster = torch.bfloat16 if units else torch.float32
+    assert product_type("auto", "lstm", 64) == product_type("auto", "lstm", 1024) == faster
+    assert product_type("auto", "gru", 128) == torch.float32
+    assert product_type("auto", "gru", 512) == product_type("auto", "rnn", 512) == faster
+    assert product_type("auto", "mut1", 512) == torch.float32
+    assert product_type("float32", "lstm", 256) == torch.float32
+    assert product_type("bf16", "gru", 128) == torch.bfloat16
+
+
+def test_compiled_windows_make_it_pay_at_every_width_that_they_can_have(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(devices, "_cpu_has_bf16", lambda: True)
+    monkeypatch.setattr(compiled, "library", object)
+    assert product_type("auto", "gru", 32) == product_type("auto", "rnn", 64) == torch.bfloat16
+    assert product_type("auto", "gru", 100) == product_type("auto", "mut1", 64) == torch.float32
+
+
+def test_the_context_can_be_entered_again_and_again() -> None:
+    for wanted in ("auto", "bf16"):
+        context = precision.autocast(CPU, wanted, "lstm", hidden_size=64)
+        for _ in range(2):
+            with context:
+                pass
+        assert not torch.is_autocast_enabled("cpu")

@@ -1,0 +1,175 @@
+"""Compiled windows beside the cells' equations, and what becomes of them where they cannot be had."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from engine import cells
+from engine.cells.base import Cell, LayerState
+from engine.windows import compiled
+
+NAMES = ("gru", "lstm", "rnn")
+needs_library = pytest.mark.skipif(
+    compiled.library() is None, reason="no CPU with units for bf16, or no compiler"
+)
+
+
+def library() -> compiled.Library:
+    found = compiled.library()
+    assert found is not None
+    return found
+
+
+def made(
+    name: str, inputs: int, units: int, lanes: int, steps: int
+) -> tuple[Cell, Tensor, LayerState]:
+    """A cell with every weight at work, and a window for it."""
+    rng = torch.Generator().manual_seed(units + lanes)
+    cell = cells.find(name)(inputs, units)
+    cell.initialise(rng)
+    with torch.no_grad():
+        for weight in cell.parameters():
+            weight.add_(torch.empty_like(weight).uniform_(-0.1, 0.1, generator=rng))
+    x = torch.randn(steps, lanes, inputs, generator=rng).requires_grad_()
+    state = tuple(
+        torch.randn(lanes, units, generator=rng).requires_grad_() for _ in range(cell.state_tensors)
+    )
+    return cell, x, state
+
+
+def gradients(
+    cell: Cell, out: Tensor, after: LayerState, given: tuple[Tensor, ...]
+) -> list[Tensor]:
+    loss = (out.float() ** 3).sum() + sum((part.float() ** 2).sum() for part in after)
+    return [out, *after, *torch.autograd.grad(loss, [*given, *cell.parameters()])]
+
+
+def halved(name: str, units: int, lanes: int, steps: int) -> list[Tensor]:
+    cell, x, state = made(name, 24, units, lanes, steps)
+    with torch.autocast("cpu", torch.bfloat16):
+        out, after = cell(x, state)
+    return gradients(cell, out, after, (x, *state))
+
+
+def by_equations(name: str, units: int, lanes: int, steps: int) -> list[Tensor]:
+    cell, x, state = made(name, 24, units, lanes, steps)
+    cell, x = cell.double(), x.double()
+    first = after = tuple(part.double() for part in state)
+    outs = []
+    for row in x:
+        out, after = cell.step(row, after)
+        outs.append(out)
+    return gradients(cell, torch.stack(outs), after, (x, *first))
+
+
+@needs_library
+@pytest.mark.parametrize("tiles", [True, False])
+@pytest.mark.parametrize("name", NAMES)
+@given(units=st.sampled_from([32, 64, 96, 224]), lanes=st.integers(1, 40), steps=st.integers(1, 9))
+def test_they_are_near_the_equations(
+    name: str, tiles: bool, units: int, lanes: int, steps: int
+) -> None:
+    """To a hundredth of each tensor's size: every product rounds its factors to three digits."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(library(), "_tiles", tiles and library()._tiles)
+        found = halved(name, units, lanes, steps)
+    for ours, exact in zip(found, by_equations(name, units, lanes, steps), strict=True):
+        assert float(((ours - exact).norm() / exact.norm()).detach()) < 0.015
+
+
+@needs_library
+@pytest.mark.parametrize("name", NAMES)
+def test_as_many_threads_as_you_like_give_the_same_bits(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = halved(name, 64, 21, 5)
+    for threads in (2, 3, 50):
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        torch.testing.assert_close(halved(name, 64, 21, 5), alone, rtol=0, atol=0)
+
+
+@needs_library
+@pytest.mark.parametrize("name", NAMES)
+def test_gates_that_are_wide_open_or_shut_stay_numbers(name: str) -> None:
+    cell, x, state = made(name, 32, 32, 3, 4)
+    with torch.autocast("cpu", torch.bfloat16):
+        out, after = cell(1e4 * x, state)
+    assert all(part.isfinite().all() for part in gradients(cell, out, after, (x, *state)))
+
+
+@needs_library
+def test_products_of_torch_go_on_as_before_after_a_window() -> None:
+    """Both set up the processor's tiles."""
+    a, b = (torch.randn(96, 96).to(torch.bfloat16) for _ in range(2))
+    before = a @ b
+    for _ in range(3):
+        halved("lstm", 64, 7, 2)
+        torch.testing.assert_close(a @ b, before, rtol=0, atol=0)
+
+
+def test_a_cpu_without_units_for_bf16_keeps_to_torch(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
+    assert compiled.library() is None
+    assert "no units for bf16" in compiled.why()
+    assert not [*elsewhere.iterdir()]
+
+
+def test_layers_that_fill_no_tile_are_left_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = object()
+    monkeypatch.setattr(compiled, "library", lambda: there)
+    assert compiled.serves(96) is there
+    assert compiled.serves(100) is None
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty cache folder, and a library that nobody has loaded yet."""
+    monkeypatch.setattr(compiled.platformdirs, "user_cache_dir", lambda _name: str(tmp_path))
+    compiled._found.cache_clear()
+    yield tmp_path
+    compiled._found.cache_clear()
+
+
+@needs_library
+def test_a_library_is_kept_and_made_anew_if_it_is_damaged(elsewhere: Path) -> None:
+    assert compiled.library() is not None
+    (kept,) = (elsewhere / "compiled").iterdir()
+    made_at = kept.stat().st_mtime_ns
+    compiled._found.cache_clear()
+    assert compiled.library() is not None
+    assert kept.stat().st_mtime_ns == made_at
+    kept.unlink()  # a file in use is replaced, not written over
+    kept.write_bytes(b"half a lib")
+    compiled._found.cache_clear()
+    assert compiled.library() is not None
+    assert [*(elsewhere / "compiled").iterdir()] == [kept]
+
+
+@pytest.mark.parametrize(
+    ("compiler", "why"), [("", "with a C++ compiler"), ("false", "false failed")]
+)
+def test_without_a_compiler_that_works_there_is_none(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, compiler: str, why: str
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    monkeypatch.setattr(compiled, "_compiler", lambda: compiler)
+    assert compiled.library() is None
+    assert why in compiled.why()
+    assert not [*elsewhere.rglob("*.so")]
+
+
+@needs_library
+def test_the_environment_can_turn_them_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert compiled.why() == compiled.COMPILED
+    monkeypatch.setenv(compiled.OFF, "0")
+    assert compiled.library() is None
+    assert compiled.OFF in compiled.why()

@@ -9,7 +9,6 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -34,8 +33,7 @@ from engine.tokenizers.base import Tokenizer
 from engine.tokens import TokenFile, fits, keep_tokens, learn_tokenizer
 from engine.tokens import prepare as prepare_tokens
 from engine.training import plan, presets
-from engine.training.calibration import fastest, halvings, measure
-from engine.training.memory import memory_told
+from engine.training.fitting import fit
 from engine.training.session import CACHE, TOKENIZER_FOLDER
 from engine.training.settings import CorpusRecord, RunSettings, steps_per_event
 from engine.windows import compiled
@@ -150,19 +148,29 @@ def prepare(
         bptt=bptt,
         lr=training.lr or optimizers.default_lr(training.optimizer),
     )
-    model, training, threads = _fit_to_budget(
-        request,
-        model,
-        training,
-        tokenizer.vocab_size,
-        tokens,
-        documents,
-        device,
-        threads,
-        parent is not None,
-        say,
-        clock,
-    )
+    given = dict(request.given)
+    if parent is not None:
+        given.update(
+            hidden_size=model.hidden_size, grams=model.grams, gram_dropout=model.gram_dropout
+        )
+    if training.minutes and not request.like:
+        fitted = fit(
+            model,
+            training,
+            given=given,
+            vocab_size=tokenizer.vocab_size,
+            tokens=len(tokens.train.tokens),
+            documents=documents,
+            device=device,
+            threads=threads,
+            free_threads=not request.threads,
+            clock=clock,
+        )
+        model, training, threads = fitted.model, fitted.training, fitted.threads
+        say(fitted.why)
+    else:
+        epochs = plan.epochs(training, len(tokens.train.tokens))
+        model = plan.fit_grams(model, epochs, given)
     if odd := optimizers.warn_if_odd(training.lr, training.optimizer):
         say(odd)
     training = replace(training, prime=training.prime or _prime(genre, tokens, tokenizer))
@@ -332,61 +340,6 @@ def _tokenizer(
     if parent is None:
         return learn_tokenizer(corpus, data), []
     return parent.loaded.tokenizer.extended(() if corpus.binary else corpus.pieces())
-
-
-def _fit_to_budget(
-    request: Request,
-    model: ModelConfig,
-    training: TrainConfig,
-    vocab_size: int,
-    tokens: TokenFile,
-    documents: bool,
-    device: torch.device,
-    threads: int,
-    fixed: bool,
-    note: Note,
-    clock: Clock,
-) -> tuple[ModelConfig, TrainConfig, int]:
-    """With a budget of minutes, measure the machine and let model and threads fit; a recipe stays as it is."""
-    given = dict(request.given)
-    if fixed:
-        given.update(
-            hidden_size=model.hidden_size, grams=model.grams, gram_dropout=model.gram_dropout
-        )
-    if not training.minutes or request.like:
-        epochs = plan.epochs(training, len(tokens.train.tokens))
-        return plan.fit_grams(model, epochs, given), training, threads
-    alone = device.type == "cpu" and threads > 1 and not request.threads
-    with memory_told(model, training, vocab_size=vocab_size):
-        threads, measured = fastest(
-            model,
-            training,
-            vocab_size=vocab_size,
-            device=device,
-            threads=halvings(threads) if alone else [threads],
-            clock=clock,
-        )
-        if device.type != "cpu" and "lanes" not in given:
-            training, measured = plan.fill_card(
-                training,
-                measured,
-                measure=partial(measure, model, vocab_size=vocab_size, device=device, clock=clock),
-                tokens=len(tokens.train.tokens),
-            )
-    chosen, training, why = plan.choose(
-        model,
-        training,
-        given=given,
-        measured=measured,
-        vocab_size=vocab_size,
-        tokens=len(tokens.train.tokens),
-        documents=documents,
-    )
-    note(
-        f"chosen: {why}"
-        + (f"; {threads} thread{'s' if threads > 1 else ''}, the fastest here" if alone else "")
-    )
-    return chosen, training, threads
 
 
 def _held_out(tokens: TokenFile, data: DataConfig) -> str:

@@ -82,6 +82,8 @@ def _found() -> tuple[Library | None, str]:
         return None, "by torch: this CPU has no units for bf16"
     if platform.system() != "Linux":
         return None, "by torch: own ones are compiled on Linux only"
+    if not hasattr(ctypes.CDLL(None), "GOMP_parallel"):
+        return None, "by torch: its threads are not OpenMP's"
     compiler = _compiler()
     if not compiler:
         return None, "by torch: with a C++ compiler (g++ or clang++) they would be faster"

@@ -62,41 +62,35 @@ class Tiles {
 
 #ifdef __AMX_BF16__
 // What a panel's part adds to one of the sums; the instructions want the tiles' numbers, which is why these are written out.
-#define ADD_PANEL(sum)                              \
-    _tile_loadd(7, panel + (sum) * next, 64);       \
+#define ADD_PANEL(sum)                        \
+    _tile_loadd(7, panel + (sum) * next, 64); \
     _tile_dpbf16ps(sum, 6, 7)
 #define STORE_SUM(sum) _tile_stored(sum, to + n + (sum) * WIDTH, w.columns * sizeof(float))
 
-// N panels at once, 6 or 2: tiles 0 to 5 are their sums, 6 has the rows, 7 a panel's part.
+// N panels at once, 4 or 2: tiles 0 to 3 are their sums, 6 has the rows, 7 a panel's part.
 template <int N> inline void by_tiles(const Panels& w, int n, const bf16* x, float* to) {
     const bf16* panel = w.panel(n);
     const int64_t next = static_cast<int64_t>(WIDTH) * w.depth;
     _tile_zero(0);
     _tile_zero(1);
-    if constexpr (N == 6) {
+    if constexpr (N == 4) {
         _tile_zero(2);
         _tile_zero(3);
-        _tile_zero(4);
-        _tile_zero(5);
     }
     for (int k = 0; k < w.depth; k += DEPTH, panel += WIDTH * DEPTH) {
         _tile_loadd(6, x + k, w.depth * sizeof(bf16));
         ADD_PANEL(0);
         ADD_PANEL(1);
-        if constexpr (N == 6) {
+        if constexpr (N == 4) {
             ADD_PANEL(2);
             ADD_PANEL(3);
-            ADD_PANEL(4);
-            ADD_PANEL(5);
         }
     }
     STORE_SUM(0);
     STORE_SUM(1);
-    if constexpr (N == 6) {
+    if constexpr (N == 4) {
         STORE_SUM(2);
         STORE_SUM(3);
-        STORE_SUM(4);
-        STORE_SUM(5);
     }
 }
 
@@ -121,16 +115,15 @@ template <int R> inline void by_rows(const Panels& w, int n, const bf16* x, floa
     for (int r = 0; r < R; r++) store(to + static_cast<int64_t>(r) * w.columns + n, sums[r]);
 }
 
-// to (rows, columns) = x (rows, depth) by the matrix, for up to 16 rows.
-inline void multiply(const Panels& w, [[maybe_unused]] bool tiles, int rows, const bf16* x, float* to) {
-    int n = 0;
+// The columns from n to before `last` (multiples of 32) of to (rows, columns) = x (rows, depth) by the matrix.
+inline void multiply(const Panels& w, int n, int last, [[maybe_unused]] bool tiles, int rows, const bf16* x, float* to) {
 #ifdef __AMX_BF16__
     if (tiles) {
-        for (; n + 6 * WIDTH <= w.columns; n += 6 * WIDTH) by_tiles<6>(w, n, x, to);
-        for (; n < w.columns; n += 2 * WIDTH) by_tiles<2>(w, n, x, to);
+        for (; n + 4 * WIDTH <= last; n += 4 * WIDTH) by_tiles<4>(w, n, x, to);
+        for (; n < last; n += 2 * WIDTH) by_tiles<2>(w, n, x, to);
     }
 #endif
-    for (; n < w.columns; n += WIDTH) {
+    for (; n < last; n += WIDTH) {
         int row = 0;
         const auto take = [&](auto several, const auto& product) {
             for (; row + several <= rows; row += several)

@@ -95,6 +95,8 @@ class Score:
     """One pass with the state carried all the way; None for what has no state."""
     windows: float
     """Windows of 256 (or the longest it can read) without earlier context."""
+    documents: float | None
+    """Each document from a state of zero, as a run learns that reads in documents; None for all others."""
     training_loss: float
     epochs: float
     steps: int
@@ -149,6 +151,7 @@ def ours(
         loaded = open_model(ready.run.checkpoint("last"))
         record = ready.run.record()
         steps = [e for e in ready.run.events() if isinstance(e, ev.Step)]
+        looks = [e for e in ready.run.events() if isinstance(e, ev.Validation)]
     settings = record["model"]
     training = record["training"]
     ids = torch.from_numpy(loaded.tokenizer.encode(text.valid).astype("int64"))
@@ -159,6 +162,7 @@ def ours(
         minutes=minutes,
         carried=carried,
         windows=windows,
+        documents=looks[-1].nats_per_char if looks and looks[-1].protocol == "documents" else None,
         training_loss=steps[-1].loss_nats if steps else math.nan,
         epochs=steps[-1].epoch if steps else 0.0,
         steps=outcome.end.step,
@@ -205,6 +209,7 @@ def theirs(
             minutes=mark,
             carried=carried if model.carries else None,
             windows=windows,
+            documents=None,
             training_loss=average,
             epochs=model.epoch,
             steps=steps,

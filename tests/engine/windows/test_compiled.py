@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,12 @@ from engine.windows import compiled
 
 NAMES = ("gru", "lstm", "rnn")
 needs_library = pytest.mark.skipif(
-    compiled.library() is None, reason="no CPU with units for bf16, or no compiler"
+    not (
+        platform.system() == "Linux"
+        and torch.cpu.get_capabilities().get("avx512_bf16")
+        and compiled._compiler()
+    ),
+    reason="no CPU with units for bf16, or no compiler",
 )
 
 
@@ -140,18 +146,39 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 
 @needs_library
-def test_a_library_is_kept_and_made_anew_if_it_is_damaged(elsewhere: Path) -> None:
+def test_a_library_is_kept_and_made_anew_if_it_is_damaged(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert compiled.library() is not None
     (kept,) = (elsewhere / "compiled").iterdir()
     made_at = kept.stat().st_mtime_ns
     compiled._found.cache_clear()
     assert compiled.library() is not None
     assert kept.stat().st_mtime_ns == made_at
-    kept.unlink()  # a file in use is replaced, not written over
-    kept.write_bytes(b"half a lib")
+    # In another folder, as the system knows by its path what this process has loaded.
+    damaged = elsewhere / "other" / "compiled" / kept.name
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(kept.read_bytes()[:1000])
+    monkeypatch.setattr(compiled.platformdirs, "user_cache_dir", lambda _: elsewhere / "other")
     compiled._found.cache_clear()
     assert compiled.library() is not None
-    assert [*(elsewhere / "compiled").iterdir()] == [kept]
+    assert damaged.stat().st_size > 1000
+    assert [*damaged.parent.iterdir()] == [damaged]
+
+
+@pytest.mark.skipif(
+    platform.machine() not in ("x86_64", "AMD64") or not compiled._compiler(),
+    reason="no compiler for such CPUs",
+)
+@pytest.mark.parametrize("tiles", [(), compiled.TILES])
+def test_they_compile_for_every_cpu_that_they_are_for(
+    tmp_path: Path, tiles: tuple[str, ...]
+) -> None:
+    """Also on a machine that could not run them; and a mistake there is no reason to skip the others here."""
+    compiler = compiled._compiler()
+    assert compiler
+    compiled._compile(compiler, (*compiled.FLAGS, *compiled.DOTS, *tiles), tmp_path / "it.so")
+    assert (tmp_path / "it.so").stat().st_size
 
 
 @pytest.mark.parametrize(

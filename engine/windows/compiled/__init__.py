@@ -26,6 +26,9 @@ import platformdirs
 import torch
 from torch import Tensor
 
+from checkpoints.errors import UserError
+from checkpoints.files import write_atomic
+
 FOLDER = Path(__file__).parent
 MAIN = "windows.cpp"
 FLAGS = ("-std=c++17", "-O3", "-fPIC", "-shared", "-pthread", "-w")
@@ -96,8 +99,8 @@ def _found() -> tuple[Library | None, str]:
     try:
         _compile(compiler, flags, path)
         return Library(path), COMPILED
-    except (OSError, subprocess.SubprocessError) as error:
-        return None, f"by torch: {compiler} failed ({error})"
+    except (OSError, UserError, subprocess.SubprocessError):
+        return None, f"by torch: {compiler} could not compile own ones into {path.parent}"
 
 
 def _compiler() -> str | None:
@@ -113,9 +116,12 @@ def _name(compiler: str, flags: tuple[str, ...]) -> str:
 
 
 def _compile(compiler: str, flags: tuple[str, ...], path: Path) -> None:
-    """Whole or not at all: others may be about to load it. Raises OSError or SubprocessError."""
+    """Whole or not at all, as half a library ends the process that loads it.
+
+    Raises OSError, UserError or SubprocessError.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+    with tempfile.TemporaryDirectory() as scratch:
         made = Path(scratch) / path.name
         subprocess.run(
             [compiler, *flags, MAIN, "-o", str(made)],
@@ -124,4 +130,4 @@ def _compile(compiler: str, flags: tuple[str, ...], path: Path) -> None:
             capture_output=True,
             timeout=LONGEST_S,
         )
-        made.replace(path)
+        write_atomic(path, made.read_bytes())

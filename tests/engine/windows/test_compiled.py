@@ -158,11 +158,11 @@ def test_a_library_is_kept_and_made_anew_if_it_is_damaged(
     # In another folder, as the system knows by its path what this process has loaded.
     damaged = elsewhere / "other" / "compiled" / kept.name
     damaged.parent.mkdir(parents=True)
-    damaged.write_bytes(kept.read_bytes()[:1000])
+    damaged.write_bytes(b"no library")
     monkeypatch.setattr(compiled.platformdirs, "user_cache_dir", lambda _: elsewhere / "other")
     compiled._found.cache_clear()
     assert compiled.library() is not None
-    assert damaged.stat().st_size > 1000
+    assert damaged.read_bytes() == kept.read_bytes()
     assert [*damaged.parent.iterdir()] == [damaged]
 
 
@@ -182,7 +182,7 @@ def test_they_compile_for_every_cpu_that_they_are_for(
 
 
 @pytest.mark.parametrize(
-    ("compiler", "why"), [("", "with a C++ compiler"), ("false", "false failed")]
+    ("compiler", "why"), [("", "with a C++ compiler"), ("false", "false could not compile")]
 )
 def test_without_a_compiler_that_works_there_is_none(
     elsewhere: Path, monkeypatch: pytest.MonkeyPatch, compiler: str, why: str

@@ -52,7 +52,7 @@ def chosen(
         (TRIAL, 3, (256, 0.0)),
         (BOTH, 3, (256, 0.0)),
         (TRIAL, 10, (384, 0.0)),
-        (BOTH, 10, (384, 0.1)),
+        (BOTH, 10, (384, 0.0)),
     ],
 )
 def test_the_trials_winners_are_chosen_at_their_budgets(

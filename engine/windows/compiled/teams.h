@@ -9,6 +9,9 @@
 
 #include "product.h"
 
+// Units that a thread has at least: fewer take less time than meeting the others does.
+constexpr int LEAST_BY_TILES = 128, LEAST_BY_DOTS = 64;
+
 // torch's own threads (OpenMP), found where torch has loaded them: others would take turns with them on the cores.
 extern "C" void GOMP_parallel(void (*work)(void*), void* given, unsigned threads, unsigned flags);
 extern "C" int omp_get_thread_num(void);
@@ -44,9 +47,10 @@ struct Part {
 // work(part) by up to so many threads; each has its tiles set up for it.
 template <class Work> void in_teams(int lanes, int units, int threads, bool tiles, const Work& work) {
     const int blocks = (lanes + ROWS - 1) / ROWS, slices = units / DEPTH;
+    const int most = std::max(1, units / (tiles ? LEAST_BY_TILES : LEAST_BY_DOTS));
     std::vector<Meeting> meetings(blocks);
     const auto share = [&](int thread, int threads) {  // as many as there are, which may be fewer than were asked for
-        const int members = std::clamp(threads / blocks, 1, slices), teams = threads / members;
+        const int members = std::clamp(threads / blocks, 1, most), teams = threads / members;
         const int team = thread / members, member = thread % members;
         if (team >= teams) return;
         for (int block = team; block < blocks; block += teams) {

@@ -31,9 +31,22 @@ def arithmetic(device: torch.device, precision: str, cell: str, *, hidden_size: 
                 hint="use --precision auto; a run that has begun goes on so as a new one: train --from RUN",
             )
         return torch.float16
-    faster = has_bf16(device) and (device.type != "cpu" or _pays_on_cpu(cell, hidden_size))
-    wanted = precision == "bf16" or (precision == "auto" and faster)
-    return torch.bfloat16 if wanted else torch.float32
+    if precision == "bf16":
+        return torch.bfloat16
+    if precision != "auto" or not has_bf16(device):
+        return torch.float32
+    pays = device.type != "cpu" or _pays_on_cpu(cell, hidden_size)
+    return torch.bfloat16 if pays else torch.float32
+
+
+def told(device: torch.device, precision: str, cell: str, *, hidden_size: int) -> str:
+    """What layers of so many units are computed in, and on a CPU with units for bf16 by whose kernels, for a person."""
+    chosen = arithmetic(device, precision, cell, hidden_size=hidden_size)
+    named = {torch.bfloat16: "bf16", torch.float16: "fp16"}.get(chosen, "float32")
+    own = device.type == "cpu" and has_bf16(device) and cell in BF16_FROM
+    return (
+        f"{named}, kernels {compiled.why(hidden_size)}" if own and precision != "float32" else named
+    )
 
 
 def autocast(

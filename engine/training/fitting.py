@@ -73,6 +73,7 @@ def fit(
         if chosen.hidden_size == width or not left:
             break
         width = chosen.hidden_size
-        threads, measured = speed(chosen, laid_out, threads=count)
+        with memory_told(chosen, laid_out, vocab_size=vocab_size):
+            threads, measured = speed(chosen, laid_out, threads=count)
     alone = f"; {plan.counted(threads, 'thread')}, the fastest here" if len(count) > 1 else ""
     return Fitted(chosen, laid_out, threads, f"chosen: {why}{alone}")

@@ -23,7 +23,7 @@ SHORT_RUN = 3_800_000
 WEIGHTS_PER_TOKEN = 2.0
 SMALLEST_CAP = 60_000
 # Passes over the text, as foreseen, from which each dropout pays (2 % of loss either way near the borders; looks and
-# other programs take a tenth of what is foreseen, or more). With runs of tokens left out 0.1 lost 0.02 at six and a half.
+# other programs take a tenth of what is foreseen, or more). With runs of tokens left out 0.1 lost 0.02 at six passes.
 DROPOUT_FROM_EPOCHS = ((40.0, 0.4), (20.0, 0.3), (12.0, 0.2), (9.0, 0.1), (0.0, 0.0))
 # The longest run of tokens with a vector of its own (`engine.grams`), up to how many different tokens and passes over
 # the text (at 5 passes they won 0.016, at 8 0.012; at 9 of a third of that text they lost 0.007, at 10 of tunes 0.027),

@@ -36,7 +36,6 @@ from engine.training import plan, presets
 from engine.training.fitting import fit
 from engine.training.session import CACHE, TOKENIZER_FOLDER
 from engine.training.settings import CorpusRecord, RunSettings, steps_per_event
-from engine.windows import compiled
 
 Note = Callable[[str], None]
 Clock = Callable[[], float]
@@ -200,7 +199,7 @@ def prepare(
     say(_learning_sentence(settings))
     say(
         f"device: {device} ({why_device}); {threads} CPU thread{'s' if threads > 1 else ''} ({why_threads})"
-        + _arithmetic_told(device, training, model)
+        f"; {precision.told(device, training.precision, model.cell, hidden_size=model.hidden_size)}"
     )
     say(_needs(settings, request.runs))
     run = RunFolder.create(request.runs, request.name or _name(settings), settings.to_json())
@@ -405,18 +404,6 @@ def _learning_sentence(settings: RunSettings) -> str:
 
 # A checkpoint holds the weights and up to two averages of the optimizer for each.
 CHECKPOINT_BYTES_PER_WEIGHT = 12
-
-
-def _arithmetic_told(device: torch.device, training: TrainConfig, model: ModelConfig) -> str:
-    """What it computes in, where that is not float32, and how windows are computed on a CPU that has bf16."""
-    chosen = precision.arithmetic(
-        device, training.precision, model.cell, hidden_size=model.hidden_size
-    )
-    if chosen == torch.float32:
-        return ""
-    named = {torch.bfloat16: "bf16", torch.float16: "fp16"}[chosen]
-    kernels = f", kernels {compiled.why()}" if device.type == "cpu" else ""
-    return f"; {named}{kernels}"
 
 
 def _needs(settings: RunSettings, runs: Path) -> str:

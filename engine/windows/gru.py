@@ -28,9 +28,9 @@ class GRUWindow(torch.autograd.Function):
         ctx: Any, x: Tensor, h: Tensor, w_x: Tensor, w_h: Tensor, b_x: Tensor, b_h: Tensor
     ) -> Tensor:
         sums = from_x(x, w_x, b_x)
-        ctx.library = library_for(x, w_h)
+        ctx.library = library_for(x, w_h, h)
         if ctx.library:
-            h, w_h, b_h = h.float().contiguous(), w_h.contiguous(), b_h.contiguous()
+            h, w_h, b_h = (part.float().contiguous() for part in (h, w_h, b_h))
             gates = torch.empty_like(sums, dtype=h.dtype)
             out, n_h = (gates.new_empty(*gates.shape[:2], h.shape[1]) for _ in range(2))
             ctx.library.call("gru_forward", out.shape, sums, w_h, b_h, h, out, gates, n_h)

@@ -38,7 +38,7 @@ class LSTMWindow(torch.autograd.Function):
         b_h: Tensor,
     ) -> tuple[Tensor, Tensor]:
         sums = from_x(x, w_x, b_x + b_h)  # (T, B, 4H)
-        ctx.library = library_for(x, w_h)
+        ctx.library = library_for(x, w_h, h, c)
         out = x.new_empty(*sums.shape[:2], h.shape[1])
         cells, squashed = (torch.empty_like(out, dtype=w_h.dtype) for _ in range(2))  # c, tanh c
         if ctx.library:

@@ -20,10 +20,12 @@ LAYS_OUT = all(
 )
 
 
-def library_for(x: Tensor, w_h: Tensor) -> compiled.Library | None:
-    """The compiled steps, if they can go on from sums in x's arithmetic with W_h (gates * H, H)."""
+def library_for(x: Tensor, w_h: Tensor, *state: Tensor) -> compiled.Library | None:
+    """The compiled steps, if they can go on from x (T, B, I) in its arithmetic with W_h (gates * H, H) and a state."""
     halved = x.dtype == torch.bfloat16 and w_h.dtype == torch.float32
-    return compiled.serves(w_h.shape[1]) if halved else None
+    lanes, units = x.shape[1], w_h.shape[1]
+    whole = bool(x.numel()) and all(part.shape == (lanes, units) for part in state)
+    return compiled.serves(units) if halved and whole else None
 
 
 def step_product(w: Tensor, *, like: Tensor) -> Product:

@@ -28,7 +28,7 @@ class RNNWindow(torch.autograd.Function):
         ctx: Any, x: Tensor, h: Tensor, w_x: Tensor, w_h: Tensor, b_x: Tensor, b_h: Tensor
     ) -> Tensor:
         sums = from_x(x, w_x, b_x + b_h)
-        ctx.library = library_for(x, w_h)
+        ctx.library = library_for(x, w_h, h)
         if ctx.library:
             h, w_h = h.float().contiguous(), w_h.contiguous()
             out = torch.empty_like(sums, dtype=h.dtype)

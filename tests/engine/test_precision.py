@@ -47,3 +47,17 @@ def test_the_context_can_be_entered_again_and_again() -> None:
             with context:
                 pass
         assert not torch.is_autocast_enabled("cpu")
+
+
+def test_a_person_is_told_what_computes_and_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    def told(wanted: str, cell: str, hidden_size: int) -> str:
+        return precision.told(CPU, wanted, cell, hidden_size=hidden_size)
+
+    monkeypatch.setattr(devices, "_cpu_has_bf16", lambda: True)
+    monkeypatch.setenv(compiled.OFF, "0")
+    assert told("auto", "lstm", 64) == f"bf16, kernels by torch: {compiled.OFF}=0"
+    assert told("auto", "gru", 64) == f"float32, kernels by torch: {compiled.OFF}=0"
+    assert told("auto", "lstm", 100).endswith("own ones have a multiple of 32 units")
+    assert told("auto", "mut1", 64) == told("float32", "lstm", 64) == "float32"
+    monkeypatch.setattr(devices, "_cpu_has_bf16", lambda: False)
+    assert told("auto", "lstm", 64) == "float32"

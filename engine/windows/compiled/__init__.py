@@ -14,6 +14,7 @@ import ctypes
 import hashlib
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -34,6 +35,7 @@ MAIN = "windows.cpp"
 FLAGS = ("-std=c++17", "-O3", "-fPIC", "-shared", "-pthread", "-w")
 DOTS = tuple(f"-mavx512{name}" for name in ("f", "bw", "vl", "dq", "bf16"))
 TILES = ("-mamx-tile", "-mamx-bf16")
+USUAL = (["c++"], ["g++"], ["clang++"])
 LONGEST_S = 120.0
 MULTIPLE = 32
 """Of units: what a tile holds of a row."""
@@ -53,10 +55,15 @@ class Library:
             raise OSError(f"{path} has no windows") from error
 
     def call(self, name: str, shape: tuple[int, int, int], *arrays: Tensor) -> None:
-        """The function `name` for (T, B, H) on dense CPU tensors, by as many threads as torch has."""
+        """The function `name` for (T, B, H) on dense CPU tensors, by as many threads as torch has.
+
+        Raises MemoryError.
+        """
         assert all(array.is_contiguous() for array in arrays)
         pointers = [ctypes.c_void_p(array.data_ptr()) for array in arrays]
-        getattr(self._functions, name)(*shape, torch.get_num_threads(), self._tiles, *pointers)
+        tiles = ctypes.c_bool(self._tiles)
+        if getattr(self._functions, name)(*shape, torch.get_num_threads(), tiles, *pointers):
+            raise MemoryError(f"not enough memory for {name}")
 
 
 def library() -> Library | None:
@@ -69,8 +76,10 @@ def serves(units: int) -> Library | None:
     return library() if units % MULTIPLE == 0 else None
 
 
-def why() -> str:
-    """Whose kernels compute: these, or torch's and what stands in the way."""
+def why(units: int = MULTIPLE) -> str:
+    """Whose kernels compute layers of so many units: these, or torch's and what stands in the way."""
+    if units % MULTIPLE:
+        return f"by torch: own ones have a multiple of {MULTIPLE} units"
     return f"by torch: {OFF}=0" if _off() else _found()[1]
 
 
@@ -90,32 +99,40 @@ def _found() -> tuple[Library | None, str]:
     compiler = _compiler()
     if not compiler:
         return None, "by torch: with a C++ compiler (g++ or clang++) they would be faster"
-    flags = (*FLAGS, *DOTS, *(TILES if capable.get("amx_bf16") else ()))
-    path = (
-        Path(platformdirs.user_cache_dir("rnnstudio")) / "compiled" / f"{_name(compiler, flags)}.so"
-    )
-    with suppress(OSError):  # not there, or damaged
-        return Library(path), COMPILED
+    flags = [*FLAGS, *DOTS]
     try:
-        _compile(compiler, flags, path)
-        return Library(path), COMPILED
-    except (OSError, UserError, subprocess.SubprocessError):
-        return None, f"by torch: {compiler} could not compile own ones into {path.parent}"
+        if capable.get("amx_bf16"):
+            with suppress(subprocess.SubprocessError):  # compilers of 2020 know no tiles
+                return _kept([*compiler, *flags, *TILES]), COMPILED
+        return _kept([*compiler, *flags]), COMPILED
+    except subprocess.SubprocessError:
+        return None, f"by torch: {compiler[0]} could not compile own ones"
+    except (OSError, RuntimeError, UserError) as error:  # RuntimeError: there is no home
+        return None, f"by torch: own ones could not be kept: {error}"
 
 
-def _compiler() -> str | None:
-    names = [os.environ.get("CXX", ""), "c++", "g++", "clang++"]
-    return next((path for name in names if name and (path := shutil.which(name))), None)
+def _compiler() -> list[str]:
+    """The command, as `CXX` has it or by its usual names; nothing if there is none."""
+    for name, *options in filter(None, [shlex.split(os.environ.get("CXX", "")), *USUAL]):
+        if path := shutil.which(name):
+            return [str(Path(path).absolute()), *options]
+    return []
 
 
-def _name(compiler: str, flags: tuple[str, ...]) -> str:
-    digest = hashlib.sha256(repr((compiler, flags)).encode())
+def _kept(command: list[str]) -> Library:
+    """The library that this command makes, made now or before. Raises what `_compile` raises."""
+    digest = hashlib.sha256(repr(command).encode())
     for source in sorted([*FOLDER.glob("*.h"), *FOLDER.glob("*.cpp")]):
         digest.update(source.read_bytes())
-    return f"windows-{digest.hexdigest()[:16]}"
+    folder = Path(platformdirs.user_cache_dir("rnnstudio")) / "compiled"
+    path = folder / f"windows-{digest.hexdigest()[:16]}.so"
+    with suppress(OSError):  # not there, or damaged
+        return Library(path)
+    _compile(command, path)
+    return Library(path)
 
 
-def _compile(compiler: str, flags: tuple[str, ...], path: Path) -> None:
+def _compile(command: list[str], path: Path) -> None:
     """Whole or not at all, as half a library ends the process that loads it.
 
     Raises OSError, UserError or SubprocessError.
@@ -124,7 +141,7 @@ def _compile(compiler: str, flags: tuple[str, ...], path: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         made = Path(scratch) / path.name
         subprocess.run(
-            [compiler, *flags, MAIN, "-o", str(made)],
+            [*command, MAIN, "-o", str(made)],
             cwd=FOLDER,
             check=True,
             capture_output=True,

@@ -5,46 +5,50 @@
 #include "teams.h"
 
 // Outputs (T, B, H) from the sums of inputs and biases (T, B, H), h (B, H) and W_h (H, H).
-extern "C" void rnn_forward(int T, int B, int H, int threads, bool tiles, const bf16* sums, const float* w_h, const float* h,
-                        float* out) {
-    const Panels towards_h(w_h, H, H, 1, H);
-    Halves halves(B, H, h);
-    std::vector<float> sums_from_h(B * H);
-    in_teams(B, H, threads, tiles, [&](const Part& part) {
-        float* from_h = &sums_from_h[part.row * H];
-        for (int t = 0; t < T; t++) {
-            const int64_t lane = static_cast<int64_t>(t) * B + part.row;
-            const bf16* now = halves.at(t, part.row);
-            bf16* next = halves.at(t + 1, part.row);
-            multiply(towards_h, part.first, part.last, tiles, part.rows, now, from_h);
-            for (int r = 0; r < part.rows; r++)
-                for (int u = part.first; u < part.last; u += WIDTH) {
-                    const int64_t one = (lane + r) * H + u;
-                    const floats y = hyperbolic_tangent(_mm512_add_ps(load(sums + one), load(from_h + r * H + u)));
-                    store(out + one, y), store(next + r * H + u, y);
-                }
-            part.meet();
-        }
+extern "C" int rnn_forward(int T, int B, int H, int threads, bool tiles, const bf16* sums, const float* w_h, const float* h,
+                           float* out) {
+    return told([&] {
+        const Panels towards_h(w_h, H, H, 1, H);
+        Halves halves(B, H, h);
+        std::vector<float> sums_from_h(static_cast<size_t>(B) * H);
+        in_teams(B, H, threads, tiles, [&](const Part& part) {
+            float* from_h = &sums_from_h[part.row * H];
+            for (int t = 0; t < T; t++) {
+                const int64_t lane = static_cast<int64_t>(t) * B + part.row;
+                const bf16* now = halves.at(t, part.row);
+                bf16* next = halves.at(t + 1, part.row);
+                multiply(towards_h, part.first, part.last, tiles, part.rows, now, from_h);
+                for (int r = 0; r < part.rows; r++)
+                    for (int u = part.first; u < part.last; u += WIDTH) {
+                        const int64_t one = (lane + r) * H + u;
+                        const floats y = hyperbolic_tangent(_mm512_add_ps(load(sums + one), load(from_h + r * H + u)));
+                        store(out + one, y), store(next + r * H + u, y);
+                    }
+                part.meet();
+            }
+        });
     });
 }
 
 // The gradients of the sums (T, B, H) and of h (B, H) from those of the outputs (T, B, H).
-extern "C" void rnn_backward(int T, int B, int H, int threads, bool tiles, const float* d_out, const float* w_h, const float* out,
-                         bf16* d_sums, float* d_h) {
-    const Panels towards_h(w_h, H, H, H, 1);
-    std::fill(d_h, d_h + B * H, 0.0f);
-    in_teams(B, H, threads, tiles, [&](const Part& part) {
-        float* from_after = d_h + part.row * H;
-        for (int t = T - 1; t >= 0; t--) {
-            const int64_t lane = static_cast<int64_t>(t) * B + part.row;
-            for (int r = 0; r < part.rows; r++)
-                for (int u = part.first; u < part.last; u += WIDTH) {
-                    const int64_t one = (lane + r) * H + u;
-                    const floats d = _mm512_add_ps(load(d_out + one), load(from_after + r * H + u));
-                    store(d_sums + one, _mm512_mul_ps(d, one_minus_square(load(out + one))));
-                }
-            part.meet();
-            multiply(towards_h, part.first, part.last, tiles, part.rows, d_sums + lane * H, from_after);
-        }
+extern "C" int rnn_backward(int T, int B, int H, int threads, bool tiles, const float* d_out, const float* w_h, const float* out,
+                            bf16* d_sums, float* d_h) {
+    return told([&] {
+        const Panels towards_h(w_h, H, H, H, 1);
+        std::fill_n(d_h, static_cast<size_t>(B) * H, 0.0f);
+        in_teams(B, H, threads, tiles, [&](const Part& part) {
+            float* from_after = d_h + part.row * H;
+            for (int t = T - 1; t >= 0; t--) {
+                const int64_t lane = static_cast<int64_t>(t) * B + part.row;
+                for (int r = 0; r < part.rows; r++)
+                    for (int u = part.first; u < part.last; u += WIDTH) {
+                        const int64_t one = (lane + r) * H + u;
+                        const floats d = _mm512_add_ps(load(d_out + one), load(from_after + r * H + u));
+                        store(d_sums + one, _mm512_mul_ps(d, one_minus_square(load(out + one))));
+                    }
+                part.meet();
+                multiply(towards_h, part.first, part.last, tiles, part.rows, d_sums + lane * H, from_after);
+            }
+        });
     });
 }

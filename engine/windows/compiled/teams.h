@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <new>
 #include <thread>
 #include <vector>
 
@@ -38,7 +39,8 @@ class Meeting {
 
 // A thread's part of a window: `rows` lanes from `row` on, the units from `first` to before `last`.
 struct Part {
-    int row, rows, first, last, members;
+    int64_t row;
+    int rows, first, last, members;
     Meeting& meeting;
 
     void meet() const { meeting.wait(members); }
@@ -65,6 +67,16 @@ template <class Work> void in_teams(int lanes, int units, int threads, bool tile
     GOMP_parallel(each, const_cast<void*>(static_cast<const void*>(&share)), threads, 0);
 }
 
+// What the window did: 0, or 1 where there was no memory for it (no exception may reach Python).
+template <class Window> int told(const Window& window) {
+    try {
+        window();
+        return 0;
+    } catch (const std::bad_alloc&) {
+        return 1;
+    }
+}
+
 // h (B, H) in bf16 as a step reads it and as it writes the next: two buffers in turn, since others may still be reading.
 class Halves {
     int units;
@@ -73,8 +85,8 @@ class Halves {
   public:
     Halves(int lanes, int units, const float* first) : units(units) {
         for (auto& buffer : buffers) buffer.resize(static_cast<size_t>(lanes) * units);
-        for (int i = 0; i < lanes * units; i += WIDTH) store(&buffers[0][i], load(first + i));
+        for (size_t i = 0; i < buffers[0].size(); i += WIDTH) store(&buffers[0][i], load(first + i));
     }
 
-    bf16* at(int t, int row) { return &buffers[t % 2][static_cast<size_t>(row) * units]; }
+    bf16* at(int t, int64_t row) { return &buffers[t % 2][static_cast<size_t>(row) * units]; }
 };

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from engine import cells
+from engine import cells, windows
 from engine.cells.base import Cell, LayerState
 from engine.windows import compiled
+from engine.windows.products import library_for
 
 NAMES = ("gru", "lstm", "rnn")
 needs_library = pytest.mark.skipif(
@@ -167,31 +169,101 @@ def test_a_library_is_kept_and_made_anew_if_it_is_damaged(
 
 
 @pytest.mark.skipif(
-    platform.machine() not in ("x86_64", "AMD64") or not compiled._compiler(),
-    reason="no compiler for such CPUs",
+    (platform.system(), platform.machine()) != ("Linux", "x86_64") or not compiled._compiler(),
+    reason="no compiler for such machines",
 )
 @pytest.mark.parametrize("tiles", [(), compiled.TILES])
 def test_they_compile_for_every_cpu_that_they_are_for(
     tmp_path: Path, tiles: tuple[str, ...]
 ) -> None:
     """Also on a machine that could not run them; and a mistake there is no reason to skip the others here."""
-    compiler = compiled._compiler()
-    assert compiler
-    compiled._compile(compiler, (*compiled.FLAGS, *compiled.DOTS, *tiles), tmp_path / "it.so")
+    command = [*compiled._compiler(), *compiled.FLAGS, *compiled.DOTS, *tiles]
+    compiled._compile(command, tmp_path / "it.so")
     assert (tmp_path / "it.so").stat().st_size
 
 
-@pytest.mark.parametrize(
-    ("compiler", "why"), [("", "with a C++ compiler"), ("false", "false could not compile")]
-)
 def test_without_a_compiler_that_works_there_is_none(
-    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, compiler: str, why: str
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
-    monkeypatch.setattr(compiled, "_compiler", lambda: compiler)
+    monkeypatch.setenv("CXX", "false")
     assert compiled.library() is None
-    assert why in compiled.why()
+    assert "false could not compile" in compiled.why()
+    compiled._found.cache_clear()
+    monkeypatch.delenv("CXX")
+    monkeypatch.setattr(compiled.shutil, "which", lambda _name: None)
+    assert compiled.library() is None
+    assert "with a C++ compiler" in compiled.why()
     assert not [*elsewhere.rglob("*.so")]
+
+
+@needs_library
+@pytest.mark.usefixtures("elsewhere")
+@pytest.mark.parametrize("fault", [RuntimeError("there is no home"), OSError("it is full")])
+def test_where_nothing_can_be_kept_there_is_none(
+    monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    def user_cache_dir(_name: str) -> str:
+        raise fault
+
+    monkeypatch.setattr(compiled.platformdirs, "user_cache_dir", user_cache_dir)
+    assert compiled.library() is None
+    assert str(fault) in compiled.why()
+
+
+@needs_library
+def test_the_users_compiler_may_have_options_and_know_no_tiles(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = elsewhere / "old-c++"
+    real = compiled._compiler()[0]
+    old.write_text(f'#!/bin/sh\ncase "$*" in *-mamx*) exit 1;; esac\nexec {real} "$@"\n', "utf-8")
+    old.chmod(0o755)
+    monkeypatch.chdir(elsewhere)
+    monkeypatch.setenv("CXX", "./old-c++ -DNOTHING")
+    assert compiled._compiler() == [str(old), "-DNOTHING"]
+    monkeypatch.setattr(
+        torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True, "amx_bf16": True}
+    )
+    assert not library()._tiles
+
+
+@needs_library
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_no_number_stays_none(name: str) -> None:
+    cell, x, state = made(name, 32, 32, 3, 4)
+    with torch.no_grad():
+        cell.weights[1].fill_(torch.nan)  # type: ignore[index]
+    with torch.autocast("cpu", torch.bfloat16):
+        out, _ = cell(x, state)
+    assert out.isnan().all()
+
+
+@needs_library
+def test_windows_that_do_not_fit_together_are_left_to_torch() -> None:
+    x = torch.zeros(2, 3, 5, dtype=torch.bfloat16)
+    w_h, h = torch.zeros(32, 32), torch.zeros(3, 32)
+    assert library_for(x, w_h, h) is library()
+    assert library_for(x, w_h, h[:1]) is None
+    assert library_for(x[:, :0], w_h, h[:0]) is None
+    assert library_for(x.float(), w_h, h) is None
+    assert library_for(x, w_h.double(), h) is None
+
+
+@needs_library
+def test_an_lstm_reads_by_torch_and_learns_compiled() -> None:
+    with torch.autocast("cpu", torch.bfloat16):
+        assert windows.pay_for_lstm(torch.zeros(1), 64)
+        assert not windows.pay_for_lstm(torch.zeros(1), 100)
+        with torch.no_grad():
+            assert not windows.pay_for_lstm(torch.zeros(1), 64)
+
+
+@needs_library
+def test_memory_that_runs_out_is_an_error_of_pythons(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library(), "_functions", SimpleNamespace(it=lambda *_: 1))
+    with pytest.raises(MemoryError, match="not enough memory"):
+        library().call("it", (1, 1, 32), torch.zeros(1))
 
 
 @needs_library

@@ -48,10 +48,10 @@ def fit(
     With `free_threads` fewer than `threads` may be chosen.
     """
     on_cpu = device.type == "cpu"
-    count = halvings(threads) if on_cpu and free_threads else [threads]
+    tried = halvings(threads) if on_cpu and free_threads else [threads]
     speed = partial(fastest, vocab_size=vocab_size, device=device, clock=clock)
     with memory_told(model, training, vocab_size=vocab_size):
-        threads, measured = speed(model, training, threads=count)
+        threads, measured = speed(model, training, threads=tried)
         if not on_cpu and "lanes" not in given:
             training, measured = plan.fill_card(
                 training,
@@ -74,6 +74,6 @@ def fit(
             break
         width = chosen.hidden_size
         with memory_told(chosen, laid_out, vocab_size=vocab_size):
-            threads, measured = speed(chosen, laid_out, threads=count)
-    alone = f"; {plan.counted(threads, 'thread')}, the fastest here" if len(count) > 1 else ""
+            threads, measured = speed(chosen, laid_out, threads=tried)
+    alone = f"; {plan.counted(threads, 'thread')}, the fastest here" if len(tried) > 1 else ""
     return Fitted(chosen, laid_out, threads, f"chosen: {why}{alone}")

@@ -16,7 +16,9 @@ from engine.optimizers import build
 from engine.precision import autocast
 from engine.training.plan import Measured, working_weights
 
+# Steps that do not count; of a slow network one has to do.
 WARM_UP_STEPS = 3
+WARM_UP_SECONDS = 0.15
 SECONDS = 0.4
 ROUNDS = 2
 
@@ -42,12 +44,13 @@ def measure(
     tokens = torch.randint(vocab_size, shape, generator=rng).to(device)
     state = network.initial_state(training.lanes)
     arithmetic = autocast(device, training.precision, model.cell, hidden_size=model.hidden_size)
-    began, steps = 0.0, 0
+    began, warming, steps = clock(), True, 0
     for step in range(100_000):
-        if step == WARM_UP_STEPS:
+        passed = clock() - began
+        if warming and (step == WARM_UP_STEPS or (step and passed >= WARM_UP_SECONDS)):
             wait(device)
-            began = clock()
-        elif step > WARM_UP_STEPS and clock() - began >= seconds:
+            began, warming = clock(), False
+        elif not warming and passed >= seconds:
             break
         with arithmetic:
             logits, _ = network(tokens, state, rng=rng)
@@ -55,10 +58,10 @@ def measure(
         optimizer.step(lr=training.lr, turn=step)
         optimizer.zero_grad()
         wait(device)
-        steps = step + 1 - WARM_UP_STEPS
+        steps += not warming
     passed = clock() - began
     return Measured(
-        tokens_per_s=max(1, steps) * shape[0] * shape[1] / passed,
+        tokens_per_s=steps * shape[0] * shape[1] / passed,
         weights=working_weights(model, vocab_size),
     )
 
@@ -72,14 +75,15 @@ def fastest(
     threads: Sequence[int],
     clock: Callable[[], float] = time.perf_counter,
     seconds: float = SECONDS,
+    rounds: int = ROUNDS,
 ) -> tuple[int, Measured]:
     """Which of these numbers of CPU threads trains fastest here and now, and how fast; torch is left set to it.
 
     Two threads on two quiet cores beat one; where anything else runs they wait for each other and lose by half. All
-    numbers are measured in turn, and then once more, so that what disturbs one moment (a window that opens) does not
-    decide for hours. `seconds` are for two numbers; more share what two would take.
+    numbers are measured in turn, and then once more (`rounds`), so that what disturbs one moment (a window that opens)
+    does not decide for hours. `seconds` are for two numbers; more share what two would take.
     """
-    rounds = ROUNDS if len(threads) > 1 else 1
+    rounds = rounds if len(threads) > 1 else 1
     each = seconds / rounds * min(1.0, 2 / len(threads))
     best: dict[int, Measured] = {}
     for count in [*threads] * rounds:

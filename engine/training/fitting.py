@@ -73,7 +73,7 @@ def fit(
         if chosen.hidden_size == width or not left:
             break
         width = chosen.hidden_size
-        with memory_told(chosen, laid_out, vocab_size=vocab_size):
-            threads, measured = speed(chosen, laid_out, threads=tried)
+        with memory_told(chosen, training, vocab_size=vocab_size):
+            threads, measured = speed(chosen, training, threads=tried, rounds=1)
     alone = f"; {plan.counted(threads, 'thread')}, the fastest here" if len(tried) > 1 else ""
     return Fitted(chosen, laid_out, threads, f"chosen: {why}{alone}")

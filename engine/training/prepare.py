@@ -165,6 +165,8 @@ def prepare(
             free_threads=not request.threads,
             clock=clock,
         )
+        if fitted.threads != threads:
+            why_threads = "the fastest here"
         model, training, threads = fitted.model, fitted.training, fitted.threads
         say(fitted.why)
     else:

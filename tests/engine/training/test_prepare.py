@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from engine.training import plan
+from engine import devices
+from engine.training import fitting, plan
 from engine.training.prepare import Request, prepare
 
 
@@ -72,3 +74,25 @@ def test_characters_have_vectors_for_their_runs(
 def test_many_different_tokens_have_none(tmp_path: Path) -> None:
     signs = "".join(map(chr, range(0x4E00, 0x4E00 + plan.LARGEST_ALPHABET)))
     assert record(tmp_path, {}, more=signs)["model"]["grams"] == 0
+
+
+@pytest.mark.parametrize(
+    ("fastest", "told"), [(1, "1 CPU thread (the fastest here)"), (2, "2 CPU threads (all usable")]
+)
+def test_the_number_of_threads_is_told_with_its_own_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fastest: int, told: str
+) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("a cab had a bed and a head\n" * 400, encoding="utf-8")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(devices, "usable_cores", lambda: 2)
+    monkeypatch.setattr(fitting, "fastest", lambda *_, **__: (fastest, plan.Measured(1e4, 1000)))
+    before = torch.get_num_threads()
+    try:
+        request = Request(
+            corpus=(str(text),), runs=tmp_path / "runs", given={"minutes": 1.0}, device="cpu"
+        )
+        (line,) = (note for note in prepare(request).notes if note.startswith("device"))
+    finally:
+        torch.set_num_threads(before)
+    assert told in line

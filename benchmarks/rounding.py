@@ -1,4 +1,4 @@
-"""What int8 and int16 weights cost a model that writes: nats/char of a text by the packed network, beside float32's.
+"""What int8 and int16 weights cost a model that writes: nats/char of a text by the sampler's network, beside float32's.
 
     rnnstudio train corpus.txt --minutes 3 --split nanogpt --name mine
     python -m benchmarks rounding corpus.txt mine [RUN …] --runs runs
@@ -20,6 +20,8 @@ from benchmarks import report
 from benchmarks.contest import HELD_OUT
 from engine.load import LoadedModel, open_run
 from engine.model import Model
+from engine.sampling.compiled import Compiled, can_compile
+from engine.sampling.network import Network
 from engine.sampling.packed import Packed
 from engine.sampling.products import Arithmetic, has_int8, has_int16
 
@@ -32,10 +34,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("text", type=Path)
     parser.add_argument("models", nargs="+", metavar="RUN")
     parser.add_argument("--runs", type=Path, default=Path("runs"))
+    parser.add_argument("--numpy", action="store_true", help="as without a compiler")
     parser.add_argument("--chars", type=int, default=400, help="of a lane, at most")
     args = parser.parse_args(arguments)
-    able: dict[Arithmetic, bool] = {"int16": has_int16(), "int8": has_int8()}
-    ways = [how for how, can in able.items() if can]
     torch.set_num_threads(1)
     whole = args.text.read_text(encoding="utf-8").replace("\r\n", "\n")
     text = whole[int(len(whole) * (1 - HELD_OUT)) :][: args.chars * LANES]
@@ -45,7 +46,10 @@ def main(arguments: list[str]) -> int:
         inputs, targets = columns(loaded, text)
         config = loaded.model.config
         exact = plain(loaded.model, inputs, targets)
-        more = {how: packed(loaded.model, how, inputs, targets) - exact for how in ways}
+        more = {
+            how: by_steps(network, inputs, targets) - exact
+            for how, network in rounded(loaded.model, compiles=not args.numpy).items()
+        }
         rows.append(
             {
                 "run": loaded.run,
@@ -73,9 +77,17 @@ def plain(model: Model, inputs: Tensor, targets: Tensor) -> Tensor:
     return F.cross_entropy(logits.movedim(-1, 1), targets, reduction="none").double().mean(0)
 
 
-def packed(model: Model, how: Arithmetic, inputs: Tensor, targets: Tensor) -> Tensor:
-    """The same step by step, as in writing."""
-    network = Packed(model, how).begin([model.initial_state(1)] * LANES)
+def rounded(model: Model, *, compiles: bool) -> dict[str, Network]:
+    """The model in the middle of LANES texts, in every arithmetic that the sampler might take here."""
+    begun = [model.initial_state(1)] * LANES
+    if compiles and can_compile(model):
+        return {"int8": Compiled(model, in_int8=True).begin(begun)}
+    able: dict[Arithmetic, bool] = {"int16": has_int16(), "int8": has_int8()}
+    return {how: Packed(model, how).begin(begun) for how, can in able.items() if can}
+
+
+def by_steps(network: Network, inputs: Tensor, targets: Tensor) -> Tensor:
+    """Nats per token of each lane, step by step as in writing."""
     losses = [
         F.cross_entropy(network.step(x.tolist()), y, reduction="none").double()
         for x, y in zip(inputs, targets, strict=True)

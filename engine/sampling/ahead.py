@@ -89,10 +89,10 @@ class Chunks:
             self._heard.copy_(self._drawn, non_blocking=True)
 
     def read(self) -> tuple[list[list[int]], list[list[float]]]:
-        """What was launched last, once it is there: for each step the rows' tokens, and their surprises in nats."""
+        """What was launched last, once it is there: for each row its tokens, and their surprises in nats."""
         if self._stream is not None:
             self._stream.synchronize()
-        tokens, nats = self._heard.unbind()
+        tokens, nats = self._heard.transpose(1, 2).unbind()
         return tokens.long().tolist(), nats.tolist()
 
     def _steps(self, count: int = CHUNK) -> None:

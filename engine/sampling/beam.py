@@ -42,8 +42,7 @@ def write_likeliest(
 
     def written(tokens: tuple[int, ...], nats_each: tuple[float, ...], index: int = 0) -> Stream:
         stream = Stream(index, request, tokenizer)
-        for token, nats in zip(tokens, nats_each, strict=True):
-            stream.push(token, nats)
+        stream.push(tokens, nats_each)
         return stream
 
     beams = beam_search(

@@ -25,6 +25,7 @@ from engine.cells.mut3 import MUT3
 from engine.cells.qrnn import QRNN
 from engine.cells.rnn import RNN
 from engine.cells.rnn_relu import CEILING, IdentityRNN
+from engine.model import Model
 from engine.sampling.products import Floats, Product
 
 # A table of a layer's products with the tokens' vectors beyond this many numbers (64 MiB) would not stay in any cache.
@@ -53,20 +54,14 @@ class Inputs:
     """
 
     def __init__(self, weight: Floats, bias: Floats, below: Below, product: type[Product]) -> None:
-        self._bias = bias
-        self._table: Floats | None = None
-        self._looked_up = 0
-        vectors = below.vectors
-        if vectors is not None and len(vectors) * len(weight) <= MOST_LOOKED_UP:
-            self._looked_up = vectors.shape[1]
-            self._table = vectors @ weight[:, : self._looked_up].T + bias
-            self._table.flags.writeable = False
-        rest = weight[:, self._looked_up :]
+        self._known, rest = looked_up(weight, bias, below.vectors)
+        self._known.flags.writeable = False
+        self._looked_up = weight.shape[1] - rest.shape[1]
         self._product = product(rest, bounded=below.bounded) if rest.size else None
 
     def __call__(self, tokens: Rows, x: Floats) -> Floats:
         """(B, O) for the inputs x (B, I) of these tokens; it may be a part of the table, which nobody can write to."""
-        known = self._bias if self._table is None else self._table[tokens]
+        known = self._known[tokens] if self._looked_up else self._known
         if self._product is None:
             return known
         out = self._product(x[:, self._looked_up :])
@@ -307,6 +302,24 @@ LAYERS: Mapping[type[Cell], type[Layer]] = {
 def array(weight: Tensor) -> Floats:
     """A weight as float32 numbers, which may be its own memory."""
     return weight.detach().float().numpy()
+
+
+def own_vectors(model: Model) -> Floats:
+    """The tokens' own vectors (V, E), what the first layer reads of them."""
+    if model.embedding is None:
+        return np.eye(model.vocab_size, dtype=np.float32)
+    return array(model.embedding.weight)
+
+
+def looked_up(weight: Floats, bias: Floats, vectors: Floats | None) -> tuple[Floats, Floats]:
+    """What comes from below without a product, and the rest of W_x (O, I), which is multiplied.
+
+    A table of the tokens (V, O), if their vectors (V, E) are given and few; else the bias alone, (1, O).
+    """
+    if vectors is None or len(vectors) * len(weight) > MOST_LOOKED_UP:
+        return bias[None].copy(), weight
+    known = vectors.shape[1]
+    return vectors @ weight[:, :known].T + bias, weight[:, known:]
 
 
 def normed(rows: Floats) -> Floats:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from engine.grams import Grams, rows_of_last
 from engine.model import Model, no_number
-from engine.sampling.layers import LAYERS, Below, Rows, array, normed
+from engine.sampling.layers import LAYERS, Below, Rows, array, normed, own_vectors
 from engine.sampling.network import Network
 from engine.sampling.products import PRODUCTS, Arithmetic, Floats, has_int8, has_int16
 from engine.state import State
@@ -26,11 +26,16 @@ from engine.state import State
 MOST_IN_INT16 = 150_000
 
 
-def arithmetic(model: Model, wanted: str) -> Arithmetic:
-    """What `SampleConfig.weights` (auto, float32, int16, int8) means for this model on this machine."""
+def arithmetic(model: Model, wanted: str, *, compiled: bool) -> Arithmetic:
+    """What `SampleConfig.weights` (auto, float32, int16, int8) means for this model on this machine.
+
+    A network that is `compiled` has float32 for int16, which is no slower.
+    """
     if wanted == "auto":
         large = sum(p.numel() for cell in model.layers for p in cell.parameters()) > MOST_IN_INT16
         wanted = "int8" if large else "int16"
+    if compiled:
+        return "int8" if wanted == "int8" else "float32"
     if wanted == "int8" and has_int8():
         return "int8"
     return "int16" if wanted == "int16" and has_int16() else "float32"
@@ -52,10 +57,7 @@ class Packed:
             raise no_number()
         product = PRODUCTS[arithmetic]
         self.most_texts = product.most_rows
-        e = model.embedding
-        self.vectors = (
-            array(e.weight) if e is not None else np.eye(model.vocab_size, dtype=np.float32)
-        )
+        self.vectors = own_vectors(model)
         self.grams = None if model.grams is None else _Grams(model.grams)
         self.residual = model.config.residual
         self.norms = [

@@ -13,7 +13,7 @@ rows of a step are. For that the arithmetic of a step must not depend on how man
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -23,6 +23,7 @@ from engine.model import Model, no_number
 from engine.sampling import ahead, filters, plain
 from engine.sampling.ahead import CHUNK, Chunks
 from engine.sampling.bars import BarMasks
+from engine.sampling.compiled import Compiled, can_compile
 from engine.sampling.network import Network, Padded
 from engine.sampling.packed import Packed, arithmetic, can_pack
 from engine.sampling.prime import prime_ids, read
@@ -36,8 +37,8 @@ MOST_GRAPHS = 32
 """Side by side on a CUDA device: with as many lanes each, texts for two thousand."""
 
 Items = list[Piece | Sample]
-Drawn = Iterable[tuple[Stream, int, float]]
-"""What one step drew: for some streams the next token, and its surprise."""
+Drawn = Iterable[tuple[Stream, Sequence[int], Sequence[float]]]
+"""What was drawn at once: for some streams the next tokens, and their surprises."""
 
 
 class Sampler:
@@ -60,7 +61,7 @@ class Sampler:
         on_cpu = model.device.type == "cpu"
         self._runs_ahead = ahead.serves(model.device) and not lanes
         self._packs = on_cpu and not lanes and not self._runs_ahead and can_pack(model)
-        self._packed: dict[Arithmetic, Packed] = {}
+        self._packed: dict[Arithmetic, Packed | Compiled] = {}
         self._idle: dict[SampleConfig, list[Chunks]] = {}
         alone = on_cpu and not self._runs_ahead
         self._lanes = lanes or (1 if alone else ACCELERATOR_LANES)
@@ -117,27 +118,35 @@ class Sampler:
             self._masks = BarMasks(self.tokenizer)
         streams = [Stream(index, request, self.tokenizer, self._masks) for index, request in batch]
         begun = [self._begin(s.request.prime, primes) for s in streams]
-        draw = self._draw_ahead if self._goes_ahead(exact=exact) else self._draw_by_steps
+        draw = self._way(batch[0][1].config, exact=exact)
         for drawn in draw(streams, begun):
             items: Items = []
-            for stream, token, surprise in drawn:
-                text = stream.push(token, surprise)
+            for stream, tokens, nats in drawn:
+                text = stream.push(tokens, nats)
                 if text:
                     items.append(Piece(stream.index, text))
                 if stream.sample:
                     items.append(stream.sample)
             yield items
 
-    def _goes_ahead(self, *, exact: bool) -> bool:
-        # A guard of bars has to see a token before the next one is drawn.
-        return self._runs_ahead and not exact
+    def _way(
+        self, config: SampleConfig, *, exact: bool
+    ) -> Callable[[list[Stream], list[tuple[State, int]]], Iterator[Drawn]]:
+        """How texts of these settings are drawn."""
+        if exact:  # a guard of bars has to see a token before the next one is drawn
+            return self._draw_by_steps
+        if self._runs_ahead:
+            return self._draw_ahead
+        if plain.serves(config) and isinstance(self._pack(config), Compiled):
+            return self._draw_compiled
+        return self._draw_by_steps
 
     def _most_texts(self, config: SampleConfig, *, exact: bool) -> int:
         """How many texts of these settings grow side by side."""
         packed = self._pack(config)
         if packed:
             return packed.most_texts
-        return self._lanes * (MOST_GRAPHS if self._goes_ahead(exact=exact) else 1)
+        return self._lanes * (MOST_GRAPHS if self._runs_ahead and not exact else 1)
 
     def _draw_by_steps(
         self, streams: list[Stream], begun: list[tuple[State, int]]
@@ -148,11 +157,30 @@ class Sampler:
         tokens = [token for _, token in begun]
         while streams:
             tokens, nats = self._draw(network.step(tokens), config, streams)
-            yield zip(streams, tokens, nats, strict=True)
-            open_ = [row for row, stream in enumerate(streams) if stream.sample is None]
+            yield zip(streams, zip(tokens), zip(nats), strict=True)
+            open_ = _open(streams)
             if len(open_) < len(streams):
                 network.keep(open_)
                 streams, tokens = [streams[row] for row in open_], [tokens[row] for row in open_]
+
+    def _draw_compiled(
+        self, streams: list[Stream], begun: list[tuple[State, int]]
+    ) -> Iterator[Drawn]:
+        """The same by some steps at once."""
+        config = streams[0].request.config
+        packed = self._pack(config)
+        assert isinstance(packed, Compiled)
+        network = packed.begin([state for state, _ in begun])
+        tokens = [token for _, token in begun]
+        while streams:
+            steps = min(packed.steps(len(streams)), max(stream.left for stream in streams))
+            uniform = [stream.uniforms(int(steps)) for stream in streams]
+            drawn, nats = network.write(tokens, uniform, config.temperature, self._never_id)
+            yield zip(streams, drawn, nats, strict=True)
+            open_ = _open(streams)
+            if len(open_) < len(streams):
+                network.keep(open_)
+            streams, tokens = [streams[row] for row in open_], [drawn[row][-1] for row in open_]
 
     def _draw_ahead(self, streams: list[Stream], begun: list[tuple[State, int]]) -> Iterator[Drawn]:
         """The same by chunks of steps, each computed while the host takes in the one before."""
@@ -177,8 +205,11 @@ class Sampler:
                     tokens, nats = chunks.read()
                     # Texts that end with what was read waste what comes now.
                     chunks.launch([stream.uniforms(CHUNK) for stream in members])
-                    for row in zip(tokens, nats, strict=True):
-                        yield self._of_members(members, *row)
+                    rows = zip(members, tokens, nats, strict=False)  # more rows fill the graph up
+                    drawn = [row for row in rows if row[0].sample is None]
+                    if any(math.isnan(sum(surprises)) for _, _, surprises in drawn):
+                        raise no_number()
+                    yield drawn
                 running = [
                     (chunks, members)
                     for chunks, members in running
@@ -186,15 +217,6 @@ class Sampler:
                 ]
         finally:  # also where nobody reads on
             idle += used
-
-    @staticmethod
-    def _of_members(members: list[Stream], tokens: list[int], nats: list[float]) -> Drawn:
-        """What a step of a graph drew for those of its texts that have no end yet; more rows fill it up."""
-        count = len(members)
-        if math.isnan(sum(nats[:count])):
-            raise no_number()
-        drawn = zip(members, tokens[:count], nats[:count], strict=True)
-        return [each for each in drawn if each[0].sample is None]
 
     def _new_chunks(self, config: SampleConfig) -> Chunks:
         return Chunks(self.model, config, lanes=self._lanes, never=self._never)
@@ -206,13 +228,16 @@ class Sampler:
             primes[prime] = read(self.model, ids[:-1], self.model.initial_state(1)), int(ids[-1])
         return primes[prime]
 
-    def _pack(self, config: SampleConfig) -> Packed | None:
+    def _pack(self, config: SampleConfig) -> Packed | Compiled | None:
         """The network for the CPU, packed once for each arithmetic; None where the model's own step is taken."""
         if not self._packs:
             return None
-        how = arithmetic(self.model, config.weights)
+        compiles = can_compile(self.model)
+        how = arithmetic(self.model, config.weights, compiled=compiles)
         if how not in self._packed:
-            self._packed[how] = Packed(self.model, how)
+            self._packed[how] = (
+                Compiled(self.model, in_int8=how == "int8") if compiles else Packed(self.model, how)
+            )
         return self._packed[how]
 
     def _network(self, states: list[State], config: SampleConfig) -> Network:
@@ -224,7 +249,7 @@ class Sampler:
         self, logits: Tensor, config: SampleConfig, streams: list[Stream]
     ) -> tuple[list[int], list[float]]:
         """The next token of each row of `logits` (B, V), and its surprise under the unfiltered model."""
-        uniforms = [stream.uniform() for stream in streams]
+        uniforms = [stream.uniforms(1)[0] for stream in streams]
         if streams[0].guard is None and plain.serves(config):
             drawn = plain.draw(logits.numpy(), config.temperature, self._never_id, uniforms)
             if drawn is not None:
@@ -249,3 +274,8 @@ class Sampler:
         if math.isnan(sum(surprises)):
             raise no_number()
         return tokens.tolist(), surprises
+
+
+def _open(streams: Sequence[Stream]) -> list[int]:
+    """Which of them have no end yet."""
+    return [row for row, stream in enumerate(streams) if stream.sample is None]

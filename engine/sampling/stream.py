@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -106,40 +107,62 @@ class Stream:
         self._given = self._drawn = self._tokens = 0  # characters given out and drawn, tokens drawn
         self._nats = 0.0
 
-    def uniform(self) -> float:
-        """The next number in [0, 1) of this text's own generator."""
-        if not self._uniforms:
-            block = torch.rand(_UNIFORMS, generator=self._rng, dtype=torch.float64)
-            self._uniforms = block.flip(0).tolist()
-        return self._uniforms.pop()
+    @property
+    def left(self) -> float:
+        """Characters until the text is as long as it was asked to be, and at least 1; infinite if there is no limit."""
+        return max(1, self._most_chars - self._drawn)
 
     def uniforms(self, count: int) -> list[float]:
-        """So many of these numbers."""
-        return [self.uniform() for _ in range(count)]
+        """The next so many numbers in [0, 1) of this text's own generator."""
+        while len(self._uniforms) < count:
+            more = torch.rand(_UNIFORMS, generator=self._rng, dtype=torch.float64)
+            self._uniforms += more.tolist()
+        taken, self._uniforms = self._uniforms[:count], self._uniforms[count:]
+        return taken
 
-    def push(self, token: int, nats: float) -> str:
-        """Take the next token and its surprise; gives the text that became certain, perhaps none."""
-        self.recent.append(token)
+    def push(self, tokens: Sequence[int], nats: Sequence[float]) -> str:
+        """Take the next tokens and their surprises, but those after the text's end; gives the text that became certain.
+
+        That may be none.
+        """
+        texts = [*map(self._decoder.push, tokens)]
+        together = "".join(texts)
+        self.recent.extend(tokens)
         if self.guard is not None:
-            self.guard.push(token)
-        self._tokens += 1
-        self._nats += nats
-        text = self._decoder.push(token)
-        self._drawn += len(text)
-        ended = token == self._document_end
+            for token in tokens:
+                self.guard.push(token)
         if (
-            ended
-            or self._stop
-            or self._drawn >= self._most_chars
-            or self._tokens >= self._most_tokens
+            self._stop
+            or self._drawn + len(together) >= self._most_chars
+            or self._tokens + len(tokens) >= self._most_tokens
+            or self._document_end in tokens
         ):
-            self._held += text
-            return self._release(ended=ended)
-        # Nothing can end here and nothing is held: the usual token, spared the questions.
+            return self._push_one_by_one(tokens, texts, nats)
+        # Nothing can end here and nothing is held: the usual tokens, spared the questions.
+        self._tokens += len(tokens)
+        for (
+            surprise
+        ) in nats:  # in turn, so that the sum has the same bits however many come at once
+            self._nats += surprise
+        self._drawn += len(together)
         self._given = self._drawn
         if self._keeps:
-            self._kept.append(text)
-        return text
+            self._kept.append(together)
+        return together
+
+    def _push_one_by_one(
+        self, tokens: Sequence[int], texts: Sequence[str], nats: Sequence[float]
+    ) -> str:
+        given = []
+        for token, text, surprise in zip(tokens, texts, nats, strict=True):
+            self._tokens += 1
+            self._nats += surprise
+            self._drawn += len(text)
+            self._held += text
+            given.append(self._release(ended=token == self._document_end))
+            if self.sample is not None:
+                break
+        return "".join(given)
 
     def _release(self, *, ended: bool) -> str:
         stop = self._stop

@@ -33,13 +33,15 @@ def doctor(*, runs: RunsDir = None, as_json: Json = False) -> None:
         import torch
 
         from engine.devices import choose, choose_threads
-        from engine.windows import compiled
+        from engine.sampling import compiled as writing
+        from engine.windows import compiled as windows
 
         device, why = choose("auto")
         count, why_threads = choose_threads(0)
         found["device"] = {"name": str(device), "why": why}
         found["threads"] = {"count": count, "why": why_threads}
-        found["kernels"] = compiled.why()
+        found["kernels"] = windows.why()
+        found["writing"] = writing.why()
         found["torch_cuda_build"] = torch.version.cuda or "none (CPU build)"
     except ImportError as error:
         problems.append(
@@ -74,6 +76,7 @@ def _print(found: dict[str, Any]) -> None:
         typer.echo(f"{'device':<14} {found['device']['name']}: {found['device']['why']}")
         typer.echo(f"{'threads':<14} {found['threads']['count']}: {found['threads']['why']}")
         typer.echo(f"{'kernels':<14} {found['kernels']}")
+        typer.echo(f"{'writing':<14} {found['writing']}")
     for problem in found["problems"]:
         typer.echo(f"! {problem}")
     if not found["problems"]:

@@ -11,10 +11,9 @@ import torch
 from torch import Tensor
 
 from checkpoints.errors import ConfigError
-from engine import cells, windows
+from engine import cells, compiler, windows
 from engine.cells.base import Cell, Fused, LayerState
 from engine.devices import has_bf16
-from engine.windows import compiled
 
 Array = npt.NDArray[np.float64]
 Weights = dict[str, Array]
@@ -255,7 +254,7 @@ def test_windows_written_out_agree_with_torchs_kernel(name: str, steps: int) -> 
 @pytest.mark.parametrize("name", ["gru", "lstm", "rnn"])
 def test_windows_written_out_are_close_in_bf16(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each gradient is off by about a hundredth of its size at most, though every product rounds to three digits."""
-    monkeypatch.setenv(compiled.OFF, "0")
+    monkeypatch.setenv(compiler.OFF, "0")
     cell = build(name, 48, 64, jitter=0.05)
     assert isinstance(cell, Fused)
     rng = torch.Generator().manual_seed(3)
@@ -279,7 +278,7 @@ def test_a_wide_lstm_learns_in_windows_written_out_and_reads_by_torchs_kernel(
     monkeypatch: pytest.MonkeyPatch, threads: int, wide: int
 ) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
-    monkeypatch.setenv(compiled.OFF, "0")
+    monkeypatch.setenv(compiler.OFF, "0")
     calls = []
 
     def written_out(x: Tensor, _h: Tensor, c: Tensor, _weights: object) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from engine import devices, precision
+from engine import compiler, devices, precision
 from engine.windows import compiled
 
 CPU = torch.device("cpu")
@@ -21,7 +21,7 @@ def test_bf16_on_a_cpu_with_units_for_it_is_for_layers_that_it_makes_faster(
     units: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(devices, "_cpu_has_bf16", lambda: units)
-    monkeypatch.setenv(compiled.OFF, "0")
+    monkeypatch.setenv(compiler.OFF, "0")
     faster = torch.bfloat16 if units else torch.float32
     assert product_type("auto", "lstm", 64) == product_type("auto", "lstm", 1024) == faster
     assert product_type("auto", "gru", 128) == torch.float32
@@ -54,9 +54,9 @@ def test_a_person_is_told_what_computes_and_why(monkeypatch: pytest.MonkeyPatch)
         return precision.told(CPU, wanted, cell, hidden_size=hidden_size)
 
     monkeypatch.setattr(devices, "_cpu_has_bf16", lambda: True)
-    monkeypatch.setenv(compiled.OFF, "0")
-    assert told("auto", "lstm", 64) == f"bf16, kernels by torch: {compiled.OFF}=0"
-    assert told("auto", "gru", 64) == f"float32, kernels by torch: {compiled.OFF}=0"
+    monkeypatch.setenv(compiler.OFF, "0")
+    assert told("auto", "lstm", 64) == f"bf16, kernels by torch: {compiler.OFF}=0"
+    assert told("auto", "gru", 64) == f"float32, kernels by torch: {compiler.OFF}=0"
     assert told("auto", "lstm", 100).endswith("own ones have a multiple of 32 units")
     assert told("auto", "mut1", 64) == told("float32", "lstm", 64) == "float32"
     monkeypatch.setattr(devices, "_cpu_has_bf16", lambda: False)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 import torch
@@ -12,33 +10,8 @@ from engine import cells
 from engine.config import ModelConfig
 from engine.model import Model
 from engine.sampling import layers, packed, products
-from engine.sampling.network import Network, Padded
-from engine.state import State
-
-VOCAB = 11
-TOKENS = [3, 0, 10, 3, 7, 7, 1]
-
-
-def model(**settings: object) -> Model:
-    config = ModelConfig(**{"hidden_size": 6, "embedding_size": 4, **settings})  # type: ignore[arg-type]
-    made = Model(config, VOCAB, rng=torch.Generator().manual_seed(5))
-    if made.grams is not None:  # at first they mean nothing
-        torch.nn.init.normal_(made.grams.weight, generator=torch.Generator().manual_seed(6))
-    return made
-
-
-def noise(network: Model, seed: int = 1) -> State:
-    rng = torch.Generator().manual_seed(seed)
-    return tuple(
-        tuple(
-            torch.rand(part.shape, generator=rng) - 0.5
-            if part.is_floating_point()
-            else torch.randint(VOCAB + 1, part.shape, generator=rng)
-            for part in layer
-        )
-        for layer in network.initial_state(1)
-    )
-
+from engine.sampling.network import Padded
+from tests.engine.sampling.networks import SHAPES, VOCAB, agree, beside_others, model
 
 NEEDS_INT8 = pytest.mark.skipif(
     not products.has_int8(), reason="this torch has no int8 products for this machine"
@@ -52,49 +25,30 @@ ARITHMETIC = [
     pytest.param("int8", marks=NEEDS_INT8),
 ]
 
+
+def packed_agrees(network: Model, how: products.Arithmetic) -> None:
+    agree(network, packed.Packed(network, how).begin, how)
+
+
 PACKED_CELLS = [name for name in cells.names() if cells.find(name) in layers.LAYERS]
-
-
-@torch.inference_mode()
-def agree(network: Model, how: products.Arithmetic) -> None:
-    """In float32 to the rounding, in int16 nearly so; int8 is near, and is not float32."""
-    near = {"float32": 1e-6, "int16": 1e-4, "int8": 0.05}[how]
-    state = noise(network)
-    text = packed.Packed(network, how).begin([state])
-    far = 0.0
-    for token in TOKENS:
-        expected, state = network.step(torch.tensor([token]), state)
-        found = text.step([token])
-        torch.testing.assert_close(found, expected, rtol=1e-5, atol=near)
-        far = max(far, float((found - expected).abs().max()))
-    assert how != "int8" or far > 1e-4
 
 
 @pytest.mark.parametrize("how", ARITHMETIC)
 @pytest.mark.parametrize("cell", PACKED_CELLS)
 def test_every_packed_cell_goes_on_as_its_equations_do(cell: str, how: products.Arithmetic) -> None:
-    agree(model(cell=cell, num_layers=3), how)
+    packed_agrees(model(cell=cell, num_layers=3), how)
 
 
 @pytest.mark.parametrize("how", ARITHMETIC)
 @pytest.mark.parametrize(
     "settings",
-    [
-        {"embedding_size": 0},
-        {"embedding_size": 6},
-        {"tied": True},
-        {"tied": True, "embedding_size": 6},
-        {"grams": 4},
-        {"num_layers": 3, "residual": True},
-        {"num_layers": 3, "layer_norm": True},
-        {"num_layers": 3, "residual": True, "layer_norm": True, "tied": True},
-    ],
+    SHAPES,
 )
 @pytest.mark.parametrize("cell", ["lstm", "rnn_relu", "mut1", "mut2"])
 def test_every_shape_of_network_does(
     cell: str, settings: dict[str, object], how: products.Arithmetic
 ) -> None:
-    agree(model(**{"cell": cell, **settings}), how)
+    packed_agrees(model(**{"cell": cell, **settings}), how)
 
 
 @pytest.mark.parametrize("how", ARITHMETIC)
@@ -104,7 +58,7 @@ def test_a_vocabulary_too_large_for_a_table_is_computed(
     cell: str, grams: int, how: products.Arithmetic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(layers, "MOST_LOOKED_UP", 0)
-    agree(model(cell=cell, grams=grams), how)
+    packed_agrees(model(cell=cell, grams=grams), how)
 
 
 def test_a_model_of_another_class_has_a_step_of_its_own() -> None:
@@ -190,47 +144,22 @@ def test_a_padded_text_has_the_same_bits_alone_and_beside_others(cell: str) -> N
     beside_others(lambda states: Padded(network, states, 8), network, count=8)
 
 
-def beside_others(begin: Callable[[list[State]], Network], network: Model, count: int) -> None:
-    tokens = np.random.default_rng(3).integers(VOCAB, size=(9, count))
-    states = [noise(network, seed) for seed in range(count)]
-    before = [[part.clone() for layer in state for part in layer] for state in states]
-
-    def alone(row: int) -> list[torch.Tensor]:
-        text = begin([states[row]])
-        return [text.step([int(step[row])])[0].clone() for step in tokens]
-
-    expected = {row: alone(row) for row in (0, 1, count // 2, count - 1)}
-    together, rows = begin(states), list(range(count))
-    for at, step in enumerate(tokens):
-        logits = together.step([int(step[row]) for row in rows])
-        for row, steps in expected.items():
-            if row in rows:
-                assert torch.equal(logits[rows.index(row)], steps[at]), (row, at)
-        # Texts end: half of the others leave, and once a watched one.
-        gone = {row for row in rows if row % (at + 2) == 1 and row not in expected}
-        kept = [i for i, row in enumerate(rows) if row not in gone | ({0} if at == 4 else set())]
-        if len(kept) < len(rows):
-            together.keep(kept)
-            rows = [rows[i] for i in kept]
-    assert 1 < len(rows) < count
-    # What the texts began with is left as it was.
-    for state, parts in zip(states, before, strict=True):
-        for mine, then in zip((p for layer in state for p in layer), parts, strict=True):
-            assert torch.equal(mine, then)
-
-
 def test_weights_are_as_narrow_as_the_network_is_large_and_the_machine_can(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     network = model()
 
-    def chosen(int8: bool, int16: bool, most: int) -> list[str]:
+    def chosen(int8: bool, int16: bool, most: int, compiled: bool = False) -> list[str]:
         monkeypatch.setattr(packed, "has_int8", lambda: int8)
         monkeypatch.setattr(packed, "has_int16", lambda: int16)
         monkeypatch.setattr(packed, "MOST_IN_INT16", most)
-        return [packed.arithmetic(network, w) for w in ("auto", "float32", "int16", "int8")]
+        wanted = ("auto", "float32", "int16", "int8")
+        return [packed.arithmetic(network, w, compiled=compiled) for w in wanted]
 
     assert chosen(True, True, 10_000) == ["int16", "float32", "int16", "int8"]
     assert chosen(True, True, 100) == ["int8", "float32", "int16", "int8"]
     assert chosen(True, False, 10_000) == ["float32", "float32", "float32", "int8"]
     assert chosen(False, False, 100) == ["float32"] * 4
+    for int8 in (True, False):  # of torch
+        assert chosen(int8, int8, 10_000, compiled=True) == ["float32"] * 3 + ["int8"]
+        assert chosen(int8, int8, 100, compiled=True) == ["int8", "float32", "float32", "int8"]

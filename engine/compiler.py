@@ -1,0 +1,96 @@
+"""The user's C++ compiler: libraries for this very CPU, made once where they run.
+
+A library is kept in the user's cache folder, under a name made from its sources and how it was compiled. Where there is
+no compiler, or `RNNSTUDIO_COMPILE=0` says so, there is none, and who asked does without.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+import platformdirs
+
+from checkpoints.errors import UserError
+from checkpoints.files import write_atomic
+
+FLAGS = ("-std=c++17", "-O3", "-ffp-contract=fast", "-fPIC", "-shared", "-pthread", "-w")
+USUAL = (["c++"], ["g++"], ["clang++"])
+LONGEST_S = 120.0
+OFF = "RNNSTUDIO_COMPILE"
+COMPILED = "compiled for this CPU"
+
+Library = TypeVar("Library")
+
+
+def off() -> bool:
+    """Whether the user wants nothing compiled."""
+    return os.environ.get(OFF) == "0"
+
+
+def command() -> list[str]:
+    """The compiler, as `CXX` has it or by its usual names; nothing if there is none."""
+    for name, *options in filter(None, [shlex.split(os.environ.get("CXX", "")), *USUAL]):
+        if path := shutil.which(name):
+            return [str(Path(path).absolute()), *options]
+    return []
+
+
+def library(
+    main: Path, flags: Iterable[Sequence[str]], load: Callable[[ctypes.CDLL], Library]
+) -> tuple[Library | None, str]:
+    """What `load` makes of the library of a source, compiled if it is not there yet (two seconds); or None and why.
+
+    `flags` are tried in turn, as an old compiler does not know every unit of this CPU. `load` raises AttributeError
+    where a function is missing.
+    """
+    compiler = command()
+    if not compiler:
+        return None, "with a C++ compiler (g++ or clang++) they would be faster"
+    try:
+        for more in flags:
+            with suppress(subprocess.SubprocessError):
+                return _kept([*compiler, *FLAGS, *more], main, load), COMPILED
+    except (OSError, RuntimeError, UserError) as error:  # RuntimeError: there is no home
+        return None, f"own ones could not be kept: {error}"
+    return None, f"{compiler[0]} could not compile own ones"
+
+
+def _kept(how: list[str], main: Path, load: Callable[[ctypes.CDLL], Library]) -> Library:
+    """The library that this command makes, made now or before. Raises what `_compile` raises."""
+    digest = hashlib.sha256(repr(how).encode())
+    for source in sorted([*main.parent.glob("*.h"), main]):
+        digest.update(source.read_bytes())
+    folder = Path(platformdirs.user_cache_dir("rnnstudio")) / "compiled"
+    path = folder / f"{main.stem}-{digest.hexdigest()[:16]}.so"
+    with suppress(OSError, AttributeError):  # not there, or damaged
+        return load(ctypes.CDLL(str(path)))
+    _compile(how, main, path)
+    return load(ctypes.CDLL(str(path)))
+
+
+def _compile(how: list[str], main: Path, path: Path) -> None:
+    """Whole or not at all, as half a library ends the process that loads it.
+
+    Raises OSError, UserError or SubprocessError.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        made = Path(scratch) / path.name
+        subprocess.run(
+            [*how, main.name, "-o", str(made)],
+            cwd=main.parent,
+            check=True,
+            capture_output=True,
+            timeout=LONGEST_S,
+        )
+        write_atomic(path, made.read_bytes())

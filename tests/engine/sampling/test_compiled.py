@@ -1,0 +1,234 @@
+"""Networks that write in C++: near the equations, drawn as in NumPy, and the same bits alone and beside others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checkpoints.errors import CheckpointError
+from engine import compiler
+from engine.config import SampleConfig
+from engine.model import Model
+from engine.sampling import compiled, layers, plain
+from engine.sampling.compiled import Compiled
+from engine.sampling.sampler import Sampler
+from engine.sampling.stream import Piece, Request
+from tests.engine import tiny
+from tests.engine.sampling.networks import SHAPES, VOCAB, Begin, agree, beside_others, model, noise
+
+pytestmark = pytest.mark.skipif(not compiler.command(), reason="no compiler")
+CELLS = ["rnn", "gru", "lstm"]
+UNITS = ["avx512_vnni", "avx_vnni", "avx2", "none"]
+"""Of the CPUs that networks are compiled for."""
+LETTERS = tiny.tokenizer()
+
+
+@pytest.fixture(params=UNITS)
+def units(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A library for a CPU that has such units, of those that this one can stand for."""
+    mine = torch.cpu.get_capabilities()
+    if request.param != "none" and not mine.get(request.param):
+        pytest.skip(f"this CPU has no {request.param}")
+    known = UNITS[UNITS.index(request.param) :]
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: dict.fromkeys(known, True))
+    compiled._found.cache_clear()
+    yield
+    compiled._found.cache_clear()
+
+
+def begin(network: Model, *, in_int8: bool) -> Begin:
+    return Compiled(network, in_int8=in_int8).begin
+
+
+@pytest.mark.usefixtures("units")
+@pytest.mark.parametrize("how", ["float32", "int8"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_cell_goes_on_as_its_equations_do_on_every_cpu(cell: str, how: str) -> None:
+    for settings in ({"num_layers": 3}, {"hidden_size": 37, "grams": 3}):
+        network = model(cell=cell, **settings)
+        agree(network, begin(network, in_int8=how == "int8"), how)
+
+
+@pytest.mark.parametrize("how", ["float32", "int8"])
+@pytest.mark.parametrize("settings", SHAPES)
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("table", [True, False])
+def test_every_shape_of_network_does(
+    cell: str,
+    settings: dict[str, object],
+    how: str,
+    table: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if not table:  # as if the vocabulary were large
+        monkeypatch.setattr(layers, "MOST_LOOKED_UP", 0)
+    network = model(**{"cell": cell, **settings})
+    agree(network, begin(network, in_int8=how == "int8"), how)
+
+
+@pytest.mark.usefixtures("units")
+@pytest.mark.parametrize("in_int8", [False, True])
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_text_has_the_same_bits_alone_and_beside_others(cell: str, in_int8: bool) -> None:
+    for settings in ({"hidden_size": 37, "grams": 5}, {"residual": True, "layer_norm": True}):
+        network = model(**{"cell": cell, "hidden_size": 24, **settings})
+        beside_others(begin(network, in_int8=in_int8), network, count=97)
+
+
+@pytest.mark.parametrize("in_int8", [False, True])
+def test_as_many_threads_as_you_like_give_the_same_bits(
+    in_int8: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = model(cell="gru", grams=3)
+    uniform = np.random.default_rng(4).random((90, 6)).tolist()
+
+    def written(threads: int) -> object:
+        monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+        texts = Compiled(network, in_int8=in_int8).begin([noise(network, i) for i in range(90)])
+        return texts.write([i % VOCAB for i in range(90)], uniform, 0.8, None)
+
+    assert written(1) == written(2) == written(5)
+
+
+@given(
+    vocab=st.sampled_from([17, 33, 300]),
+    temperature=st.sampled_from([1e-300, 0.01, 0.5, 1.0, 3.0]),
+    spread=st.sampled_from([1e-3, 1.0, 30.0, 3e4]),
+    seed=st.integers(0, 99),
+    banned=st.booleans(),
+)
+def test_tokens_are_drawn_as_in_numpy(
+    vocab: int, temperature: float, spread: float, seed: int, banned: bool
+) -> None:
+    """To the rounding of float32: a number nearer than that to a token's edge may be its neighbour's."""
+    network = model_of(vocab, seed, spread)
+    never = vocab - 1 if banned else None
+    state = network.initial_state(1)
+    uniform = np.random.default_rng(seed).random(40).tolist()
+    whole = Compiled(network, in_int8=False)
+    drawn, nats = whole.begin([state] * 40).write(
+        [3] * 40, [[u] for u in uniform], temperature, never
+    )
+    logits = whole.begin([state] * 40).step([3] * 40).numpy()
+    below, above = (
+        plain.draw(logits, temperature, never, [min(max(u + by, 0), 1 - 1e-9) for u in uniform])
+        for by in (-1e-6, 1e-6)
+    )
+    assert below is not None
+    assert above is not None
+    for row in range(40):
+        token = drawn[row][0]
+        assert below[0][row] <= token <= above[0][row]
+        assert token != never
+        exact = -torch.from_numpy(logits[row]).double().log_softmax(0)[token].item()
+        assert nats[row][0] == pytest.approx(exact, rel=1e-5, abs=1e-5)
+
+
+def model_of(vocab: int, seed: int, spread: float) -> Model:
+    network = tiny.model(vocab, cell="rnn", seed=seed)
+    with torch.no_grad():
+        assert network.output_weight is not None
+        network.output_weight.mul_(spread)
+        network.output_bias.zero_()
+    return network
+
+
+def test_a_token_that_is_banned_never_comes_and_still_counts() -> None:
+    """However likely the model has it."""
+    network = model_of(20, 1, 1.0)
+    with torch.no_grad():
+        network.output_bias[19] = 200.0
+    texts = Compiled(network, in_int8=False).begin([network.initial_state(1)])
+    drawn, nats = texts.write([3], [[i / 40 for i in range(40)]], 1.0, 19)
+    assert 19 not in drawn[0]
+    assert min(nats[0]) > 150
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("documents", [False, True])
+def test_a_sampler_writes_what_steps_write(
+    cell: str, documents: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever ends the texts, and however many steps one call takes."""
+    network = tiny.model(LETTERS.vocab_size, cell=cell, end_bias=1.0)
+    config = SampleConfig(temperature=1.0)
+    requests = [
+        *Request(seed=3, length=70, config=config).copies(2),
+        Request(seed=8, length=33, prime="abba\nhe", config=config),
+        *Request(seed=4, length=50, config=config, stop="a").copies(3),
+        Request(seed=9, length=1, config=config),
+        Request(seed=10, length=45, config=SampleConfig(temperature=0.5, top_k=3)),
+    ]
+    sampler = Sampler(network, LETTERS, documents=documents)
+    found = sampler.write(requests)
+    by_steps = Sampler(network, LETTERS, documents=documents, lanes=1).write(requests)
+    for ours, theirs in zip(found, by_steps, strict=True):
+        assert (ours.text, ours.reason, ours.tokens) == (theirs.text, theirs.reason, theirs.tokens)
+        assert ours.nats == pytest.approx(theirs.nats, rel=1e-4)
+    monkeypatch.setattr(compiled, "MOST_STEPS", 3)
+    assert sampler.write(requests) == found
+    pieces = list(sampler.stream(requests, side_by_side=True))
+    for index, sample in enumerate(found):
+        own = [p.text for p in pieces if isinstance(p, Piece) and p.index == index]
+        assert "".join(own) == sample.text
+
+
+def test_steps_of_many_texts_of_a_large_network_are_taken_one_by_one() -> None:
+    small = Compiled(model(), in_int8=False)
+    assert small.steps(1) == compiled.MOST_STEPS
+    assert small.steps(10**9) == 1
+
+
+@pytest.mark.parametrize("in_int8", [False, True])
+def test_weights_that_are_no_numbers_are_told(in_int8: bool) -> None:
+    network = model()
+    with torch.no_grad():
+        network.output_bias[2] = math.nan
+    with pytest.raises(CheckpointError, match="not a number"):
+        Compiled(network, in_int8=in_int8)
+
+
+def test_logits_that_are_no_numbers_are_told() -> None:
+    network = model_of(20, 1, 1.0)
+    with torch.no_grad():
+        assert network.output_weight is not None
+        network.output_bias[2:4] = 3.4e38  # which is nearly all that a float holds
+        network.output_weight[2], network.output_weight[3] = 3e37, -3e37
+    texts = Compiled(network, in_int8=False).begin([network.initial_state(1)])
+    with pytest.raises(CheckpointError, match="not a number"):
+        texts.write([3], [[0.5] * 9], 1.0, None)
+
+
+def test_memory_that_runs_out_is_an_error_of_pythons() -> None:
+    functions = SimpleNamespace(
+        width=lambda: 4, new_network=lambda *_: 0, go_on=lambda *_: compiled.NO_MEMORY
+    )
+    library = compiled.Library(functions)  # type: ignore[arg-type]
+    with pytest.raises(MemoryError, match="not enough memory"):
+        library.new_network(object(), 1)
+    with pytest.raises(MemoryError, match="not enough memory"):
+        library.call("go_on")
+
+
+def test_networks_of_other_cells_and_classes_are_left_to_numpy() -> None:
+    class Other(Model): ...
+
+    other = Other(model().config, VOCAB, rng=torch.Generator().manual_seed(5))
+    assert compiled.can_compile(model())
+    assert not compiled.can_compile(model(cell="mut1"))
+    assert not compiled.can_compile(other)
+
+
+def test_the_environment_can_turn_them_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert compiled.why() == compiler.COMPILED
+    monkeypatch.setenv(compiler.OFF, "0")
+    assert compiled.library() is None
+    assert compiled.why() == f"by NumPy: {compiler.OFF}=0"
+    assert not compiled.can_compile(model())

@@ -1,0 +1,146 @@
+"""Libraries of the user's compiler: made once, kept, made anew where they are damaged, and done without."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from engine import compiler
+
+needs_compiler = pytest.mark.skipif(not compiler.command(), reason="no compiler")
+PLAIN: list[tuple[str, ...]] = [()]
+Cache = Callable[[Path], None]
+
+
+@pytest.fixture
+def use(monkeypatch: pytest.MonkeyPatch) -> Cache:
+    """Make a folder the user's cache."""
+    return lambda folder: monkeypatch.setattr(
+        compiler.platformdirs, "user_cache_dir", lambda _name: str(folder)
+    )
+
+
+@pytest.fixture
+def main(tmp_path: Path, use: Cache) -> Path:
+    """A source beside its header, and an empty cache folder."""
+    use(tmp_path / "cache")
+    source = tmp_path / "sources" / "answer.cpp"
+    source.parent.mkdir()
+    source.write_text('#include "number.h"\nextern "C" int answer() { return NUMBER; }\n')
+    number(source, 42)
+    return source
+
+
+def number(main: Path, value: int) -> None:
+    (main.parent / "number.h").write_text(f"#define NUMBER {value}\n")
+
+
+def answer(functions: ctypes.CDLL) -> int:
+    return int(functions.answer())
+
+
+def kept(folder: Path) -> list[Path]:
+    return [*folder.rglob("*.so")]
+
+
+@needs_compiler
+def test_a_library_is_made_once_for_its_sources(main: Path, tmp_path: Path) -> None:
+    assert compiler.library(main, PLAIN, answer) == (42, compiler.COMPILED)
+    (first,) = kept(tmp_path / "cache")
+    made_at = first.stat().st_mtime_ns
+    assert compiler.library(main, PLAIN, answer)[0] == 42
+    assert first.stat().st_mtime_ns == made_at
+    number(main, 43)
+    assert compiler.library(main, PLAIN, answer)[0] == 43
+    assert len(kept(tmp_path / "cache")) == 2
+    assert compiler.library(main, [("-DOTHER",)], answer)[0] == 43
+    assert len(kept(tmp_path / "cache")) == 3
+
+
+@needs_compiler
+@pytest.mark.parametrize("other", [b"no library", b""])
+def test_a_damaged_library_is_made_anew(
+    main: Path, tmp_path: Path, use: Cache, other: bytes
+) -> None:
+    compiler.library(main, PLAIN, answer)
+    (first,) = kept(tmp_path / "cache")
+    # In another folder, as the system knows by its path what this process has loaded.
+    damaged = tmp_path / "other" / "compiled" / first.name
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(other)
+    use(tmp_path / "other")
+    assert compiler.library(main, PLAIN, answer)[0] == 42
+    assert damaged.read_bytes() == first.read_bytes()
+    assert [*damaged.parent.iterdir()] == [damaged]
+
+
+@needs_compiler
+def test_a_library_of_other_functions_is_made_anew(main: Path, tmp_path: Path, use: Cache) -> None:
+    compiler.library(main, PLAIN, answer)
+    (right,) = kept(tmp_path / "cache")
+    (main.parent / "answer.cpp").write_text('extern "C" int question() { return 6; }\n')
+    compiler.library(main, PLAIN, lambda functions: functions.question())
+    (wrong,) = set(kept(tmp_path / "cache")) - {right}
+    swapped = tmp_path / "other" / "compiled" / wrong.name
+    swapped.parent.mkdir(parents=True)
+    swapped.write_bytes(right.read_bytes())
+    use(tmp_path / "other")
+    assert compiler.library(main, PLAIN, lambda functions: functions.question())[0] == 6
+
+
+@needs_compiler
+def test_flags_that_a_compiler_does_not_know_give_way_to_the_next(main: Path) -> None:
+    assert compiler.library(main, [("-mno-such-unit",), ()], answer)[0] == 42
+
+
+@needs_compiler
+def test_the_users_compiler_may_lie_anywhere_and_have_options(
+    main: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "own-c++"
+    own.write_text(f'#!/bin/sh\nexec {compiler.command()[0]} "$@"\n', "utf-8")
+    own.chmod(0o755)
+    number(main, 7)
+    (main.parent / "answer.cpp").write_text('extern "C" int answer() { return NUMBER; }\n')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CXX", "./own-c++ -DNUMBER=44")
+    assert compiler.command() == [str(own), "-DNUMBER=44"]
+    assert compiler.library(main, PLAIN, answer)[0] == 44
+
+
+def test_without_a_compiler_that_works_there_is_none(
+    main: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", "false")
+    found, why = compiler.library(main, PLAIN, answer)
+    assert found is None
+    assert "false could not compile" in why
+    monkeypatch.delenv("CXX")
+    monkeypatch.setattr(compiler.shutil, "which", lambda _name: None)
+    found, why = compiler.library(main, PLAIN, answer)
+    assert found is None
+    assert "with a C++ compiler" in why
+    assert not kept(tmp_path)
+
+
+@needs_compiler
+@pytest.mark.parametrize("fault", [RuntimeError("there is no home"), OSError("it is full")])
+def test_where_nothing_can_be_kept_there_is_none(
+    main: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    def user_cache_dir(_name: str) -> str:
+        raise fault
+
+    monkeypatch.setattr(compiler.platformdirs, "user_cache_dir", user_cache_dir)
+    found, why = compiler.library(main, PLAIN, answer)
+    assert found is None
+    assert str(fault) in why
+
+
+def test_the_environment_says_when_nothing_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not compiler.off()
+    monkeypatch.setenv(compiler.OFF, "0")
+    assert compiler.off()

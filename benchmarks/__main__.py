@@ -6,6 +6,7 @@ import importlib
 import sys
 from collections.abc import Mapping
 
+from checkpoints.errors import RnnStudioError
 from engine import waiting
 
 # Name and what it answers; the module of that name has `main(arguments) -> exit code`.
@@ -44,7 +45,11 @@ def main(arguments: list[str]) -> int:
         )
         return 2
     waiting.settle()
-    return int(importlib.import_module(f"benchmarks.{name}").main(rest))
+    try:
+        return int(importlib.import_module(f"benchmarks.{name}").main(rest))
+    except RnnStudioError as error:
+        print(f"{error}; {error.hint}" if error.hint else error, file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
         "--chars",
         type=int,
         default=400,
-        help="of one text; up to 8 times fewer where there are many",
+        help="of one text; a quarter of them where texts are hundreds",
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--clock", choices=[*CLOCKS], default="wall")
@@ -90,8 +90,8 @@ def beside(
     with torch.no_grad():
         model.output_bias[:NIBBLES] = -60.0  # like one that has learned not to spell bytes
     sampler = Sampler(model.to(device), tokenizer, documents=False)
-    # Long enough for one text; many together are measured by fewer characters each, and the slow loop by fewer still.
-    length = max(1, chars // min(8, streams))
+    # Hundreds of texts are measured by fewer characters each, and the slow loop by fewer still.
+    length = max(1, chars // (4 if streams > 64 else 1))
     weights = working_weights(config, tokenizer.vocab_size)
     slow = max(4, min(length, 40_000_000 // (streams * weights)))
     request = Request(seed=1, length=length, config=SampleConfig(temperature=0.8))

@@ -60,6 +60,8 @@ def library(
         for more in flags:
             with suppress(subprocess.SubprocessError):
                 return _kept([*compiler, *FLAGS, *more], main, load), COMPILED
+    except AttributeError as error:
+        return None, f"the library in the cache is another one: {error}"
     except (OSError, RuntimeError, UserError) as error:  # RuntimeError: there is no home
         return None, f"own ones could not be kept: {error}"
     return None, f"{compiler[0]} could not compile own ones"
@@ -72,7 +74,7 @@ def _kept(how: list[str], main: Path, load: Callable[[ctypes.CDLL], Library]) ->
         digest.update(source.read_bytes())
     folder = Path(platformdirs.user_cache_dir("rnnstudio")) / "compiled"
     path = folder / f"{main.stem}-{digest.hexdigest()[:16]}.so"
-    with suppress(OSError, AttributeError):  # not there, or damaged
+    with suppress(OSError):  # not there, or damaged
         return load(ctypes.CDLL(str(path)))
     _compile(how, main, path)
     return load(ctypes.CDLL(str(path)))

@@ -78,17 +78,10 @@ def test_a_damaged_library_is_made_anew(
 
 
 @needs_compiler
-def test_a_library_of_other_functions_is_made_anew(main: Path, tmp_path: Path, use: Cache) -> None:
-    compiler.library(main, PLAIN, answer)
-    (right,) = kept(tmp_path / "cache")
-    (main.parent / "answer.cpp").write_text('extern "C" int question() { return 6; }\n')
-    compiler.library(main, PLAIN, lambda functions: functions.question())
-    (wrong,) = set(kept(tmp_path / "cache")) - {right}
-    swapped = tmp_path / "other" / "compiled" / wrong.name
-    swapped.parent.mkdir(parents=True)
-    swapped.write_bytes(right.read_bytes())
-    use(tmp_path / "other")
-    assert compiler.library(main, PLAIN, lambda functions: functions.question())[0] == 6
+def test_a_library_without_the_functions_is_none(main: Path) -> None:
+    found, why = compiler.library(main, PLAIN, lambda functions: functions.question())
+    assert found is None
+    assert "question" in why
 
 
 @needs_compiler

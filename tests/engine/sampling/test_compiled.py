@@ -180,6 +180,20 @@ def test_a_sampler_writes_what_steps_write(
         assert "".join(own) == sample.text
 
 
+def test_a_text_takes_no_more_steps_than_it_may_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[int] = []
+    write = compiled.Texts.write
+
+    def counted(texts, tokens, uniform, *rest):  # type: ignore[no-untyped-def]
+        steps.append(len(uniform[0]))
+        return write(texts, tokens, uniform, *rest)
+
+    monkeypatch.setattr(compiled.Texts, "write", counted)
+    network = tiny.model(LETTERS.vocab_size)
+    Sampler(network, LETTERS, documents=False).write([Request(seed=1, length=70)])
+    assert steps == [compiled.MOST_STEPS, compiled.MOST_STEPS, 70 - 2 * compiled.MOST_STEPS]
+
+
 def test_steps_of_many_texts_of_a_large_network_are_taken_one_by_one() -> None:
     small = Compiled(model(), in_int8=False)
     assert small.steps(1) == compiled.MOST_STEPS

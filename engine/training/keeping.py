@@ -18,6 +18,7 @@ from checkpoints.checkpoint import (
 from checkpoints.errors import RnnStudioError, RunStopped
 from engine.state import State, pack
 from engine.training import snapshot
+from engine.training.circumstances import KEY, circumstances
 from engine.training.session import Session
 from engine.training.state import TrainerState
 
@@ -69,7 +70,9 @@ class Keeper:
         """Whether a checkpoint of this moment is now kept. Raises RunStopped when the disk refused too often."""
         began = time.perf_counter() - moment.seconds
         nats = moment.nats_per_char
-        about = {"reason": moment.reason} | ({"nats_per_char": nats} if nats is not None else {})
+        about: dict[str, object] = {"reason": moment.reason, KEY: circumstances(session)}
+        if nats is not None:
+            about["nats_per_char"] = nats
         try:
             path = write_checkpoint(session.run.path, moment.step, moment.files, about=about)
         except RnnStudioError as error:

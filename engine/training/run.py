@@ -28,6 +28,7 @@ from checkpoints.runs import RunFolder
 from engine import allocator, devices, sizes
 from engine.training import scaling, snapshot
 from engine.training.budget import Budget, Stopwatch
+from engine.training.circumstances import KEY, changed, circumstances
 from engine.training.distributed import World
 from engine.training.memory import memory_told
 from engine.training.session import Session, open_session
@@ -180,12 +181,13 @@ def _at_its_place(
         )
     told = run.summary().checkpoint
     tell(ev.Resumed(step=state.step, checkpoint=path.name, loss_nats=state.loss_average))
-    for text in mended:
+    about = read_manifest(path)
+    otherwise = changed(about.about.get(KEY), circumstances(session))
+    for text in filter(None, [*mended, otherwise]):
         tell(ev.Warned(step=state.step, text=text))
     if (
         told is None or told.step != state.step
     ):  # killed between the checkpoint and its line in the log
-        about = read_manifest(path)
         tell(
             ev.CheckpointWritten(
                 step=state.step,

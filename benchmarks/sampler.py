@@ -85,7 +85,7 @@ def beside(
     device: torch.device,
 ) -> report.Row:
     """Characters per second of all texts together, ours and the loop's in turn."""
-    tokenizer = CharTokenizer("".join(map(chr, range(33, 97))))
+    tokenizer = CharTokenizer("\n" + "".join(map(chr, range(33, 97))))
     model = Model(config, tokenizer.vocab_size, rng=torch.Generator().manual_seed(1))
     with torch.no_grad():
         model.output_bias[:NIBBLES] = -60.0  # like one that has learned not to spell bytes

@@ -22,18 +22,17 @@ from engine.sampling.products import PRODUCTS, Arithmetic, Floats, has_int8, has
 from engine.state import State
 
 # A stack of more weights than this (2x96 has 137,000) is packed in int8 where that is left to us: a smaller one is
-# quick in int16 too, and says of its texts what the evaluator would.
+# quick in int16 too (compiled, in float32), and says of its texts what the evaluator would.
 MOST_IN_INT16 = 150_000
 
 
-def arithmetic(model: Model, wanted: str, *, compiled: bool) -> Arithmetic:
-    """What `SampleConfig.weights` (auto, float32, int16, int8) means for this model on this machine.
+def arithmetic(weights: int, wanted: str, *, compiled: bool) -> Arithmetic:
+    """What `SampleConfig.weights` (auto, float32, int16, int8) means for a stack of so many weights on this machine.
 
     A network that is `compiled` has float32 for int16, which is no slower.
     """
     if wanted == "auto":
-        large = sum(p.numel() for cell in model.layers for p in cell.parameters()) > MOST_IN_INT16
-        wanted = "int8" if large else "int16"
+        wanted = "int8" if weights > MOST_IN_INT16 else "int16"
     if compiled:
         return "int8" if wanted == "int8" else "float32"
     if wanted == "int8" and has_int8():

@@ -61,6 +61,7 @@ class Sampler:
         on_cpu = model.device.type == "cpu"
         self._runs_ahead = ahead.serves(model.device) and not lanes
         self._packs = on_cpu and not lanes and not self._runs_ahead and can_pack(model)
+        self._weights = sum(w.numel() for cell in model.layers for w in cell.parameters())
         self._packed: dict[Arithmetic, Packed | Compiled] = {}
         self._idle: dict[SampleConfig, list[Chunks]] = {}
         alone = on_cpu and not self._runs_ahead
@@ -233,7 +234,7 @@ class Sampler:
         if not self._packs:
             return None
         compiles = can_compile(self.model)
-        how = arithmetic(self.model, config.weights, compiled=compiles)
+        how = arithmetic(self._weights, config.weights, compiled=compiles)
         if how not in self._packed:
             self._packed[how] = (
                 Compiled(self.model, in_int8=how == "int8") if compiles else Packed(self.model, how)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
+import platform
 import shlex
 import shutil
 import subprocess
@@ -29,6 +30,9 @@ LONGEST_S = 120.0
 OFF = "RNNSTUDIO_COMPILE"
 COMPILED = "compiled for this CPU"
 
+# On Windows GCC lays vectors on the stack where its instructions do not find them (its bug 54412).
+SYSTEMS = {"Linux": "Linux", "Darwin": "macOS"}
+
 Library = TypeVar("Library")
 
 
@@ -39,6 +43,8 @@ def off() -> bool:
 
 def command() -> list[str]:
     """The compiler, as `CXX` has it or by its usual names; nothing if there is none."""
+    if platform.system() == "Darwin" and not _has_tools():
+        return []
     for name, *options in filter(None, [shlex.split(os.environ.get("CXX", "")), *USUAL]):
         if path := shutil.which(name):
             return [str(Path(path).absolute()), *options]
@@ -53,6 +59,8 @@ def library(
     `flags` are tried in turn, as an old compiler does not know every unit of this CPU. `load` raises AttributeError
     where a function is missing.
     """
+    if platform.system() not in SYSTEMS:
+        return None, f"own ones are compiled on {' and '.join(SYSTEMS.values())} only"
     compiler = command()
     if not compiler:
         return None, "with a C++ compiler (g++ or clang++) they would be faster"
@@ -65,6 +73,16 @@ def library(
     except (OSError, RuntimeError, UserError) as error:  # RuntimeError: there is no home
         return None, f"own ones could not be kept: {error}"
     return None, f"{compiler[0]} could not compile own ones"
+
+
+def _has_tools() -> bool:
+    """Whether a Mac has a compiler behind /usr/bin/c++, which otherwise opens a window that asks to install one."""
+    with suppress(OSError, subprocess.SubprocessError):
+        asked = subprocess.run(
+            ["xcode-select", "-p"], capture_output=True, timeout=LONGEST_S, check=False
+        )
+        return asked.returncode == 0
+    return False
 
 
 def _kept(how: list[str], main: Path, load: Callable[[ctypes.CDLL], Library]) -> Library:

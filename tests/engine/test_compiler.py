@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -117,6 +118,27 @@ def test_without_a_compiler_that_works_there_is_none(
     assert found is None
     assert "with a C++ compiler" in why
     assert not kept(tmp_path)
+
+
+def test_on_windows_there_is_none(main: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiler.platform, "system", lambda: "Windows")
+    found, why = compiler.library(main, PLAIN, answer)
+    assert found is None
+    assert why == "own ones are compiled on Linux and macOS only"
+
+
+@needs_compiler
+@pytest.mark.parametrize("tools", [0, 2])
+def test_a_mac_without_tools_is_not_asked_to_install_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tools: int
+) -> None:
+    (tmp_path / "xcode-select").write_text(f"#!/bin/sh\nexit {tools}\n")
+    (tmp_path / "xcode-select").chmod(0o755)
+    known = compiler.command()
+    monkeypatch.setattr(compiler.platform, "system", lambda: "Darwin")
+    assert compiler.command() == []  # no xcode-select at all
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert compiler.command() == ([] if tools else known)
 
 
 @needs_compiler

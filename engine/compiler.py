@@ -45,7 +45,10 @@ def command() -> list[str]:
     """The compiler, as `CXX` has it or by its usual names; nothing if there is none."""
     if platform.system() == "Darwin" and not _has_tools():
         return []
-    for name, *options in filter(None, [shlex.split(os.environ.get("CXX", "")), *USUAL]):
+    own: list[str] = []
+    with suppress(ValueError):  # a quote without its end
+        own = shlex.split(os.environ.get("CXX", ""))
+    for name, *options in filter(None, [own, *USUAL]):
         if path := shutil.which(name):
             return [str(Path(path).absolute()), *options]
     return []
@@ -54,7 +57,7 @@ def command() -> list[str]:
 def library(
     main: Path, flags: Iterable[Sequence[str]], load: Callable[[ctypes.CDLL], Library]
 ) -> tuple[Library | None, str]:
-    """What `load` makes of the library of a source, compiled if it is not there yet (two seconds); or None and why.
+    """What `load` makes of the library of a source, compiled if it is not there yet (2 to 3 s); or None and why.
 
     `flags` are tried in turn, as an old compiler does not know every unit of this CPU. `load` raises AttributeError
     where a function is missing.

@@ -306,7 +306,7 @@ class SampleConfig:
     """How text is drawn from the model; the fields apply in the order in which they stand here."""
 
     weights: Literal["auto", "float32", "int16", "int8"] = "auto"
-    """Weights on the CPU: float32, int16, int8; auto: int8 for large networks, else int16."""
+    """Weights on the CPU: float32, int16, int8; auto: int8 for large networks, else float32 (int16 by NumPy)."""
 
     repetition_penalty: float = 1.0
     """Divide the last 64 tokens' odds by this."""

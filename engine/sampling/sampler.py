@@ -4,7 +4,8 @@ What a seed writes depends on the model, the prime and the settings alone, never
 text draws from its own generator, one number a token (`filters.draw`), and a row has the same bits whatever the other
 rows of a step are. For that the arithmetic of a step must not depend on how many they are. Who sees to it:
 
-- on the CPU the packed network (`packed.py`): in int8 and int16 up to 256 texts share each product;
+- on the CPU the network in C++ (`compiled/`), whose sums have one order however many texts share them, or in NumPy
+  (`packed.py`): in int8 and int16 up to 256 texts share each product;
 - on an accelerator, where a step takes about the same time for 1 text and for 64, steps that always have as many rows:
   on a CUDA device graphs of some steps each (`ahead.py`), several side by side for more texts than that;
 - elsewhere, and for models that are not packed, the model's own step with as many rows (`network.Padded`).

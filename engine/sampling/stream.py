@@ -140,9 +140,8 @@ class Stream:
             return self._push_one_by_one(tokens, texts, nats)
         # Nothing can end here and nothing is held: the usual tokens, spared the questions.
         self._tokens += len(tokens)
-        for (
-            surprise
-        ) in nats:  # in turn, so that the sum has the same bits however many come at once
+        # In turn, so that the sum has the same bits however many come at once.
+        for surprise in nats:
             self._nats += surprise
         self._drawn += len(together)
         self._given = self._drawn

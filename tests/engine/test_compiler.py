@@ -120,6 +120,12 @@ def test_without_a_compiler_that_works_there_is_none(
     assert not kept(tmp_path)
 
 
+def test_a_quote_without_its_end_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = compiler.command()
+    monkeypatch.setenv("CXX", 'g++ "')
+    assert compiler.command() == usual
+
+
 def test_on_windows_there_is_none(main: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiler.platform, "system", lambda: "Windows")
     found, why = compiler.library(main, PLAIN, answer)

@@ -115,7 +115,7 @@ class Compiled:
     Raises CheckpointError where a weight is no number, MemoryError where there is no room for them.
     """
 
-    most_texts = 1024
+    most_texts = 256
 
     def __init__(self, model: Model, *, in_int8: bool) -> None:
         if not all(weight.isfinite().all() for weight in model.parameters()):
@@ -145,6 +145,7 @@ class Compiled:
         weight = model.output_weight
         out = own_vectors(model) if weight is None else array(weight)
         narrow = array(model.narrow.weight) if isinstance(model.narrow, nn.Linear) else None
+        self.weights += out.size
         bias = array(model.output_bias)
         shape = (self.units, out.shape[1], bounded)
         found.call("read_out", self.network, *shape, narrow, np.ascontiguousarray(out), bias)

@@ -39,7 +39,8 @@ inline Drawn draw(float* logits, int count, double temperature, int64_t never, d
     for (int lane = 1; lane < WIDTH; lane++) peak = std::max(peak, most[lane]);
 
     // The likeliest has 0 before it is divided: no temperature, however low, leaves nothing.
-    const auto sharper = static_cast<float>(std::min<double>(1 / temperature, std::numeric_limits<float>::max()));
+    using Single = std::numeric_limits<float>;
+    const auto sharper = static_cast<float>(std::clamp<double>(1 / temperature, Single::min(), Single::max()));
     double own = 0, total = 0;
     for (int i = 0; i < count; i += WIDTH) {
         const floats log = load(logits + i) - peak;

@@ -44,9 +44,9 @@ struct Layer {
     void remember_lstm(const float* a, const float* b, float* h, float* c) const {
         for (int u = 0; u < units; u += WIDTH) {
             const auto sum = [&](int gate) { return load(a + gate * units + u) + load(b + gate * units + u); };
-            const floats now = sigmoid(sum(1)) * load(c + u) + let_through(sum(0), sum(2));
+            const floats now = sigmoid(sum(1)) * load(c + u) + sigmoid(sum(0)) * hyperbolic_tangent(sum(2));
             store(c + u, now);
-            store(h + u, let_through(sum(3), now));
+            store(h + u, sigmoid(sum(3)) * hyperbolic_tangent(now));
         }
     }
 

@@ -56,10 +56,13 @@ inline floats hyperbolic_tangent(floats x) {
     return (1 - e) / (1 + e);
 }
 
-// sigmoid(gate) tanh(x), by one division.
-inline floats let_through(floats gate, floats x) {
-    const floats e = exponential(-2 * x);
-    return (1 - e) / ((1 + exponential(-gate)) * (1 + e));
+// Ends what a compiler may make one instruction of: products that are rounded here are rounded everywhere.
+inline void round_here([[maybe_unused]] floats& x) {
+#if defined(__x86_64__)
+    asm("" : "+x"(x));
+#elif defined(__aarch64__)
+    asm("" : "+w"(x));
+#endif
 }
 
 // Where a row begins, of rows that begin so many numbers apart.

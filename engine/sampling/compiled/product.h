@@ -211,6 +211,7 @@ class Product {
             for (int p = 0; p < P; p++)
                 for (int r = 0; r < R; r++) {
                     float* const at = at_row(to, row + r, outputs()) + (panel + p) * WIDTH;
+                    round_here(sums[p][r]);
                     store(at, add ? load(at) + sums[p][r] : sums[p][r]);
                 }
         }

@@ -56,6 +56,21 @@ def test_every_cell_goes_on_as_its_equations_do_on_every_cpu(cell: str, how: str
         agree(network, begin(network, in_int8=how == "int8"), how)
 
 
+@pytest.mark.usefixtures("units")
+@pytest.mark.parametrize("size", [-60.0, 60.0])
+def test_memory_and_gates_of_any_size_are_as_the_equations_have_them(size: float) -> None:
+    network = model(cell="lstm", hidden_size=24)
+    with torch.no_grad():
+        for name, weight in network.named_parameters():
+            if "bias_ih" in name:
+                weight[: 24 * 3].add_(size / 40)
+    state = tuple((h, torch.full_like(c, size)) for h, c in network.initial_state(1))
+    text = begin(network, in_int8=False)([state])
+    with torch.inference_mode():
+        expected, _ = network.step(torch.tensor([3]), state)
+    torch.testing.assert_close(text.step([3]), expected, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("how", ["float32", "int8"])
 @pytest.mark.parametrize("settings", SHAPES)
 @pytest.mark.parametrize("cell", CELLS)
@@ -99,7 +114,7 @@ def test_as_many_threads_as_you_like_give_the_same_bits(
 
 @given(
     vocab=st.sampled_from([17, 33, 300]),
-    temperature=st.sampled_from([1e-300, 0.01, 0.5, 1.0, 3.0]),
+    temperature=st.sampled_from([1e-300, 0.01, 0.5, 1.0, 3.0, 1e300]),
     spread=st.sampled_from([1e-3, 1.0, 30.0, 3e4]),
     seed=st.integers(0, 99),
     banned=st.booleans(),

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from checkpoints.checkpoint import newest_valid, write_checkpoint
 from checkpoints.runs import RunFolder
@@ -25,8 +26,12 @@ def test_a_run_that_went_back_over_a_damaged_checkpoint_keeps_what_it_saves(
     monkeypatch.setattr(snapshot, "take", lambda *_, **__: {"a": b"new"})
     session: Any = SimpleNamespace(
         run=run,
-        settings=SimpleNamespace(training=SimpleNamespace(keep=0)),
+        settings=SimpleNamespace(
+            training=SimpleNamespace(keep=0, precision="float32"),
+            model=SimpleNamespace(cell="lstm", hidden_size=8),
+        ),
         model=SimpleNamespace(weights=dict),
+        world=SimpleNamespace(device=torch.device("cpu")),
     )
     state: Any = SimpleNamespace(step=150, last=None)
     keeper = Keeper([].append)

@@ -1,7 +1,7 @@
 """The user's C++ compiler: libraries for this very CPU, made once where they run.
 
-A library is kept in the user's cache folder, under a name made from its sources and how it was compiled. Where there is
-no compiler, or `RNNSTUDIO_COMPILE=0` says so, there is none, and who asked does without.
+A library is kept in the user's cache folder, under a name made from its sources, how it was compiled and what came of
+it. Where there is no compiler, or `RNNSTUDIO_COMPILE=0` says so, there is none, and who asked does without.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def library(
     except AttributeError as error:
         return None, f"the library in the cache is another one: {error}"
     except (OSError, RuntimeError, UserError) as error:  # RuntimeError: there is no home
-        return None, f"own ones could not be kept: {error}"
+        return None, f"own ones could not be kept or loaded: {error}"
     return None, f"{compiler[0]} could not compile own ones"
 
 
@@ -94,21 +94,27 @@ def _kept(how: list[str], main: Path, load: Callable[[ctypes.CDLL], Library]) ->
     for source in sorted([*main.parent.glob("*.h"), main]):
         digest.update(source.read_bytes())
     folder = Path(platformdirs.user_cache_dir("rnnstudio")) / "compiled"
-    path = folder / f"{main.stem}-{digest.hexdigest()[:16]}.so"
-    with suppress(OSError):  # not there, or damaged
-        return load(ctypes.CDLL(str(path)))
-    _compile(how, main, path)
-    return load(ctypes.CDLL(str(path)))
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{main.stem}-{_short(digest)}"
+    kept = filter(_is_whole, folder.glob(f"{name}-*.so"))
+    return load(ctypes.CDLL(str(next(kept, None) or _compile(how, main, folder, name))))
 
 
-def _compile(how: list[str], main: Path, path: Path) -> None:
-    """Whole or not at all, as half a library ends the process that loads it.
+def _is_whole(path: Path) -> bool:
+    """Whether the file is the one that its name tells of: half a library ends the process that loads it."""
+    with suppress(OSError):
+        return path.stem.endswith(f"-{_short(hashlib.sha256(path.read_bytes()))}")
+    return False
+
+
+def _compile(how: list[str], main: Path, folder: Path, name: str) -> Path:
+    """Where the library is, whole, with what its bytes come to at the end of its name.
 
     Raises OSError, UserError or SubprocessError.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as scratch:
-        made = Path(scratch) / path.name
+    # In the folder itself, so that one where nothing can be written is found out at once.
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        made = Path(scratch) / name
         subprocess.run(
             [*how, main.name, "-o", str(made)],
             cwd=main.parent,
@@ -116,4 +122,11 @@ def _compile(how: list[str], main: Path, path: Path) -> None:
             capture_output=True,
             timeout=LONGEST_S,
         )
-        write_atomic(path, made.read_bytes())
+        data = made.read_bytes()
+        path = folder / f"{name}-{_short(hashlib.sha256(data))}.so"
+        write_atomic(path, data)
+    return path
+
+
+def _short(digest: hashlib._Hash) -> str:
+    return digest.hexdigest()[:16]

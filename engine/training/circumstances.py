@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 
-from engine import precision
+from engine import compiler, precision
 from engine.training.session import Session
+from engine.windows import compiled
 
 KEY = "circumstances"
 """Under which a checkpoint's manifest has them."""
@@ -20,12 +21,15 @@ def circumstances(session: Session) -> dict[str, str]:
     told = precision.told(
         device, session.settings.training.precision, model.cell, hidden_size=model.hidden_size
     )
-    return {
+    found = {
         "torch": torch.__version__,
         "device": _named(device),
         "threads": str(torch.get_num_threads()),
         "products": told,
     }
+    library = compiled.serves(model.hidden_size) if told.endswith(compiler.COMPILED) else None
+    # Another compiler, or another version of the sources.
+    return found if library is None else found | {"library": library.name}
 
 
 def changed(before: object, now: Mapping[str, str]) -> str:

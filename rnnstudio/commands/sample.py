@@ -185,7 +185,10 @@ def sample(
         out = PlainTexts(request.copies(count), prime=prime, raw=True, encoding="latin-1")
     else:
         out = PlainTexts(request.copies(count), prime=prime, raw=raw)
-    out.tell(in_order(_written(loaded, request, count=count, beam=beam)))
+    if beam:
+        out.tell(_found(loaded, request, count=count, beam=beam))
+    else:
+        out.tell(in_order(_written(loaded, request, count=count)))
 
 
 def _tell_best(
@@ -212,17 +215,20 @@ def _tell_best(
     PlainTexts(requests, prime=request.prime, raw=False, live=False).tell(items)
 
 
-def _written(
+def _written(loaded: LoadedModel, request: Request, *, count: int) -> Iterator[Piece | Sample]:
+    from engine.sampling.sampler import Sampler
+
+    sampler = Sampler(loaded.model, loaded.tokenizer, documents=loaded.documents)
+    return sampler.stream(request.copies(count))
+
+
+def _found(
     loaded: LoadedModel, request: Request, *, count: int, beam: int
 ) -> Iterator[Piece | Sample]:
     from engine.sampling.beam import write_likeliest
-    from engine.sampling.sampler import Sampler
     from engine.sampling.stream import Piece
 
     model, tokenizer, documents = loaded.model, loaded.tokenizer, loaded.documents
-    if not beam:
-        yield from Sampler(model, tokenizer, documents=documents).stream(request.copies(count))
-        return
     kept = replace(request, keep_text=True)
     for found in write_likeliest(model, tokenizer, kept, width=beam, documents=documents)[:count]:
         yield Piece(found.index, found.text)

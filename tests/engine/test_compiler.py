@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
+import shlex
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -62,16 +65,18 @@ def test_a_library_is_made_once_for_its_sources(main: Path, tmp_path: Path) -> N
 
 
 @needs_compiler
-@pytest.mark.parametrize("other", [b"no library", b""])
+@pytest.mark.parametrize(
+    "damage", [lambda _: b"", lambda _: b"no library", lambda data: data[:-9000]]
+)
 def test_a_damaged_library_is_made_anew(
-    main: Path, tmp_path: Path, use: Cache, other: bytes
+    main: Path, tmp_path: Path, use: Cache, damage: Callable[[bytes], bytes]
 ) -> None:
     compiler.library(main, PLAIN, answer)
     (first,) = kept(tmp_path / "cache")
     # In another folder, as the system knows by its path what this process has loaded.
     damaged = tmp_path / "other" / "compiled" / first.name
     damaged.parent.mkdir(parents=True)
-    damaged.write_bytes(other)
+    damaged.write_bytes(damage(first.read_bytes()))
     use(tmp_path / "other")
     assert compiler.library(main, PLAIN, answer)[0] == 42
     assert damaged.read_bytes() == first.read_bytes()
@@ -159,6 +164,51 @@ def test_where_nothing_can_be_kept_there_is_none(
     found, why = compiler.library(main, PLAIN, answer)
     assert found is None
     assert str(fault) in why
+
+
+@pytest.fixture
+def times_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+    """How often the compiler was called."""
+    counting, calls = tmp_path / "counting-c++", tmp_path / "calls"
+    calls.touch()
+    usual = shlex.quote(compiler.command()[0])
+    counting.write_text(f'#!/bin/sh\necho >> "{calls}"\nexec {usual} "$@"\n', "utf-8")
+    counting.chmod(0o755)
+    monkeypatch.setenv("CXX", shlex.quote(str(counting)))
+    return lambda: len(calls.read_bytes())
+
+
+@needs_compiler
+def test_a_folder_where_nothing_can_be_written_is_found_out_before_compiling(
+    main: Path, monkeypatch: pytest.MonkeyPatch, times_compiled: Callable[[], int]
+) -> None:
+    elsewhere = tempfile.TemporaryDirectory
+
+    def temporary_directory(**given: Path) -> tempfile.TemporaryDirectory[str]:
+        if given:
+            raise OSError(errno.EROFS, "Read-only file system")
+        return elsewhere()
+
+    monkeypatch.setattr(compiler.tempfile, "TemporaryDirectory", temporary_directory)
+    found, why = compiler.library(main, PLAIN, answer)
+    assert found is None
+    assert "Read-only file system" in why
+    assert times_compiled() == 0
+
+
+@needs_compiler
+def test_what_may_not_be_loaded_is_not_made_again(
+    main: Path, monkeypatch: pytest.MonkeyPatch, times_compiled: Callable[[], int]
+) -> None:
+    def refused(path: str) -> None:
+        raise OSError(f"{path}: failed to map segment from shared object")
+
+    monkeypatch.setattr(compiler.ctypes, "CDLL", refused)
+    for _start in range(2):
+        found, why = compiler.library(main, PLAIN, answer)
+        assert found is None
+        assert "failed to map" in why
+    assert times_compiled() == 1
 
 
 def test_the_environment_says_when_nothing_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from engine import compiler
 from engine.training import circumstances
 from engine.training.prepare import Request, prepare
 from engine.training.run import train_run
+from engine.windows import compiled
 from tests.cli import verse
 
 
@@ -60,6 +61,16 @@ def test_other_kernels_are_told(stopped: RunFolder, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv(compiler.OFF, "0")
     (text,) = warnings(stopped)
     assert f"products bf16, kernels by torch: {compiler.OFF}=0 instead of" in text
+
+
+@pytest.mark.skipif(compiled.serves(32) is None, reason="nothing is compiled here")
+def test_another_library_is_told(stopped: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = compiled.serves(32)
+    assert library is not None
+    was = library.name
+    monkeypatch.setattr(library, "name", "windows-of-another-compiler")
+    (text,) = warnings(stopped)
+    assert text.endswith(f"bit for bit: library windows-of-another-compiler instead of {was}")
 
 
 @pytest.mark.parametrize("said", [None, "nonsense", {}, {"weather": "fine"}])

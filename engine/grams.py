@@ -65,7 +65,7 @@ class Grams(nn.Module):
         rows = torch.stack(rows_of(seen, self.longest, self.rows))  # (longest - 1, T, B)
         vectors = F.embedding(rows, self.weight)
         if rng is not None and self.dropout:
-            mask = kept(rows.shape, self.dropout, rng, device=rows.device)
+            mask = kept(rows.shape, self.dropout, rng, device=vectors.device, dtype=vectors.dtype)
             vectors = vectors * mask.unsqueeze(-1)
         return vectors.sum(dim=0), seen[-(self.longest - 1) :].t().contiguous()
 

@@ -163,7 +163,7 @@ class Model(nn.Module):
         share = self.config.dropout
         if rng is None or share == 0:
             return x
-        return x * kept(x.shape, share, rng, device=x.device).to(x.dtype)
+        return x * kept(x.shape, share, rng, device=x.device, dtype=x.dtype)
 
     @torch.no_grad()
     def _initialise(self, rng: Generator) -> None:

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checkpoints.errors import CheckpointError
-from engine.randomness import Streams, streams
+from engine.randomness import Streams, kept, stream, streams
 
+CPU = torch.device("cpu")
 NAMES = [f.name for f in fields(Streams)]
 
 
@@ -79,3 +80,39 @@ def test_a_damaged_state_is_refused_and_changes_nothing(damaged: torch.Tensor | 
     with pytest.raises(CheckpointError, match="'sample'"):
         ours.load_state(state)
     assert draw(ours.init) == draw(streams(5).init)
+
+
+@given(
+    shape=st.lists(st.integers(0, 9), max_size=3),
+    dropout=st.floats(0, 1, exclude_max=True),
+    dtype=st.sampled_from([torch.float32, torch.bfloat16]),
+)
+def test_a_mask_leaves_out_or_makes_up(
+    shape: list[int], dropout: float, dtype: torch.dtype
+) -> None:
+    mask = kept(torch.Size(shape), dropout, stream(1, "it"), device=CPU, dtype=dtype)
+    assert mask.shape == torch.Size(shape)
+    assert mask.dtype == dtype
+    assert mask.isfinite().all()
+    assert len(mask.unique()) <= 2  # nothing, and what makes up for it
+    if mask.any() and dropout <= 0.99:
+        assert float(mask.max()) * (1 - dropout) == pytest.approx(1, rel=0.01)
+
+
+@pytest.mark.parametrize("dropout", [0.1, 0.2, 0.5, 0.9])
+def test_masks_leave_out_their_share_of_everything_and_keep_the_mean(dropout: float) -> None:
+    rng = stream(1, "it")
+    masks = torch.stack(
+        [
+            kept(torch.Size([64, 64]), dropout, rng, device=CPU, dtype=torch.float32)
+            for _ in range(256)
+        ]
+    )
+    assert float(masks.mean()) == pytest.approx(1, abs=0.01)
+    left_out = (masks == 0).double()
+    spread = (dropout * (1 - dropout)) ** 0.5
+    # Of each place, over the masks; and no place goes with its neighbour, nor a mask with the one before it.
+    assert float((left_out.mean(0) - dropout).abs().max()) < 5 * spread / 256**0.5
+    apart = (left_out - dropout) / spread
+    assert abs(float((apart[..., 1:] * apart[..., :-1]).mean())) < 0.005
+    assert abs(float((apart[1:] * apart[:-1]).mean())) < 0.005

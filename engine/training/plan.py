@@ -23,15 +23,20 @@ SHORT_RUN = 3_800_000
 WEIGHTS_PER_TOKEN = 2.0
 SMALLEST_CAP = 60_000
 # Passes over the text, as foreseen, from which each dropout pays (2 % of loss either way near the borders; looks and
-# other programs take a tenth of what is foreseen, or more). With runs of tokens left out 0.1 lost 0.02 at six passes.
+# other programs take a tenth of what is foreseen, or more).
 DROPOUT_FROM_EPOCHS = ((40.0, 0.4), (20.0, 0.3), (12.0, 0.2), (9.0, 0.1), (0.0, 0.0))
-# The longest run of tokens with a vector of its own (`engine.grams`), up to how many different tokens and passes over
-# the text (at 5 passes they won 0.016, at 8 0.012; at 9 of a third of that text they lost 0.007, at 10 of tunes 0.027),
-# and the share of runs left out in training.
+# The longest run of tokens with a vector of its own (`engine.grams`), up to how many different tokens, and the share of
+# runs left out in training. Those that are most of the time left out are dropout enough until the text is read often:
+# at 14 passes 0.1 beside them won 0.004 over 0.2 (one seed each), at 40 0.2 won 0.005 over 0.3.
 GRAMS = 5
 LARGEST_ALPHABET = 1000
-GRAMS_UP_TO_EPOCHS = 9.0
-GRAM_DROPOUT_FROM_EPOCHS = ((2.5, 0.5), (2.0, 0.3), (0.0, 0.0))
+GRAM_DROPOUT_FROM_EPOCHS = ((9.0, 0.7), (2.5, 0.5), (2.0, 0.3), (0.0, 0.0))
+DROPOUT_BESIDE_GRAMS = ((18.0, 0.2), (9.0, 0.1), (0.0, 0.0))
+# Beyond so many passes they are for one long text of so many tokens: they won 0.01 at 13 to 20 passes over a million, and
+# 0.04 at 40 over 400,000, but lost 0.03 at 70 over 90,000. Tunes, read in documents, lost 0.03 at 10 passes with half of
+# them left out, and won nothing at 20 with 0.7 or 0.85.
+GRAMS_ANYWHERE_UP_TO = 9.0
+LONG_TEXT = 350_000
 # Windows twice as long as usual win 0.01 to 0.02 nats/char where that leaves so many steps (944 and 1,683 won, 500 and
 # 583 lost): Muon's products come half as often.
 LONG_WINDOW = 128
@@ -99,9 +104,10 @@ def choose(
         narrowest, *wider = (replace(model, hidden_size=size) for size in HIDDEN)
         model = next(filter(fits, reversed(wider)), narrowest)
     epochs = reading(model) / max(tokens, 1)
+    model = fit_grams(model, epochs, given, tokens=tokens, documents=documents)
     if "dropout" not in given:
-        model = replace(model, dropout=_from(DROPOUT_FROM_EPOCHS, epochs))
-    model = fit_grams(model, epochs, given)
+        table = DROPOUT_BESIDE_GRAMS if model.grams > 1 else DROPOUT_FROM_EPOCHS
+        model = replace(model, dropout=_from(table, epochs))
     epochs = reading(model) / max(tokens, 1)  # a little more without the runs
     if "patience" not in given:
         training = replace(training, patience=PATIENCE)
@@ -136,9 +142,12 @@ def epochs(training: TrainConfig, tokens: int) -> float:
     return min(filter(None, (training.epochs, steps)), default=0.0)
 
 
-def fit_grams(model: ModelConfig, epochs: float, given: Mapping[str, Any]) -> ModelConfig:
-    """The model with as many of its runs left out in training as so many passes over a text want, or without runs."""
-    if model.grams > 1 and "grams" not in given and epochs > GRAMS_UP_TO_EPOCHS:
+def fit_grams(
+    model: ModelConfig, epochs: float, given: Mapping[str, Any], *, tokens: int, documents: bool
+) -> ModelConfig:
+    """The model with as many of its runs left out as so many passes over a text of `tokens` want, or without runs."""
+    serves = epochs <= GRAMS_ANYWHERE_UP_TO or (tokens >= LONG_TEXT and not documents)
+    if model.grams > 1 and "grams" not in given and not serves:
         return replace(model, grams=0)
     if model.grams < 2 or "gram_dropout" in given:
         return model

@@ -170,8 +170,9 @@ def prepare(
         model, training, threads = fitted.model, fitted.training, fitted.threads
         say(fitted.why)
     else:
-        epochs = plan.epochs(training, len(tokens.train.tokens))
-        model = plan.fit_grams(model, epochs, given)
+        count = len(tokens.train.tokens)
+        epochs = plan.epochs(training, count)
+        model = plan.fit_grams(model, epochs, given, tokens=count, documents=documents)
     if odd := optimizers.warn_if_odd(training.lr, training.optimizer):
         say(odd)
     training = replace(training, prime=training.prime or _prime(genre, tokens, tokenizer))

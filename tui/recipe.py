@@ -275,7 +275,9 @@ def estimate(
             training = dataclasses.replace(training, minutes=10.0)
         if like is None and not parent:
             model = plan.with_grams(model, given, vocab_size=vocab_size)
-        model = plan.fit_grams(model, plan.epochs(training, tokens), given)
+        documents = given.get("documents") == "on"
+        passes = plan.epochs(training, tokens)
+        model = plan.fit_grams(model, passes, given, tokens=tokens, documents=documents)
         why = ""
         if measured is not None and training.minutes and like is None:
             model, training, why = plan.choose(
@@ -285,7 +287,7 @@ def estimate(
                 measured=measured,
                 vocab_size=vocab_size,
                 tokens=tokens,
-                documents=given.get("documents") == "on",
+                documents=documents,
             )
         parameters = sizes.parameters(model, vocab_size)
         memory = sizes.training_bytes(

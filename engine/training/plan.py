@@ -32,9 +32,9 @@ GRAMS = 5
 LARGEST_ALPHABET = 1000
 GRAM_DROPOUT_FROM_EPOCHS = ((9.0, 0.7), (2.5, 0.5), (2.0, 0.3), (0.0, 0.0))
 DROPOUT_BESIDE_GRAMS = ((18.0, 0.2), (9.0, 0.1), (0.0, 0.0))
-# Beyond so many passes they are for one long text of so many tokens: they won 0.01 at 13 to 20 passes over a million, and
-# 0.04 at 40 over 400,000, but lost 0.03 at 70 over 90,000. Tunes, read in documents, lost 0.03 at 10 passes with half of
-# them left out, and won nothing at 20 with 0.7 or 0.85.
+# Beyond so many passes they are for one long text, of so many tokens: they won 0.01 at 13 to 20 passes over a million
+# and 0.04 at 40 over 400,000, but lost 0.03 at 70 over 90,000. Tunes, read in documents, lost 0.03 at 10 passes with
+# half of them left out, and won nothing at 20 with 0.7 or 0.85.
 GRAMS_ANYWHERE_UP_TO = 9.0
 LONG_TEXT = 350_000
 # Windows twice as long as usual win 0.01 to 0.02 nats/char where that leaves so many steps (944 and 1,683 won, 500 and

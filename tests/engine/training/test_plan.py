@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -174,12 +176,45 @@ def test_windows_are_long_where_that_leaves_steps_enough(
 
 
 @pytest.mark.parametrize(
-    ("tokens", "expected"), [(10**8, (5, 0.0)), (1_000_000, (5, 0.5)), (100_000, (0, 0.0))]
+    ("passes", "tokens", "documents", "expected"),
+    [
+        (1.0, 10**6, False, (5, 0.0, 0.0)),
+        (2.2, 10**6, False, (5, 0.3, 0.0)),
+        (6.0, 10**6, False, (5, 0.5, 0.0)),
+        (6.0, 10**5, False, (5, 0.5, 0.0)),
+        (6.0, 10**6, True, (5, 0.5, 0.0)),
+        (14.0, 10**6, False, (5, 0.7, 0.1)),
+        (40.0, 10**6, False, (5, 0.7, 0.2)),
+        (14.0, 10**5, False, (0, 0.0, 0.2)),  # too short a text to know that many by
+        (40.0, 10**5, False, (0, 0.0, 0.4)),
+        (14.0, 10**6, True, (0, 0.0, 0.2)),
+    ],
 )
-def test_runs_of_tokens_are_for_texts_read_a_few_times(
-    tokens: int, expected: tuple[int, float]
+def test_what_is_left_out_depends_on_how_often_the_text_is_read(
+    passes: float, tokens: int, documents: bool, expected: tuple[int, float, float]
 ) -> None:
+    model = ModelConfig(grams=5, hidden_size=64)
+    speed = Measured(passes * tokens / 60, working_weights(model, 82))
     model, _, _ = choose(
-        ModelConfig(grams=5), TrainConfig(minutes=10), given={}, measured=TRIAL, vocab_size=82, tokens=tokens
-    )  # fmt: skip
-    assert (model.grams, model.gram_dropout) == expected
+        model,
+        TrainConfig(minutes=1),
+        given={"hidden_size": 64},
+        measured=speed,
+        vocab_size=82,
+        tokens=tokens,
+        documents=documents,
+    )
+    assert (model.grams, model.gram_dropout, model.dropout) == expected
+
+
+def test_runs_and_dropout_that_were_asked_for_stay() -> None:
+    asked: dict[str, Any] = {"hidden_size": 64, "grams": 3, "gram_dropout": 0.25, "dropout": 0.35}
+    model, _, _ = choose(
+        ModelConfig(**asked),
+        TrainConfig(minutes=60),
+        given=asked,
+        measured=TRIAL,
+        vocab_size=82,
+        tokens=10**5,
+    )
+    assert (model.grams, model.gram_dropout, model.dropout) == (3, 0.25, 0.35)

@@ -246,12 +246,13 @@ def estimate(
     chars: int,
     vocab_size: int,
     measured: plan.Measured | None,
+    documents: bool = False,
     parent: Mapping[str, Any] = MappingProxyType({}),
 ) -> Estimate | None:
     """The same reckoning as the trainer's (`engine.training.plan`); None while something is wrong.
 
-    `parent` is the model that a fork goes on from. Tokens are counted as characters, or a quarter of them for words
-    and pieces.
+    `documents` says whether such a text is read in documents, unless the recipe says so itself; `parent` is the model
+    that a fork goes on from. Tokens are counted as characters, or a quarter of them for words and pieces.
     """
     if recipe.wrong:
         return None
@@ -275,7 +276,8 @@ def estimate(
             training = dataclasses.replace(training, minutes=10.0)
         if like is None and not parent:
             model = plan.with_grams(model, given, vocab_size=vocab_size)
-        documents = given.get("documents") == "on"
+        asked = given.get("documents", "auto")
+        documents = asked == "on" or (asked == "auto" and documents)
         passes = plan.epochs(training, tokens)
         model = plan.fit_grams(model, passes, given, tokens=tokens, documents=documents)
         why = ""

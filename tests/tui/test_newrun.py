@@ -78,6 +78,23 @@ def test_names_are_free_and_safe(tmp_path: Path) -> None:
     assert "/" not in recipe.free_name("../../etc", "x", tmp_path)
 
 
+def test_the_estimate_knows_that_tunes_are_read_one_by_one() -> None:
+    def weights(**recipes: str) -> int:
+        found = recipe.estimate(
+            recipe.understand({"hidden_size": "64", "minutes": "10", **recipes}),
+            chars=1_000_000,
+            vocab_size=80,
+            measured=Measured(tokens_per_s=60_000, weights=50_000),
+            documents=True,
+        )
+        assert found is not None
+        return found.parameters
+
+    # Read so often, tunes need no vectors for runs of characters; one long text keeps them.
+    assert weights() == weights(documents="on") < 200_000
+    assert weights(documents="off") > 1_000_000
+
+
 def test_the_estimate_follows_the_trainers_own_reckoning() -> None:
     measured = Measured(tokens_per_s=20_000, weights=100_000)
     small = recipe.understand({"hidden_size": "64", "steps": "100", "lanes": "10", "bptt": "50"})

@@ -173,6 +173,7 @@ run can be started in a shell, and is the same run."""
             chars=chars,
             vocab_size=vocab + 1,
             measured=self._measured,
+            documents=self._card.get("documents") is True,
             parent=recipe.parent_model(self._typed["parent"], self.studio.runs_dir),
         )
         page = self.query_one("#estimate", Page)

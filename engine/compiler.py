@@ -90,20 +90,20 @@ def _has_tools() -> bool:
 
 def _kept(how: list[str], main: Path, load: Callable[[ctypes.CDLL], Library]) -> Library:
     """The library that this command makes, made now or before. Raises what `_compile` raises."""
-    digest = hashlib.sha256(repr(how).encode())
-    for source in sorted([*main.parent.glob("*.h"), main]):
-        digest.update(source.read_bytes())
+    # A home may be shared by machines of several kinds and systems of several ages.
+    place = platform.machine(), platform.libc_ver()
+    sources = [path.read_bytes() for path in sorted([*main.parent.glob("*.h"), main])]
     folder = Path(platformdirs.user_cache_dir("rnnstudio")) / "compiled"
     folder.mkdir(parents=True, exist_ok=True)
-    name = f"{main.stem}-{_short(digest)}"
-    kept = filter(_is_whole, folder.glob(f"{name}-*.so"))
+    name = f"{main.stem}-{_digest(repr((place, how)).encode(), *sources)}"
+    kept = filter(_is_whole, sorted(folder.glob(f"{name}-*.so")))
     return load(ctypes.CDLL(str(next(kept, None) or _compile(how, main, folder, name))))
 
 
 def _is_whole(path: Path) -> bool:
     """Whether the file is the one that its name tells of: half a library ends the process that loads it."""
     with suppress(OSError):
-        return path.stem.endswith(f"-{_short(hashlib.sha256(path.read_bytes()))}")
+        return path.stem.endswith(f"-{_digest(path.read_bytes())}")
     return False
 
 
@@ -112,21 +112,23 @@ def _compile(how: list[str], main: Path, folder: Path, name: str) -> Path:
 
     Raises OSError, UserError or SubprocessError.
     """
-    # In the folder itself, so that one where nothing can be written is found out at once.
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        made = Path(scratch) / name
+    tempfile.TemporaryFile(dir=folder).close()  # where nothing can be kept, nothing need be made
+    with tempfile.TemporaryDirectory() as scratch:
         subprocess.run(
-            [*how, main.name, "-o", str(made)],
-            cwd=main.parent,
+            [*how, str(main.absolute()), "-o", name],  # no path, which a Mac would write into it
+            cwd=scratch,
             check=True,
             capture_output=True,
             timeout=LONGEST_S,
         )
-        data = made.read_bytes()
-        path = folder / f"{name}-{_short(hashlib.sha256(data))}.so"
+        data = (Path(scratch) / name).read_bytes()
+        path = folder / f"{name}-{_digest(data)}.so"
         write_atomic(path, data)
     return path
 
 
-def _short(digest: hashlib._Hash) -> str:
+def _digest(*parts: bytes) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
     return digest.hexdigest()[:16]

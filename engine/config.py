@@ -107,7 +107,7 @@ class ModelConfig:
     """Size of a token's vector; 0 feeds tokens as one-hot vectors."""
 
     grams: int = 0
-    """Longest run of tokens with a vector of its own, 0: none; 5 for few tokens and passes."""
+    """Longest run of tokens with a vector of its own, 0: none; 5 for characters, but in short texts read often."""
 
     gram_size: int = 32
     """Size of such a run's vector."""
@@ -116,7 +116,7 @@ class ModelConfig:
     """How many such vectors there are, shared by all runs."""
 
     gram_dropout: float = 0.0
-    """Share of runs left out in training; 0 to 0.5, by the passes over the text."""
+    """Share of runs left out in training; 0 to 0.7, by the passes over the text."""
 
     dropout: float = 0.0
     """Share of units silenced between layers; small corpora want 0.1 to 0.5."""

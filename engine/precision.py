@@ -43,10 +43,16 @@ def told(device: torch.device, precision: str, cell: str, *, hidden_size: int) -
     """What layers of so many units are computed in, and on a CPU with units for bf16 by whose kernels, for a person."""
     chosen = arithmetic(device, precision, cell, hidden_size=hidden_size)
     named = {torch.bfloat16: "bf16", torch.float16: "fp16"}.get(chosen, "float32")
-    own = device.type == "cpu" and has_bf16(device) and cell in BF16_FROM
-    return (
-        f"{named}, kernels {compiled.why(hidden_size)}" if own and precision != "float32" else named
-    )
+    if _may_be_compiled(device, precision, cell):
+        return f"{named}, kernels {compiled.why(hidden_size)}"
+    return named
+
+
+def own_kernels(
+    device: torch.device, precision: str, cell: str, *, hidden_size: int
+) -> compiled.Library | None:
+    """The library that computes layers of so many units, if it is not torch that does."""
+    return compiled.serves(hidden_size) if _may_be_compiled(device, precision, cell) else None
 
 
 def autocast(
@@ -55,6 +61,11 @@ def autocast(
     """The context to compute in that `arithmetic`."""
     dtype = arithmetic(device, precision, cell, hidden_size=hidden_size)
     return nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype)
+
+
+def _may_be_compiled(device: torch.device, precision: str, cell: str) -> bool:
+    halved = device.type == "cpu" and has_bf16(device) and precision != "float32"
+    return halved and cell in BF16_FROM
 
 
 def _pays_on_cpu(cell: str, hidden_size: int) -> bool:

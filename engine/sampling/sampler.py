@@ -62,7 +62,6 @@ class Sampler:
         on_cpu = model.device.type == "cpu"
         self._runs_ahead = ahead.serves(model.device) and not lanes
         self._packs = on_cpu and not lanes and not self._runs_ahead and can_pack(model)
-        self._compiles = self._packs and can_compile(model)  # now, so that no text waits for it
         self._weights = sum(w.numel() for cell in model.layers for w in cell.parameters())
         self._packed: dict[Arithmetic, Packed | Compiled] = {}
         self._idle: dict[SampleConfig, list[Chunks]] = {}
@@ -235,12 +234,11 @@ class Sampler:
         """The network for the CPU, packed once for each arithmetic; None where the model's own step is taken."""
         if not self._packs:
             return None
-        how = arithmetic(self._weights, config.weights, compiled=self._compiles)
+        compiles = can_compile(self.model)
+        how = arithmetic(self._weights, config.weights, compiled=compiles)
         if how not in self._packed:
             self._packed[how] = (
-                Compiled(self.model, in_int8=how == "int8")
-                if self._compiles
-                else Packed(self.model, how)
+                Compiled(self.model, in_int8=how == "int8") if compiles else Packed(self.model, how)
             )
         return self._packed[how]
 

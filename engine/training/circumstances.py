@@ -7,9 +7,8 @@ from typing import Any
 
 import torch
 
-from engine import compiler, precision
+from engine import precision
 from engine.training.session import Session
-from engine.windows import compiled
 
 KEY = "circumstances"
 """Under which a checkpoint's manifest has them."""
@@ -18,18 +17,16 @@ KEY = "circumstances"
 def circumstances(session: Session) -> dict[str, str]:
     """By what each is called, in words for a person."""
     device, model = session.world.device, session.settings.model
-    told = precision.told(
-        device, session.settings.training.precision, model.cell, hidden_size=model.hidden_size
-    )
+    how = device, session.settings.training.precision, model.cell
     found = {
         "torch": torch.__version__,
         "device": _named(device),
         "threads": str(torch.get_num_threads()),
-        "products": told,
+        "products": precision.told(*how, hidden_size=model.hidden_size),
     }
-    library = compiled.serves(model.hidden_size) if told.endswith(compiler.COMPILED) else None
-    # Another compiler, or another version of the sources.
-    return found if library is None else found | {"library": library.name}
+    library = precision.own_kernels(*how, hidden_size=model.hidden_size)
+    # Another one comes of another compiler, or of other sources.
+    return found | ({"compiled library": library.digest} if library else {})
 
 
 def changed(before: object, now: Mapping[str, str]) -> str:

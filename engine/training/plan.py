@@ -30,7 +30,8 @@ DROPOUT_FROM_EPOCHS = ((40.0, 0.4), (20.0, 0.3), (12.0, 0.2), (9.0, 0.1), (0.0, 
 # at 14 passes 0.1 beside them won 0.004 over 0.2 (one seed each), at 40 0.2 won 0.005 over 0.3.
 GRAMS = 5
 LARGEST_ALPHABET = 1000
-GRAM_DROPOUT_FROM_EPOCHS = ((9.0, 0.7), (2.5, 0.5), (2.0, 0.3), (0.0, 0.0))
+MOST_LEFT_OUT = 0.7
+GRAM_DROPOUT_FROM_EPOCHS = ((9.0, MOST_LEFT_OUT), (2.5, 0.5), (2.0, 0.3), (0.0, 0.0))
 DROPOUT_BESIDE_GRAMS = ((18.0, 0.2), (9.0, 0.1), (0.0, 0.0))
 # Beyond so many passes they are for one long text, of so many tokens: they won 0.01 at 13 to 20 passes over a million
 # and 0.04 at 40 over 400,000, but lost 0.03 at 70 over 90,000. Tunes, read in documents, lost 0.03 at 10 passes with
@@ -106,7 +107,9 @@ def choose(
     epochs = reading(model) / max(tokens, 1)
     model = fit_grams(model, epochs, given, tokens=tokens, documents=documents)
     if "dropout" not in given:
-        table = DROPOUT_BESIDE_GRAMS if model.grams > 1 else DROPOUT_FROM_EPOCHS
+        few = model.grams > 1 and model.gram_dropout >= MOST_LEFT_OUT
+        beside = few and _is_one_long_text(tokens, documents=documents)
+        table = DROPOUT_BESIDE_GRAMS if beside else DROPOUT_FROM_EPOCHS
         model = replace(model, dropout=_from(table, epochs))
     epochs = reading(model) / max(tokens, 1)  # a little more without the runs
     if "patience" not in given:
@@ -146,7 +149,7 @@ def fit_grams(
     model: ModelConfig, epochs: float, given: Mapping[str, Any], *, tokens: int, documents: bool
 ) -> ModelConfig:
     """The model with as many of its runs left out as so many passes over a text of `tokens` want, or without runs."""
-    serves = epochs <= GRAMS_ANYWHERE_UP_TO or (tokens >= LONG_TEXT and not documents)
+    serves = epochs < GRAMS_ANYWHERE_UP_TO or _is_one_long_text(tokens, documents=documents)
     if model.grams > 1 and "grams" not in given and not serves:
         return replace(model, grams=0)
     if model.grams < 2 or "gram_dropout" in given:
@@ -177,6 +180,10 @@ def fill_card(
             break
         training, measured = wider, found
     return training, measured
+
+
+def _is_one_long_text(tokens: int, *, documents: bool) -> bool:
+    return tokens >= LONG_TEXT and not documents
 
 
 def _from(table: tuple[tuple[float, float], ...], epochs: float) -> float:

@@ -216,8 +216,11 @@ def _tell_best(
 
 
 def _written(loaded: LoadedModel, request: Request, *, count: int) -> Iterator[Piece | Sample]:
+    from engine.sampling.compiled import can_compile
     from engine.sampling.sampler import Sampler
 
+    if loaded.model.device.type == "cpu":
+        can_compile(loaded.model)  # made now if it never was, and not in the first text's time
     sampler = Sampler(loaded.model, loaded.tokenizer, documents=loaded.documents)
     return sampler.stream(request.copies(count))
 

@@ -6,7 +6,6 @@ import ctypes
 import errno
 import os
 import shlex
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -182,18 +181,24 @@ def times_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[
 def test_a_folder_where_nothing_can_be_written_is_found_out_before_compiling(
     main: Path, monkeypatch: pytest.MonkeyPatch, times_compiled: Callable[[], int]
 ) -> None:
-    elsewhere = tempfile.TemporaryDirectory
+    def temporary_file(**_given: Path) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
 
-    def temporary_directory(**given: Path) -> tempfile.TemporaryDirectory[str]:
-        if given:
-            raise OSError(errno.EROFS, "Read-only file system")
-        return elsewhere()
-
-    monkeypatch.setattr(compiler.tempfile, "TemporaryDirectory", temporary_directory)
+    monkeypatch.setattr(compiler.tempfile, "TemporaryFile", temporary_file)
     found, why = compiler.library(main, PLAIN, answer)
     assert found is None
     assert "Read-only file system" in why
     assert times_compiled() == 0
+
+
+@needs_compiler
+def test_another_system_that_shares_the_home_has_its_own(
+    main: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiler.library(main, PLAIN, answer)
+    monkeypatch.setattr(compiler.platform, "libc_ver", lambda: ("glibc", "2.28"))
+    assert compiler.library(main, PLAIN, answer)[0] == 42
+    assert len(kept(tmp_path / "cache")) == 2
 
 
 @needs_compiler

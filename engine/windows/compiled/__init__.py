@@ -33,8 +33,8 @@ class Library:
         """Raises AttributeError where it is another library."""
         self._functions = functions
         self._tiles = bool(functions.has_tiles())
-        self.name = Path(functions._name).stem
-        """Of the file; no other library has it."""
+        self.digest = Path(functions._name).stem.rpartition("-")[2]
+        """Of its bytes: no other library has it."""
 
     def call(self, name: str, shape: tuple[int, int, int], *arrays: Tensor) -> None:
         """The function `name` for (T, B, H) on dense CPU tensors, by as many threads as torch has.

@@ -207,6 +207,25 @@ def test_what_is_left_out_depends_on_how_often_the_text_is_read(
     assert (model.grams, model.gram_dropout, model.dropout) == expected
 
 
+@pytest.mark.parametrize(("tokens", "gram_dropout"), [(60_000, 0.7), (1_000_000, 0.0)])
+def test_runs_that_stay_by_themselves_do_not_stand_for_dropout(
+    tokens: int, gram_dropout: float
+) -> None:
+    """A fork has its parent's, whatever its own text."""
+    asked: dict[str, Any] = {"hidden_size": 64, "grams": 5, "gram_dropout": gram_dropout}
+    model = ModelConfig(**asked)
+    speed = Measured(40.5 * tokens / 60, working_weights(model, 82))
+    model, _, _ = choose(
+        model,
+        TrainConfig(minutes=1),
+        given=asked,
+        measured=speed,
+        vocab_size=82,
+        tokens=tokens,
+    )
+    assert model.dropout == 0.4
+
+
 def test_runs_and_dropout_that_were_asked_for_stay() -> None:
     asked: dict[str, Any] = {"hidden_size": 64, "grams": 3, "gram_dropout": 0.25, "dropout": 0.35}
     model, _, _ = choose(

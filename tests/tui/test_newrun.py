@@ -138,6 +138,28 @@ async def test_the_card_tells_what_the_text_is_like(studio: Open, tmp_path: Path
         assert screen._card["chars"] == 40 * len("Rumour:\nOpen your ears \x1b[31m[/]\n\n")
 
 
+async def test_the_estimate_goes_by_what_the_card_found(studio: Open, tmp_path: Path) -> None:
+    tunes = tmp_path / "tunes.abc"
+    tunes.write_text(
+        "".join(
+            f"X:{i}\nT:Reel {i}\nM:4/4\nL:1/8\nK:D\n{'DEFG ABcd|' * 16}\n\n" for i in range(2300)
+        )
+    )
+    async with studio(size=(160, 48)) as pilot:
+        pilot.app.remembered.layout["newrun.all"] = "all"  # type: ignore[attr-defined]
+        screen = await open_form(pilot)
+        documents = screen.query_one("#line-documents", Line).field
+        screen.query_one("#line-epochs", Line).field.value = "30"
+        screen.query_one("#line-corpus", Line).field.value = str(tunes)
+        await until(pilot, lambda: "Reel" in screen.query_one("#card", Page).text)
+        told = {}
+        for choice in ("auto", "on", "off"):
+            documents.value = choice
+            await pilot.pause()
+            told[choice] = screen.query_one("#estimate", Page).text.split("parameters")[0]
+        assert told["auto"] == told["on"] != told["off"]
+
+
 async def test_the_check_warns_and_mends_a_copy(studio: Open, tmp_path: Path) -> None:
     text = tmp_path / "page.txt"
     text.write_text("<p>Rumour &amp; Falstaff</p>\n" * 400)

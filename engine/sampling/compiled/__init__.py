@@ -84,7 +84,7 @@ def _passed(given: int | float | Array | ctypes.c_void_p | None) -> Any:
 
 
 def library() -> Library | None:
-    """The library, compiled if it is not there yet (two seconds); or None where it cannot be had."""
+    """The library, compiled if it is not there yet (three seconds); or None where it cannot be had."""
     return None if compiler.off() else _found()[0]
 
 

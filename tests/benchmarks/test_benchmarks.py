@@ -17,6 +17,7 @@ from benchmarks import contest, machine, report, side_by_side, startup, throughp
 from benchmarks.opponents import OPPONENTS
 from benchmarks.opponents.min_rnn import MinCell
 from engine import devices
+from engine.config import ModelConfig
 from engine.sampling.products import has_int8
 from tests.cli import here
 
@@ -56,6 +57,16 @@ def test_throughput_sets_the_trainer_beside_the_bare_loop(tmp_path: Path) -> Non
     assert rows[0]["ratio"] == pytest.approx(rows[0]["ours tokens/s"] / rows[0]["bare tokens/s"])
     assert rows[0]["look s"] > 0
     assert rows[0]["all on"] < rows[0]["ratio"]
+
+
+def test_throughput_compares_networks_of_one_kind_unless_told(tmp_path: Path) -> None:
+    chars = 360_000  # a long text, whose runs of characters the trainer would keep
+    arguments = (
+        "throughput", "--shapes", "1x8", "--cells", "gru", "--optimizers", "adam",
+        "--rounds", "1", "--lanes", "2", "--bptt", "4", "--chars", str(chars),
+    )  # fmt: skip
+    plain, told = (figures(tmp_path, *arguments, *more)[0] for more in ((), ("--grams", "3")))
+    assert plain["weights"] < told["weights"] - ModelConfig().gram_rows * ModelConfig().gram_size
 
 
 def test_a_runs_looks_are_counted_where_they_are_due() -> None:

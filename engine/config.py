@@ -177,7 +177,7 @@ class TrainConfig:
     """Budget in passes over the text."""
 
     minutes: float = 0.0
-    """Budget in minutes; the model is chosen to fit."""
+    """Most minutes; model and passes are chosen to fit."""
 
     lanes: int = 16
     """Streams of text read side by side (the batch)."""

@@ -280,7 +280,7 @@ def estimate(
         documents = asked == "on" or (asked == "auto" and documents)
         passes = plan.epochs(training, tokens)
         model = plan.fit_grams(model, passes, given, tokens=tokens, documents=documents)
-        why = ""
+        why, asked_for = "", training
         if measured is not None and training.minutes and like is None:
             model, training, why = plan.choose(
                 model,
@@ -300,6 +300,7 @@ def estimate(
     if measured is None:
         return Estimate(parameters, memory)
     rate = measured.tokens_per_s_with(plan.working_weights(model, vocab_size))
+    rate = plan.rate_with(training, rate, measured_with=asked_for)
     budgets = [training.minutes * 60] if training.minutes else []
     if epochs := plan.epochs(training, tokens):
         budgets.append(epochs * tokens / rate)

@@ -5,6 +5,7 @@ The figures behind the rules come from trials on two CPU cores (docs/experiments
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,9 +20,23 @@ HIDDEN = (64, 96, 128, 160, 192, 256, 320, 384, 512, 640, 768, 1024)
 TOKENS_PER_WEIGHT = 2.0
 IN_SHORT_RUNS = 3.0
 SHORT_RUN = 3_800_000
-# A model with more weights than this many times the text's tokens learns it by heart before it learns to write.
+# A model with more weights than this many times the text's tokens learns it by heart before it learns to write. One
+# that keeps its runs of characters may have more where there is time to read the text so often: 240,000 characters were
+# at 1.399 with 3.7 weights each, at 1.413 with 2.2; but tunes, without runs, at 0.704 with 4 and at 0.694 with 1.7.
 WEIGHTS_PER_TOKEN = 2.0
+MOST_WEIGHTS_PER_TOKEN = 4.0
+PASSES_FOR_MORE = 18.0
 SMALLEST_CAP = 60_000
+# More passes over a text end in learning it by heart, whatever is left out: of 90,000 characters a network of 2x96 knew
+# 1.48 after 40 and 52, 1.49 after 77 and 1.58 after 195. So a budget of minutes is spent on so many at most, unless the
+# user says how many; and of less than 20,000 tokens, on as many as two thousand steps of the smallest take.
+ENOUGH_PASSES = 25.0
+ENOUGH_FOR_SHORT = 2_000 * 8 * 32
+# (lanes, window) for a text of which fewer steps than ENOUGH_STEPS would be made, as far as time allows. 90,000
+# characters: 16x128 1.47, 16x64 1.435, 16x32 1.436, 8x64 1.423; 18,000: 16x64 1.85, 16x32 1.80, 8x32 1.78,
+# 4x32 1.79.
+SMALLER_STEPS = ((8, 64), (8, 32))
+ENOUGH_STEPS = 4_000
 # Passes over the text, as foreseen, from which each dropout pays (2 % of loss either way near the borders; looks and
 # other programs take a tenth of what is foreseen, or more).
 DROPOUT_FROM_EPOCHS = ((40.0, 0.4), (20.0, 0.3), (12.0, 0.2), (9.0, 0.1), (0.0, 0.0))
@@ -33,11 +48,14 @@ LARGEST_ALPHABET = 1000
 MOST_LEFT_OUT = 0.7
 GRAM_DROPOUT_FROM_EPOCHS = ((9.0, MOST_LEFT_OUT), (2.5, 0.5), (2.0, 0.3), (0.0, 0.0))
 DROPOUT_BESIDE_GRAMS = ((18.0, 0.2), (9.0, 0.1), (0.0, 0.0))
-# Beyond so many passes they are for one long text, of so many tokens: they won 0.01 at 13 to 20 passes over a million
-# and 0.04 at 40 over 400,000, but lost 0.03 at 70 over 90,000. Tunes, read in documents, lost 0.03 at 10 passes with
+# In a shorter text than SHORT_TEXT, 90,000 characters, 0.3 won 0.02 over 0.2 at 20 passes.
+SHORT_TEXT = 150_000
+DROPOUT_BESIDE_GRAMS_IN_SHORT = ((18.0, 0.3), (9.0, 0.2), (0.0, 0.0))
+# Beyond so many passes they are for one text of so many tokens: at 13 to 25 passes they won 0.01 over a million, over
+# 240,000 and over 90,000, but lost 0.02 and more over 18,000. Tunes, read in documents, lost 0.03 at 10 passes with
 # half of them left out, and won nothing at 20 with 0.7 or 0.85.
 GRAMS_ANYWHERE_UP_TO = 9.0
-LONG_TEXT = 350_000
+LEAST_FOR_GRAMS = 50_000
 # Windows twice as long as usual win 0.01 to 0.02 nats/char where that leaves so many steps (944 and 1,683 won, 500 and
 # 583 lost): Muon's products come half as often.
 LONG_WINDOW = 128
@@ -87,49 +105,108 @@ def choose(
 ) -> tuple[ModelConfig, TrainConfig, str]:
     """The model and training for a budget of minutes, leaving all that was `given` as it is; and why, in a sentence.
 
-    `tokens` counts the training text. It may be read in `documents`, whose ends would leave long windows half empty.
+    `tokens` counts the training text, 0 where there is none yet. It may be read in `documents`, whose ends would leave
+    long windows half empty.
     """
     seconds = training.minutes * 60
+    asked = epochs(training, tokens)
+    enough = asked or math.ceil(max(ENOUGH_PASSES, ENOUGH_FOR_SHORT / max(tokens, 1)))
 
     def reading(candidate: ModelConfig) -> float:
-        return measured.tokens_per_s_with(working_weights(candidate, vocab_size)) * seconds
+        reads = measured.tokens_per_s_with(working_weights(candidate, vocab_size)) * seconds
+        return min(enough * tokens, reads) if tokens else reads
 
     if "hidden_size" not in given:
-        cap = max(SMALLEST_CAP, WEIGHTS_PER_TOKEN * tokens)
+        keeps_grams = model.grams > 1 and _can_keep_grams(tokens, documents=documents)
 
         def fits(candidate: ModelConfig) -> bool:
             weights, reads = working_weights(candidate, vocab_size), reading(candidate)
+            more = keeps_grams and reads >= PASSES_FOR_MORE * tokens
+            cap = (MOST_WEIGHTS_PER_TOKEN if more else WEIGHTS_PER_TOKEN) * tokens
             least = IN_SHORT_RUNS if reads < SHORT_RUN else TOKENS_PER_WEIGHT
-            return weights <= cap and reads >= least * weights
+            return weights <= max(SMALLEST_CAP, cap) and reads >= least * weights
 
         narrowest, *wider = (replace(model, hidden_size=size) for size in HIDDEN)
         model = next(filter(fits, reversed(wider)), narrowest)
-    epochs = reading(model) / max(tokens, 1)
-    model = fit_grams(model, epochs, given, tokens=tokens, documents=documents)
+    passes = reading(model) / max(tokens, 1)
+    model = fit_grams(model, passes, given, tokens=tokens, documents=documents)
     if "dropout" not in given:
-        few = model.grams > 1 and model.gram_dropout >= MOST_LEFT_OUT
-        beside = few and _is_one_long_text(tokens, documents=documents)
-        table = DROPOUT_BESIDE_GRAMS if beside else DROPOUT_FROM_EPOCHS
-        model = replace(model, dropout=_from(table, epochs))
-    epochs = reading(model) / max(tokens, 1)  # a little more without the runs
+        model = replace(model, dropout=_dropout(model, passes, tokens, documents=documents))
     if "patience" not in given:
         training = replace(training, patience=PATIENCE)
-    step = training.lanes * LONG_WINDOW
-    if (
-        not ("bptt" in given or documents)
-        and training.bptt == TrainConfig().bptt  # no shorter one, which a short text has
-        and 2 * step <= tokens
-        and reading(model) >= LEAST_STEPS * step
-    ):
-        training = replace(training, bptt=LONG_WINDOW)
     rate = measured.tokens_per_s_with(working_weights(model, vocab_size))
-    why = (
-        f"{model.hidden_size} units a layer: in {counted(training.minutes, 'minute')} about {epochs:.1f} passes over "
-        f"the text at {rate:,.0f} tokens/s"
+    reads = reading(model)  # a little more without the runs
+    laid_out = _in_steps(
+        training, given, reads=reads, most=rate * seconds, tokens=tokens, documents=documents
     )
+    rate, training = rate_with(laid_out, rate, measured_with=training), laid_out
+    why = f"{model.hidden_size} units a layer: "
+    if tokens and not asked and reads >= enough * tokens:
+        training = replace(training, epochs=float(enough))
+        why += (
+            f"{enough:,} passes over the text in about {_span(reads / rate)} at {rate:,.0f} tokens/s; more would learn "
+            f"it by heart (--epochs {2 * enough} for more)"
+        )
+    else:
+        why += (
+            f"in {counted(training.minutes, 'minute')} about {reads / max(tokens, 1):.1f} passes over the text at "
+            f"{rate:,.0f} tokens/s"
+        )
     if model.dropout and "dropout" not in given:
         why += f"; dropout {model.dropout:g} against learning it by heart"
     return model, training, why
+
+
+def _dropout(model: ModelConfig, passes: float, tokens: int, *, documents: bool) -> float:
+    """What suits so many passes over a text of `tokens`, beside what is left out of the runs of characters."""
+    few = model.grams > 1 and model.gram_dropout >= MOST_LEFT_OUT
+    if not (few and _can_keep_grams(tokens, documents=documents)):
+        return _from(DROPOUT_FROM_EPOCHS, passes)
+    short = tokens < SHORT_TEXT
+    return _from(DROPOUT_BESIDE_GRAMS_IN_SHORT if short else DROPOUT_BESIDE_GRAMS, passes)
+
+
+def _in_steps(
+    training: TrainConfig,
+    given: Mapping[str, Any],
+    *,
+    reads: float,
+    most: float,
+    tokens: int,
+    documents: bool,
+) -> TrainConfig:
+    """The training in steps that suit a text of `tokens`, of which `reads` are read where time would do for `most`."""
+    usual = TrainConfig()
+    if "bptt" in given or training.bptt != usual.bptt:  # as asked, or as short as the text wants it
+        return training
+    long = replace(training, bptt=LONG_WINDOW)
+    if not documents and 2 * _tokens(long) <= tokens:
+        least = ENOUGH_STEPS if reads < most else LEAST_STEPS
+        if reads >= least * _tokens(long):
+            return long
+    if "lanes" in given or training.lanes != usual.lanes or training.steps:
+        return training
+    for lanes, bptt in SMALLER_STEPS:
+        if reads >= ENOUGH_STEPS * _tokens(training) or most * lanes / usual.lanes < reads:
+            break
+        training = replace(training, lanes=lanes, bptt=bptt)
+    return training
+
+
+def rate_with(training: TrainConfig, rate: float, *, measured_with: TrainConfig) -> float:
+    """Tokens per second with fewer lanes than were measured: a step of half as many takes nearly as long."""
+    return rate * min(1.0, training.lanes / measured_with.lanes)
+
+
+def _tokens(training: TrainConfig) -> int:
+    """Tokens a step."""
+    return training.lanes * training.bptt
+
+
+def _span(seconds: float) -> str:
+    if seconds < 90:
+        return counted(max(1, int(seconds)), "second")
+    return counted(round(seconds / 60, 1), "minute")
 
 
 def with_grams(model: ModelConfig, given: Mapping[str, Any], *, vocab_size: int) -> ModelConfig:
@@ -149,7 +226,7 @@ def fit_grams(
     model: ModelConfig, epochs: float, given: Mapping[str, Any], *, tokens: int, documents: bool
 ) -> ModelConfig:
     """The model with as many of its runs left out as so many passes over a text of `tokens` want, or without runs."""
-    serves = epochs < GRAMS_ANYWHERE_UP_TO or _is_one_long_text(tokens, documents=documents)
+    serves = epochs < GRAMS_ANYWHERE_UP_TO or _can_keep_grams(tokens, documents=documents)
     if model.grams > 1 and "grams" not in given and not serves:
         return replace(model, grams=0)
     if model.grams < 2 or "gram_dropout" in given:
@@ -182,8 +259,8 @@ def fill_card(
     return training, measured
 
 
-def _is_one_long_text(tokens: int, *, documents: bool) -> bool:
-    return tokens >= LONG_TEXT and not documents
+def _can_keep_grams(tokens: int, *, documents: bool) -> bool:
+    return tokens >= LEAST_FOR_GRAMS and not documents
 
 
 def _from(table: tuple[tuple[float, float], ...], epochs: float) -> float:

@@ -278,14 +278,19 @@ def estimate(
             model = plan.with_grams(model, given, vocab_size=vocab_size)
         asked = given.get("documents", "auto")
         documents = asked == "on" or (asked == "auto" and documents)
+        decided = {
+            name: value
+            for name, value in given.items()
+            if name in recipe.given or name not in parent or name in plan.OF_A_PARENT
+        }
         passes = plan.epochs(training, tokens)
-        model = plan.fit_grams(model, passes, given, tokens=tokens, documents=documents)
+        model = plan.fit_grams(model, passes, decided, tokens=tokens, documents=documents)
         why, asked_for = "", training
         if measured is not None and training.minutes and like is None:
             model, training, why = plan.choose(
                 model,
                 training,
-                given=given,
+                given=decided,
                 measured=measured,
                 vocab_size=vocab_size,
                 tokens=tokens,

@@ -20,18 +20,19 @@ HIDDEN = (64, 96, 128, 160, 192, 256, 320, 384, 512, 640, 768, 1024)
 TOKENS_PER_WEIGHT = 2.0
 IN_SHORT_RUNS = 3.0
 SHORT_RUN = 3_800_000
-# A model with more weights than this many times the text's tokens learns it by heart before it learns to write. One
-# that keeps its runs of characters may have more where there is time to read the text so often: 240,000 characters were
-# at 1.399 with 3.7 weights each, at 1.413 with 2.2; but tunes, without runs, at 0.704 with 4 and at 0.694 with 1.7.
+# A model with more weights than this many times the text's tokens learns it by heart before it learns to write. More of
+# them serve where there is time to read the text so often: 240,000 characters were at 1.399 with 3.7 weights each, at
+# 1.413 with 2.2, recipes at 1.065 with 3.6, at 1.090 with 1.5; tunes at 0.704 with 3.7, 0.691 with 2.4, 0.694 with 1.4.
 WEIGHTS_PER_TOKEN = 2.0
-MOST_WEIGHTS_PER_TOKEN = 4.0
+MOST_WEIGHTS_PER_TOKEN = 3.5
 PASSES_FOR_MORE = 18.0
 SMALLEST_CAP = 60_000
 # More passes over a text end in learning it by heart, whatever is left out: of 90,000 characters a network of 2x96 knew
 # 1.48 after 40 and 52, 1.49 after 77 and 1.58 after 195. So a budget of minutes is spent on so many at most, unless the
-# user says how many; and of less than 20,000 tokens, on as many as two thousand steps of the smallest take.
-ENOUGH_PASSES = 25.0
-ENOUGH_FOR_SHORT = 2_000 * 8 * 32
+# user says how many; less than 20,000 tokens want more of them (5,000: 2.09 after 50, 2.22 after 25, 2.10 after 114).
+ENOUGH_PASSES = 25
+MOST_OF_SHORT = 50
+ENOUGH_FOR_SHORT = 500_000
 # (lanes, window) for a text of which fewer steps than ENOUGH_STEPS would be made, as far as time allows. 90,000
 # characters: 16x128 1.47, 16x64 1.435, 16x32 1.436, 8x64 1.423; 18,000: 16x64 1.85, 16x32 1.80, 8x32 1.78,
 # 4x32 1.79.
@@ -63,6 +64,9 @@ LEAST_STEPS = 900
 # Validations without a better one before a run that the program laid out gives up; they are log-spaced, so this is a
 # run that got nowhere for three quarters of its length.
 PATIENCE = 8
+
+# What a fork has from its parent, whatever its own text would want.
+OF_A_PARENT = ("hidden_size", "grams", "gram_dropout")
 
 # A GPU computes 128 lanes in little more than the time of 16. More are tried while each doubling reads so much faster,
 WIDER_LANES = (32, 64, 128, 256, 512)
@@ -110,19 +114,20 @@ def choose(
     """
     seconds = training.minutes * 60
     asked = epochs(training, tokens)
-    enough = asked or math.ceil(max(ENOUGH_PASSES, ENOUGH_FOR_SHORT / max(tokens, 1)))
+    enough = asked or min(
+        MOST_OF_SHORT, max(ENOUGH_PASSES, math.ceil(ENOUGH_FOR_SHORT / max(tokens, 1)))
+    )
 
     def reading(candidate: ModelConfig) -> float:
         reads = measured.tokens_per_s_with(working_weights(candidate, vocab_size)) * seconds
         return min(enough * tokens, reads) if tokens else reads
 
     if "hidden_size" not in given:
-        keeps_grams = model.grams > 1 and _can_keep_grams(tokens, documents=documents)
 
         def fits(candidate: ModelConfig) -> bool:
             weights, reads = working_weights(candidate, vocab_size), reading(candidate)
-            more = keeps_grams and reads >= PASSES_FOR_MORE * tokens
-            cap = (MOST_WEIGHTS_PER_TOKEN if more else WEIGHTS_PER_TOKEN) * tokens
+            often = reads >= PASSES_FOR_MORE * tokens
+            cap = (MOST_WEIGHTS_PER_TOKEN if often else WEIGHTS_PER_TOKEN) * tokens
             least = IN_SHORT_RUNS if reads < SHORT_RUN else TOKENS_PER_WEIGHT
             return weights <= max(SMALLEST_CAP, cap) and reads >= least * weights
 
@@ -141,12 +146,14 @@ def choose(
     )
     rate, training = rate_with(laid_out, rate, measured_with=training), laid_out
     why = f"{model.hidden_size} units a layer: "
-    if tokens and not asked and reads >= enough * tokens:
-        training = replace(training, epochs=float(enough))
-        why += (
-            f"{enough:,} passes over the text in about {_span(reads / rate)} at {rate:,.0f} tokens/s; more would learn "
-            f"it by heart (--epochs {2 * enough} for more)"
-        )
+    if tokens and reads >= enough * tokens:
+        why += f"{enough:,.4g} passes over the text in about {_span(reads / rate)} at {rate:,.0f} tokens/s"
+        if not asked:
+            training = replace(training, epochs=float(enough))
+            why += (
+                "; more would learn it by heart "
+                f"(--minutes {training.minutes:g} --epochs {2 * enough} for more)"
+            )
     else:
         why += (
             f"in {counted(training.minutes, 'minute')} about {reads / max(tokens, 1):.1f} passes over the text at "
@@ -179,23 +186,27 @@ def _in_steps(
     usual = TrainConfig()
     if "bptt" in given or training.bptt != usual.bptt:  # as asked, or as short as the text wants it
         return training
+    if training.steps:  # others would read more or less than was asked for
+        return training
     long = replace(training, bptt=LONG_WINDOW)
     if not documents and 2 * _tokens(long) <= tokens:
         least = ENOUGH_STEPS if reads < most else LEAST_STEPS
         if reads >= least * _tokens(long):
             return long
-    if "lanes" in given or training.lanes != usual.lanes or training.steps:
+    if "lanes" in given or training.lanes != usual.lanes:
         return training
     for lanes, bptt in SMALLER_STEPS:
-        if reads >= ENOUGH_STEPS * _tokens(training) or most * lanes / usual.lanes < reads:
+        smaller = replace(training, lanes=lanes, bptt=bptt)
+        slower = rate_with(smaller, most, measured_with=usual)
+        if reads >= ENOUGH_STEPS * _tokens(training) or slower < reads:
             break
-        training = replace(training, lanes=lanes, bptt=bptt)
+        training = smaller
     return training
 
 
 def rate_with(training: TrainConfig, rate: float, *, measured_with: TrainConfig) -> float:
-    """Tokens per second with fewer lanes than were measured: a step of half as many takes nearly as long."""
-    return rate * min(1.0, training.lanes / measured_with.lanes)
+    """Tokens per second with smaller steps than were measured: 8x64 were 0.6 to 0.7 of 16x64's, 8x32 0.42 to 0.52."""
+    return float(rate * min(1.0, _tokens(training) / _tokens(measured_with)) ** 0.6)
 
 
 def _tokens(training: TrainConfig) -> int:

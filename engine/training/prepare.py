@@ -148,10 +148,11 @@ def prepare(
         lr=training.lr or optimizers.default_lr(training.optimizer),
     )
     given = dict(request.given)
+    if request.preset:
+        preset = presets.find(presets.PRESETS, request.preset, "preset")
+        given = {**preset.model, **preset.training, **given}
     if parent is not None:
-        given.update(
-            hidden_size=model.hidden_size, grams=model.grams, gram_dropout=model.gram_dropout
-        )
+        given.update({name: getattr(model, name) for name in plan.OF_A_PARENT})
     if training.minutes and not request.like:
         fitted = fit(
             model,

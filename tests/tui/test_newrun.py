@@ -118,6 +118,19 @@ def test_the_estimate_follows_the_trainers_own_reckoning() -> None:
     )
 
 
+def test_the_forms_fork_chooses_dropout_as_the_trainer_does() -> None:
+    parent = {"hidden_size": 64, "grams": 0, "gram_dropout": 0.0, "dropout": 0.05}
+    found = recipe.estimate(
+        recipe.understand({"minutes": "60"}),
+        chars=60_000,
+        vocab_size=80,
+        measured=Measured(tokens_per_s=60_000, weights=50_000),
+        parent=parent,
+    )
+    assert found is not None
+    assert "dropout 0.3" in found.why
+
+
 async def open_form(pilot, corpus: str = "") -> NewRun:  # type: ignore[no-untyped-def]
     pilot.app.open_new(corpus)
     await until(pilot, lambda: "the same in a shell" in screen_text(pilot.app))

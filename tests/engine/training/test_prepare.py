@@ -47,6 +47,15 @@ def test_rate_and_decay_are_the_optimizers_own(
     assert (training["optimizer"], training["lr"], training["weight_decay"]) == expected
 
 
+def test_a_presets_settings_are_not_chosen_anew(tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("a cab had a bed and a head\n" * 400, encoding="utf-8")
+    request = Request(
+        corpus=(str(text),), runs=tmp_path / "runs", preset="deep", device="cpu", threads=1
+    )
+    assert prepare(request).run.record()["training"]["patience"] == 12
+
+
 @pytest.mark.parametrize(
     ("given", "like", "expected"),
     [

@@ -184,9 +184,8 @@ def _in_steps(
 ) -> TrainConfig:
     """The training in steps that suit a text of `tokens`, of which `reads` are read where time would do for `most`."""
     usual = TrainConfig()
-    if "bptt" in given or training.bptt != usual.bptt:  # as asked, or as short as the text wants it
-        return training
-    if training.steps:  # others would read more or less than was asked for
+    # As asked, or as short as the text wants it; and a number of steps would read more or less in others.
+    if "bptt" in given or training.bptt != usual.bptt or training.steps:
         return training
     long = replace(training, bptt=LONG_WINDOW)
     if not documents and 2 * _tokens(long) <= tokens:

@@ -107,7 +107,8 @@ def prepare(
         note(text)
 
     parent = _open_parent(request)
-    data, model, training = _configs(request, parent)
+    recipe = _recipe(request)
+    data, model, training = _configs(request, recipe, parent)
     device, why_device = devices.choose(request.device)
     precision.arithmetic(  # refused before anything is made
         device, training.precision, model.cell, hidden_size=model.hidden_size
@@ -147,10 +148,7 @@ def prepare(
         bptt=bptt,
         lr=training.lr or optimizers.default_lr(training.optimizer),
     )
-    given = dict(request.given)
-    if request.preset:
-        preset = presets.find(presets.PRESETS, request.preset, "preset")
-        given = {**preset.model, **preset.training, **given}
+    given = {**recipe.model, **recipe.training, **request.given}
     if parent is not None:
         given.update({name: getattr(model, name) for name in plan.OF_A_PARENT})
     if training.minutes and not request.like:
@@ -234,17 +232,21 @@ def _open_parent(request: Request) -> _Parent | None:
     return _Parent(run, settings, open_model(run.checkpoint(spec)))
 
 
-def _configs(
-    request: Request, parent: _Parent | None
-) -> tuple[DataConfig, ModelConfig, TrainConfig]:
-    """The settings before anything is measured: the program's, a recipe's, the parent's model, the user's, in turn."""
-    recipe = presets.Recipe("")
+def _recipe(request: Request) -> presets.Recipe:
+    """The settings that were asked for by a name; none without one."""
     if request.preset and request.like:
         raise ConfigError("--preset and --like each choose the settings", hint="give one of them")
     if request.preset:
-        recipe = presets.find(presets.PRESETS, request.preset, "preset")
+        return presets.find(presets.PRESETS, request.preset, "preset")
     if request.like:
-        recipe = presets.find(presets.LIKE, request.like, "like")
+        return presets.find(presets.LIKE, request.like, "like")
+    return presets.Recipe("")
+
+
+def _configs(
+    request: Request, recipe: presets.Recipe, parent: _Parent | None
+) -> tuple[DataConfig, ModelConfig, TrainConfig]:
+    """The settings before anything is measured: the program's, a recipe's, the parent's model, the user's, in turn."""
     tokenizers.find(str(request.given.get("tokenizer", "char")))
     data, model, training = DataConfig(), ModelConfig(), TrainConfig()
     if parent is not None:

@@ -166,6 +166,10 @@ class Studio(App[None]):
             self.post_message(Said(answer))
 
     def on_said(self, message: Said) -> None:
+        if (
+            not self.is_running
+        ):  # said before the studio closed, heard after: its screens are being taken down
+            return
         # A dialog may cover the screen that asked.
         for screen in self.screen_stack:
             if isinstance(screen, StudioScreen):
@@ -173,7 +177,7 @@ class Studio(App[None]):
 
     def on_news(self, message: News) -> None:
         screen = self.front
-        if screen is not None:
+        if screen is not None and self.is_running:
             screen.news(message.runs)
 
     @property

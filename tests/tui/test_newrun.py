@@ -13,7 +13,9 @@ from engine.config import DataConfig, ModelConfig, TrainConfig
 from engine.training.plan import Measured
 from tests.tui.conftest import Open, screen_text, until
 from tui import recipe
+from tui.app import News, Said
 from tui.browse import Browse
+from tui.child import Answer
 from tui.screens.live import Live
 from tui.screens.newrun import NewRun, free_path
 from tui.widgets.form import Line
@@ -195,6 +197,24 @@ async def test_a_text_that_is_not_there_is_said_in_a_sentence(studio: Open) -> N
         await open_form(pilot, "no-such-file.txt")
         await until(pilot, lambda: "✗" in screen_text(pilot.app))
         assert "no-such-file.txt" in screen_text(pilot.app)
+
+
+async def test_what_is_heard_while_the_studio_closes_is_left(
+    studio: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with studio() as pilot:
+        screen = await open_form(pilot)
+        heard: list[object] = []
+        monkeypatch.setattr(screen, "answered", heard.append)
+        monkeypatch.setattr(screen, "news", heard.append)
+        for running in (True, False):
+            with monkeypatch.context() as closing:
+                # Textual's own flag, down before the screens' widgets are taken away.
+                closing.setattr(pilot.app, "_running", running)
+                pilot.app.on_said(Said(Answer(0)))
+                pilot.app.on_news(News(None))
+            assert len(heard) == 2
+            assert pilot.app.is_running
 
 
 async def test_choices_are_cycled_settings_checked_and_drafts_kept(

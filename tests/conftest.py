@@ -31,6 +31,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # These files wait for processes and screens; a worker that met one last would keep the other waiting.
 LONG = (
+    "engine/test_on_cuda.py",
     "tui/test_goldens.py",
     "faults/test_signals.py",
     "faults/test_numbers.py",

@@ -44,7 +44,7 @@ def told(device: torch.device, precision: str, cell: str, *, hidden_size: int) -
     chosen = arithmetic(device, precision, cell, hidden_size=hidden_size)
     named = {torch.bfloat16: "bf16", torch.float16: "fp16"}.get(chosen, "float32")
     if _may_be_compiled(device, precision, cell):
-        return f"{named}, kernels {compiled.why(hidden_size)}"
+        return f"{named}, kernels {compiled.why(cell, hidden_size)}"
     return named
 
 
@@ -52,7 +52,7 @@ def own_kernels(
     device: torch.device, precision: str, cell: str, *, hidden_size: int
 ) -> compiled.Library | None:
     """The library that computes layers of so many units, if it is not torch that does."""
-    return compiled.serves(hidden_size) if _may_be_compiled(device, precision, cell) else None
+    return compiled.serves(cell, hidden_size) if _may_be_compiled(device, precision, cell) else None
 
 
 def autocast(
@@ -71,5 +71,5 @@ def _may_be_compiled(device: torch.device, precision: str, cell: str) -> bool:
 def _pays_on_cpu(cell: str, hidden_size: int) -> bool:
     least = BF16_FROM.get(cell, math.inf)
     return hidden_size >= least or (
-        math.isfinite(least) and compiled.serves(hidden_size) is not None
+        math.isfinite(least) and compiled.serves(cell, hidden_size) is not None
     )

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from engine.devices import has_bf16
 from engine.windows import compiled
@@ -21,8 +22,7 @@ from engine.windows.gru import GRUWindow
 from engine.windows.lstm import LSTMWindow
 from engine.windows.products import LAYS_OUT
 from engine.windows.rnn import RNNWindow
-
-Weights = tuple[Tensor, Tensor, Tensor, Tensor]
+from engine.windows.silent import Weights, with_silent
 
 # Units from which an LSTM's window that is not compiled is faster in bf16 than by torch's kernel, for one thread and
 # for more (its time over ours, 16 lanes of 64: one thread 0.8 at 320, 1.1 at 384, 1.4 at 512, 1.9 at 1024; two 0.7 at
@@ -45,26 +45,40 @@ def pay_for_lstm(x: Tensor, hidden_size: int) -> bool:
     if not (pay(x) and torch.is_autocast_enabled("cpu") and torch.is_grad_enabled()):
         return False
     least = WIDE if torch.get_num_threads() == 1 else WIDE_SHARED
-    return hidden_size >= least or compiled.serves(hidden_size) is not None
+    return hidden_size >= least or compiled.serves("lstm", hidden_size) is not None
 
 
 def rnn(x: Tensor, h: Tensor, weights: Weights) -> Tensor:
     """Outputs (T, B, H) of tanh units for inputs (T, B, I) from h (B, H); weights as `Fused.weights` has them."""
-    return _computed(RNNWindow, x, h, *weights)  # type: ignore[no-any-return]
+    return _computed("rnn", RNNWindow, x, (h,), weights)  # type: ignore[no-any-return]
 
 
 def gru(x: Tensor, h: Tensor, weights: Weights) -> Tensor:
     """The same of a GRU, its gates stacked as reset, update, candidate."""
-    return _computed(GRUWindow, x, h, *weights)  # type: ignore[no-any-return]
+    return _computed("gru", GRUWindow, x, (h,), weights)  # type: ignore[no-any-return]
 
 
 def lstm(x: Tensor, h: Tensor, c: Tensor, weights: Weights) -> tuple[Tensor, Tensor]:
     """The same of an LSTM, its gates stacked as input, forget, candidate, output; and the last c (B, H)."""
-    return _computed(LSTMWindow, x, h, c, *weights)  # type: ignore[no-any-return]
+    out, c = _computed("lstm", LSTMWindow, x, (h, c), weights)
+    return out, c
 
 
-def _computed(window: type[torch.autograd.Function], x: Tensor, *rest: Tensor) -> Any:
+def _computed(
+    cell: str,
+    window: type[torch.autograd.Function],
+    x: Tensor,
+    state: tuple[Tensor, ...],
+    weights: Weights,
+) -> Any:
     if torch.is_autocast_enabled("cpu"):
         x = x.to(torch.get_autocast_dtype("cpu"))
+    units = state[0].shape[-1]
+    missing = compiled.missing(cell, units) if x.dtype == torch.bfloat16 else 0
     with torch.autocast("cpu", enabled=False):
-        return window.apply(x, *rest)  # type: ignore[no-untyped-call]
+        if not missing:
+            return window.apply(x, *state, *weights)  # type: ignore[no-untyped-call]
+        wider = (F.pad(part, (0, missing)) for part in state)
+        found = window.apply(x, *wider, *with_silent(weights, units, missing))  # type: ignore[no-untyped-call]
+    cut = [part[..., :units] for part in (found if isinstance(found, tuple) else (found,))]
+    return tuple(cut) if len(cut) > 1 else cut[0]

@@ -25,7 +25,8 @@ def library_for(x: Tensor, w_h: Tensor, *state: Tensor) -> compiled.Library | No
     halved = x.dtype == torch.bfloat16 and w_h.dtype == torch.float32
     lanes, units = x.shape[1], w_h.shape[1]
     whole = bool(x.numel()) and all(part.shape == (lanes, units) for part in state)
-    return compiled.serves(units) if halved and whole else None
+    fits = units % compiled.MULTIPLE == 0
+    return compiled.library() if halved and whole and fits else None
 
 
 def step_product(w: Tensor, *, like: Tensor) -> Product:

@@ -37,7 +37,8 @@ def test_compiled_windows_make_it_pay_at_every_width_that_they_can_have(
     monkeypatch.setattr(devices, "_cpu_has_bf16", lambda: True)
     monkeypatch.setattr(compiled, "library", object)
     assert product_type("auto", "gru", 32) == product_type("auto", "rnn", 64) == torch.bfloat16
-    assert product_type("auto", "gru", 100) == product_type("auto", "mut1", 64) == torch.float32
+    assert product_type("auto", "gru", 100) == product_type("auto", "rnn", 33) == torch.bfloat16
+    assert product_type("auto", "gru", 20) == product_type("auto", "mut1", 64) == torch.float32
 
 
 def test_the_context_can_be_entered_again_and_again() -> None:
@@ -57,7 +58,7 @@ def test_a_person_is_told_what_computes_and_why(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv(compiler.OFF, "0")
     assert told("auto", "lstm", 64) == f"bf16, kernels by torch: {compiler.OFF}=0"
     assert told("auto", "gru", 64) == f"float32, kernels by torch: {compiler.OFF}=0"
-    assert told("auto", "lstm", 100).endswith("own ones have a multiple of 32 units")
+    assert told("auto", "lstm", 100).endswith("below 192 units own ones want a multiple of 32")
     assert told("auto", "mut1", 64) == told("float32", "lstm", 64) == "float32"
     monkeypatch.setattr(devices, "_cpu_has_bf16", lambda: False)
     assert told("auto", "lstm", 64) == "float32"

@@ -129,11 +129,44 @@ def test_a_cpu_without_units_for_bf16_keeps_to_torch(monkeypatch: pytest.MonkeyP
     assert "no units for bf16" in compiled.why()
 
 
-def test_layers_that_fill_no_tile_are_left_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+@needs_library
+@pytest.mark.parametrize("tiles", [True, False])
+@pytest.mark.parametrize(("name", "units"), [("gru", 33), ("gru", 100), ("rnn", 78), ("lstm", 200)])
+def test_layers_that_fill_no_tile_have_silent_units(
+    name: str, units: int, tiles: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the library, on whole tiles: the others neither hear nor learn of what was added."""
+    shapes = []
+    real = compiled.Library.call
+
+    def call(
+        self: compiled.Library, function: str, shape: tuple[int, int, int], *rest: Tensor
+    ) -> None:
+        shapes.append(shape)
+        real(self, function, shape, *rest)
+
+    monkeypatch.setattr(compiled.Library, "call", call)
+    monkeypatch.setattr(library(), "_tiles", tiles and library()._tiles)
+    found = halved(name, units, 5, 6)
+    assert set(shapes) == {(6, 5, -(-units // 32) * 32)}
+    for ours, exact in zip(found, by_equations(name, units, 5, 6), strict=True):
+        assert ours.shape == exact.shape
+        assert float(((ours - exact).norm() / exact.norm()).detach()) < 0.015
+
+
+def test_few_units_that_fill_no_tile_are_left_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     there = object()
     monkeypatch.setattr(compiled, "library", lambda: there)
-    assert compiled.serves(96) is there
-    assert compiled.serves(100) is None
+    assert compiled.serves("lstm", 96) is there
+    assert compiled.serves("lstm", 100) is None
+    assert compiled.serves("gru", 100) is there
+    assert compiled.serves("gru", 20) is None
+    assert "below 192 units" in compiled.why("lstm", 100)
+    assert [compiled.missing(*layer) for layer in (("lstm", 200), ("lstm", 100), ("rnn", 64))] == [
+        24,
+        0,
+        0,
+    ]
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from checkpoints.errors import RnnStudioError
-from tui import demo, dialogs, launch, settings, themes
+from tui import demo, dialogs, launch, settings, telling, themes
 from tui.child import Answer, Child
 from tui.door import Door, Plain
 from tui.help import help_spans
@@ -225,11 +225,30 @@ class Studio(App[None]):
             self.say(error.message, hint=error.hint, grave=True)
             return False
         except OSError as error:
-            self.say(str(error), hint="look at the folder's permissions and free space", grave=True)
+            what_failed = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+            self.say(
+                what_failed, hint="look at the folder's permissions and free space", grave=True
+            )
             return False
         if done:
             self.say(done)
         return True
+
+    def resume(self, run: Followed) -> bool:
+        """Start a trainer that goes on where the run's last one ended; says so, or why there is none to start."""
+        name = run.path.name
+        if run.path in self.jobs.live():
+            self.say(f"{name} is still starting", hint="a second trainer would be refused")
+            return False
+        if not telling.can_resume(run.state):
+            self.say(
+                f"{name} has nothing left to do",
+                hint=telling.way_on(run.state, run.view),
+                grave=True,
+            )
+            return False
+        words = ["resume", str(run.path)]
+        return self.attempt(lambda: self.jobs.start(words, run.path), f"resuming {name}")
 
     def copy_to_clipboard(self, text: str) -> None:
         super().copy_to_clipboard(encodable(text))

@@ -11,6 +11,7 @@ from checkpoints.lines import read_tail
 from corpora.genres import figure_label
 from tui import words
 from tui.launch import Job
+from tui.literal import one_line
 from tui.series import sparkline
 from tui.store import RunView
 from tui.watch import RunState
@@ -18,6 +19,7 @@ from tui.widgets.ink import Span
 
 LOG_SHOWN = 300
 DEAD_LINES = 8
+WIDE_HEAD = 90
 STATE_KINDS = {
     "running": "good",
     "starting": "good",
@@ -40,17 +42,18 @@ LOG_KINDS = {
 }
 
 
-def head(name: str, view: RunView, state: RunState) -> list[Span]:
-    """Who it is, what it does, how far it came."""
+def head(name: str, view: RunView, state: RunState, *, width: int) -> list[Span]:
+    """Who it is, what it does, how far it came; a long name leaves room for the rest."""
     last, best = view.last_step, view.best
+    unit = "bits/char" if width >= WIDE_HEAD else "bits"
     spans: list[Span] = [
-        (f" {name} ", "title"),
+        (f" {one_line(name, width // 3)} ", "title"),
         (f"{state.glyph} {state.word}", STATE_KINDS.get(state.word, "dim")),
     ]
     if last is not None:
         spans.append((f"   epoch {last.epoch:.2f}  step {view.step:,}", ""))
     if best is not None:
-        spans.append((f"  best {best.bits_per_char:.3f} bits/char @ {best.step:,}", "accent"))
+        spans.append((f"  best {best.bits_per_char:.3f} {unit} @ {best.step:,}", "accent"))
     return spans
 
 
@@ -66,7 +69,7 @@ def progress(view: RunView, state: RunState, *, cells: int, asked: str, load: st
             ("░" * (cells - full), "axis"),
             (f" {done:.0%}", ""),
         ]
-        if state.live:
+        if state.live and state.word != "paused":
             spans.append((f"  {words.duration(last.eta_s)} to go", "title"))
             spans.append((f"  {words.count(last.chars_per_s)} ch/s", ""))
     if asked:
@@ -126,6 +129,13 @@ def is_no_run(state: RunState) -> bool:
 def can_resume(state: RunState) -> bool:
     """Whether there is something left to train that no trainer is at."""
     return is_dead(state) or state.word == "stopped"
+
+
+def way_on(state: RunState, view: RunView) -> str:
+    """The key that has a run learn more which no trainer is at; none where there is nothing to go on from."""
+    if can_resume(state):
+        return "r resumes it"
+    return "b forks it: a new run goes on from its weights" if view.checkpoints else ""
 
 
 def last_words(path: Path, view: RunView) -> list[Span]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from checkpoints.errors import UserError
 from rnnstudio.common import RunsDir, runs_dir
 from rnnstudio.completion import run_names
 
@@ -46,6 +49,12 @@ def _tell_kept(runs: Path) -> None:
 
 
 def _open(folder: Path, run: Path | None, *, ascii_only: bool, demo: bool = False) -> None:
+    # A browser's studio has a driver of its own; in a terminal Textual reads the one and draws on the other.
+    if "TEXTUAL_DRIVER" not in os.environ and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UserError(
+            "the studio needs a terminal to draw on and keys to read",
+            hint="a run as plain lines: rnnstudio watch RUN",
+        )
     # Textual costs 0.4 s of CPU to import; a wrong name of a run is told before that.
     from tui.app import Studio
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rnnstudio.commands import tui as command
+from tests.cli import here
 from tests.tui.conftest import Open, screen_text, until
 from tui import demo
 
@@ -45,8 +46,16 @@ def test_the_command_tells_the_studio_that_it_shows_the_demo(
         def run(self) -> None: ...
 
     monkeypatch.setattr("tui.app.Studio", Stub)
+    monkeypatch.setenv("TEXTUAL_DRIVER", "of a browser, as here is no terminal")
     command.tui(demo=True)
     assert opened == [True]
+
+
+def test_without_a_terminal_the_studio_is_not_opened(tmp_path: Path) -> None:
+    for words in (("tui",), ("tui", "--demo"), ("--demo",)):
+        done = here(*words, cwd=tmp_path, expect=(2,))
+        assert "needs a terminal" in done.err
+        assert "rnnstudio watch RUN" in done.err
 
 
 async def test_a_recording_is_not_forked(studio: Open, runs: Path) -> None:

@@ -163,6 +163,18 @@ def first(found: CommandList) -> str:
     return str(found.get_option_at_index(0).prompt).splitlines()[0] if found.option_count else ""
 
 
+async def test_what_had_the_focus_has_it_again_when_there_is_room(studio: Open, runs: Path) -> None:
+    recorded.make_run(runs, "plays", recorded.finished())
+    async with studio() as pilot:
+        await until(pilot, lambda: "plays" in screen_text(pilot.app))
+        before = pilot.app.focused
+        assert before is not None
+        await pilot.resize_terminal(50, 15)
+        await until(pilot, lambda: "needs 60x16" in screen_text(pilot.app))
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: pilot.app.focused is before)
+
+
 async def test_the_palette_offers_every_action_and_run(studio: Open, runs: Path) -> None:
     recorded.make_run(runs, "plays", recorded.finished())
     async with studio(size=(100, 40)) as pilot:

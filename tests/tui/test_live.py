@@ -291,6 +291,55 @@ async def test_a_dead_run_has_a_button_that_resumes_it(
     assert started == ["resume", str(path)]
 
 
+async def test_a_trainer_that_is_on_its_way_is_not_started_twice(
+    studio: Open, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = recorded.make_run(runs, "plays", recorded.history(until=700))
+    started: list[Sequence[str]] = []
+    monkeypatch.setattr(Jobs, "live", lambda _: [path])
+    monkeypatch.setattr(Jobs, "start", lambda _, words, folder: started.append((*words, folder)))
+    async with studio(run=path) as pilot:
+        await until(pilot, lambda: "● starting" in screen_text(pilot.app))
+        for key in ("s", "r"):
+            await pilot.press(key)
+            await until(pilot, lambda: "plays is still starting" in screen_text(pilot.app))
+            pilot.app.clear_notifications()
+            await until(pilot, lambda: "still starting" not in screen_text(pilot.app))
+    assert not started
+
+
+async def test_a_finished_run_is_forked_and_not_resumed(
+    studio: Open, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = recorded.make_run(runs, "plays", recorded.finished())
+    started: list[Sequence[str]] = []
+    monkeypatch.setattr(Jobs, "start", lambda _, words, folder: started.append((*words, folder)))
+    async with studio(run=path) as pilot:
+        await until(pilot, lambda: "✓ done" in screen_text(pilot.app))
+        await pilot.press("s")
+        await until(pilot, lambda: "is not being trained" in screen_text(pilot.app))
+        assert "b forks it" in screen_text(pilot.app)
+        pilot.app.clear_notifications()
+        await pilot.press("r")
+        await until(pilot, lambda: "plays has nothing left to do" in screen_text(pilot.app))
+        assert "b forks it" in screen_text(pilot.app)
+    assert not started
+
+
+async def test_a_finished_runs_curve_does_not_wait_for_a_tick(
+    studio: Open, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tui.screens.live.HEAD_S", 3600.0)
+    async with studio(run=recorded.make_run(runs, "plays", recorded.finished())) as pilot:
+        await until(pilot, lambda: "bits per character" in screen_text(pilot.app))
+        assert "on their way" not in screen_text(pilot.app)
+
+
+async def test_a_long_name_leaves_room_for_what_the_run_does(studio: Open, runs: Path) -> None:
+    async with studio(run=recorded.make_run(runs, "n" * 70, recorded.finished())) as pilot:
+        await until(pilot, lambda: "nnn… ✓ done" in screen_text(pilot.app))
+
+
 async def test_a_small_terminal_shows_the_figures_instead_of_the_curve(
     studio: Open, runs: Path
 ) -> None:

@@ -230,6 +230,7 @@ async def test_choices_are_cycled_settings_checked_and_drafts_kept(
         assert screen.focused is screen.query_one("#line-num_layers", Line).field
         await pilot.press(*"99")
         await until(pilot, lambda: "layers is 99" in screen_text(pilot.app))
+        assert "layers is 99" in screen.query_one("#estimate", Page).text
         await pilot.press("f5")
         await until(pilot, lambda: isinstance(pilot.app.screen, NewRun))
         await pilot.press("escape")

@@ -47,6 +47,7 @@ def test_fitted_spans_take_exactly_their_width(spans: list[tuple[str, str]], wid
 
 def test_what_is_cut_between_two_spans_says_so_too() -> None:
     assert fit([("abcd", "a"), ("ef", "b")], 4) == [("abc…", "a")]
+    assert fit([("abcd", "a"), (" ", "b")], 4) == [("abcd", "a"), ("", "b")]
 
 
 @given(TEXT)

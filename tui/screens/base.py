@@ -45,6 +45,9 @@ class StudioScreen(Screen[None]):
         ),
     ]
 
+    _focused_before: Widget | None = None
+    """What had the focus when the terminal became too small to show anything."""
+
     @property
     def studio(self) -> Studio:
         from tui.app import Studio
@@ -94,6 +97,10 @@ class StudioScreen(Screen[None]):
     def on_resize(self, event: events.Resize) -> None:
         width, height = event.size
         small = width < SMALLEST[0] or height < SMALLEST[1]
+        if small and not self.has_class("-too-small"):
+            self._focused_before = self.focused  # what is not shown loses the focus
+        elif not small and self.has_class("-too-small") and self._focused_before is not None:
+            self.call_after_refresh(self._focused_before.focus)
         self.set_class(small, "-too-small")
         self.set_class(width >= 120, "-wide")
         self.set_class(height < LOW, "-low")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from textual.binding import Binding
 
-from tui import launch
+from tui import launch, telling
 from tui.dialogs import Ask, Choose
 from tui.screens.base import StudioScreen
 from tui.store import TEMPERATURES, RunView
@@ -97,9 +97,15 @@ class Controls(StudioScreen):
         """Whether there is a trainer to ask; says so where there is none."""
         if self.run.pid is not None:
             return True
-        self.studio.say(
-            f"{self.run.path.name} is not being trained", hint="r resumes it", grave=True
-        )
+        name = self.run.path.name
+        if self.run.path in self.studio.jobs.live():
+            self.studio.say(f"{name} is still starting", hint="ask again in a moment")
+        else:
+            self.studio.say(
+                f"{name} is not being trained",
+                hint=telling.way_on(self.run.state, self.view),
+                grave=True,
+            )
         return False
 
     def action_pause(self) -> None:
@@ -202,11 +208,8 @@ class Controls(StudioScreen):
     def action_resume(self) -> None:
         if self.run.pid is not None:
             self.studio.say("it is being trained already", hint="space pauses it")
-            return
-        words_ = ["resume", str(self.run.path)]
-        self.studio.attempt(
-            lambda: self.studio.jobs.start(words_, self.run.path), f"resuming {self.run.path.name}"
-        )
+        else:
+            self.studio.resume(self.run)
 
     def action_fork(self) -> None:
         self.studio.fork(self.run.path, self.view)

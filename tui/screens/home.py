@@ -342,10 +342,7 @@ A run is a folder: it goes on without the studio, and whoever started it, it can
         if run.pid is not None:
             self.studio.open_live(run.path)
             return
-        if self.studio.attempt(
-            lambda: self.studio.jobs.start(["resume", str(run.path)], run.path),
-            f"resuming {run.path.name}",
-        ):
+        if self.studio.resume(run):
             self.studio.open_live(run.path)
 
     def action_fork(self) -> None:

@@ -28,6 +28,8 @@ HEADS_A_CURVE = 2
 """The figures in the head are drawn twice a second and the curve once: ten and four times took 7 % of a core, which a
 trainer on all cores misses. Samples, states and answers to a key are drawn at once."""
 MEASURES = ("loss", "speed", "learning rate", "gradient norm")
+FIRST_STEPS = "the first steps are on their way"
+AWAITED = "Samples appear at the first checkpoint; s asks for some now."
 
 
 class Live(Controls):
@@ -77,7 +79,7 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
     def body(self) -> Iterable[Widget]:
         yield Bar(id="status")
         with Horizontal(id="upper"):
-            yield Plot(id="curve", empty="the first steps are on their way", log_y=False)
+            yield Plot(id="curve", empty=FIRST_STEPS, log_y=False)
             yield Page(id="figures")
         yield Page(id="dead")
         yield Press("r", "resume from the newest checkpoint", "resume", id="resume")
@@ -155,6 +157,9 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
                 self.query_one("#figures", Page).show(telling.figures(self.view))
             if self._is_new("log"):
                 self._draw_log()
+            # Of a run that no trainer is at all comes at once, and no more.
+            if not self._state.live and self._is_new("curve"):
+                self._draw_curve()
             self._draw_dead()
 
     @property
@@ -188,7 +193,7 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
             self._shown_state = state
             self.refresh_bindings()
         with self.view.lock:
-            self.head(*telling.head(self.path.name, self.view, state))
+            self.head(*telling.head(self.path.name, self.view, state, width=self.size.width))
             waiting = len(self.view.changes) == self._changes
             line = telling.progress(
                 self.view,
@@ -227,7 +232,9 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
                 )
                 lines = [Line(measure, series.points())]
                 unit = "characters a second" if measure == "speed" else ""
-        self.query_one(Plot).show(lines, marks, unit)
+        plot = self.query_one(Plot)
+        plot.change(empty=FIRST_STEPS if self._state.live else "no step was logged")
+        plot.show(lines, marks, unit)
         eta = words.duration(view.last_step.eta_s) if view.last_step and self.run.state.live else ""
         self.entitle("#curve", measure, f"ETA {eta}" if eta else "m other measures")
 
@@ -255,7 +262,8 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
         if not streams:
             self.entitle("#sample-0", "samples")
             page = self.query_one("#sample-0", Page)
-            page.show([("Samples appear at the first checkpoint; s asks for some now.", "dim")])
+            live = self._state.live
+            page.show([(AWAITED if live else "It wrote no samples.", "dim")])
 
     def _draw_sample(self, page: Page, sample: Sample, genre: str) -> None:
         where = f" @ {sample.step:,}" if self.size.width >= 90 or self._at is None else ""

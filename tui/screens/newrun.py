@@ -178,7 +178,7 @@ run can be started in a shell, and is the same run."""
         )
         page = self.query_one("#estimate", Page)
         if found is None:
-            page.show([(" something above is not right yet", "warn")])
+            page.show([(f" {_wrong(understood, self.query(Line))}", "warn")])
             return
         spans: list[Span] = [
             (f" {words.count(found.parameters)} parameters", "title"),
@@ -369,3 +369,12 @@ def free_path(path: Path) -> Path:
     while (target := Path(f"{stem}-mended{f'-{number}' if number > 1 else ''}.txt")).exists():
         number += 1
     return target
+
+
+def _wrong(understood: recipe.Recipe, lines: Iterable[Line]) -> str:
+    """The first setting that is not right yet, and why: where there is no room for help, its line does not say."""
+    for line in lines:
+        if why := understood.wrong.get(line.setting.name):
+            label = line.setting.label
+            return why if label in why else f"{label}: {why}"
+    return "something above is not right yet"

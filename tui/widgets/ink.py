@@ -34,6 +34,9 @@ def fit(spans: Sequence[Span], width: int) -> list[Span]:
     left = width - span_len(spans)
     if left >= 0:
         return [*spans, (" " * left, "")] if left else list(spans)
+    if left == -1 and spans[-1][0].endswith(" "):  # one that `wrap` left hanging over the edge
+        *rest, (text, kind) = spans
+        return [*rest, (text[:-1], kind)]
     out: list[Span] = []
     left = width - 1  # the ellipsis takes one
     for text, kind in spans if width > 0 else ():

@@ -15,7 +15,7 @@ from textual.widget import Widget
 
 from checkpoints.runs import safe_name
 from engine.config import ModelConfig, to_json
-from engine.training.plan import Measured
+from engine.training.plan import GRAMS, Measured
 from tui import launch, recipe, words
 from tui.browse import Browse
 from tui.card import Finding, card, fixes, grave
@@ -101,8 +101,8 @@ run can be started in a shell, and is the same run."""
         )
         self._change()
         self._look()
-        # The speed of this machine, from the default model; the trainer's own reckoning scales it to any other.
-        config = {**to_json(ModelConfig()), "num_layers": 1, "hidden_size": 128}
+        # This machine's speed, from a small model of characters; the trainer's own reckoning scales it to any other.
+        config = {**to_json(ModelConfig()), "num_layers": 1, "hidden_size": 128, "grams": GRAMS}
         self._timing = self._ask("speed", model=config, vocab_size=VOCAB)
 
     def on_unmount(self) -> None:

@@ -95,7 +95,7 @@ def test_a_small_text_never_gets_a_model_that_dwarfs_it(tokens: int) -> None:
         (60, 20_480, 8, 32, ENOUGH_PASSES),
         (60, 12_500, 8, 32, 40),
         (60, 2_560, 8, 32, 50),
-        (0.6, 90_000, 16, 64, ENOUGH_PASSES),  # no time for smaller steps
+        (0.8, 90_000, 16, 64, ENOUGH_PASSES),  # no time for smaller steps
     ],
 )
 def test_a_short_text_is_read_often_enough_in_small_steps(
@@ -103,6 +103,12 @@ def test_a_short_text_is_read_often_enough_in_small_steps(
 ) -> None:
     _, training = chosen(minutes=minutes, tokens=tokens)
     assert (training.lanes, training.bptt, training.epochs) == (lanes, bptt, epochs)
+
+
+def test_a_small_model_is_not_as_much_faster_as_it_has_fewer_weights() -> None:
+    measured = Measured(100_000, weights=100_000)
+    assert measured.tokens_per_s_with(1_000_000) == 10_000
+    assert measured.tokens_per_s_with(20_000) < 2 * measured.tokens_per_s
 
 
 def test_who_asks_for_more_passes_gets_them() -> None:

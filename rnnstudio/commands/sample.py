@@ -150,7 +150,8 @@ def sample(
     from rnnstudio.writing import JsonTexts, PlainTexts, Texts, in_order, say
 
     where, _ = devices.choose(device)
-    torch.set_num_threads(max(1, threads))  # one text is a chain of products too small to share
+    # One text is a chain of products too small to share.
+    torch.set_num_threads(devices.choose_threads(threads)[0] if threads else 1)
     loaded = open_run(run, runs_dir(runs), note=say)
     if bars_exact:
         _check_music(loaded)

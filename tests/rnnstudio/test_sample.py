@@ -156,6 +156,8 @@ def test_a_prompt_with_unseen_characters_is_read_and_said(runs: Path) -> None:
         (["plays", "--length", "-5"], ConfigError, "length is -5"),
         (["plays", "--seed", "-1"], ConfigError, "seed is -1"),
         (["plays", "-n", "0"], ConfigError, "-n is 0"),
+        (["plays", "--threads", "50000", "--length", "1"], ConfigError, "threads is 50000"),
+        (["plays", "--threads", "-1", "--length", "1"], ConfigError, "threads is -1"),
         (["plays", "--greedy", "--temperature", "0.5"], ConfigError, "temperature is 0.5"),
         (["plays", "--beam", "2", "-n", "3"], UserError, "2 wide"),
         (["plays", "--beam", "2", "--temperature", "0.5"], UserError, "--temperature is for"),

@@ -42,6 +42,8 @@ def find(
         raise CorpusError("no corpus was named", hint="rnnstudio train FILE")
     found: list[Found] = []
     for name in paths:
+        if not name:  # which Path takes for the current folder
+            raise CorpusError("an empty name is no file", hint="is a variable of the shell unset?")
         path = Path(name)
         if name == STDIN:
             found.append(Found(path, True, None, once=True))

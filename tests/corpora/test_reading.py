@@ -219,6 +219,16 @@ def test_a_misspelt_name_is_guessed(tmp_path: Path) -> None:
     assert caught.value.hint.endswith("shakespeare.txt?")
 
 
+def test_an_empty_name_is_not_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "secret.txt").write_text("not meant\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CorpusError, match="an empty name is no file"):
+        read_corpus([""], tmp_path / "cache", note=print)
+    assert whole(read_corpus(["."], tmp_path / "cache", note=print)) == "not meant\n"
+
+
 def test_an_edited_file_is_read_anew_even_if_its_times_say_otherwise(tmp_path: Path) -> None:
     file = tmp_path / "a.txt"
     file.write_text("first version\n")

@@ -212,7 +212,7 @@ def _zip_members(path: Path, limits: Limits, skipped: Skipped, *, named: bool) -
             elif reason := _refused(info.filename):
                 skipped.add(reason, label)
             elif info.flag_bits & 1 and not named:
-                skipped.add("it is encrypted", label)
+                skipped.add("encrypted", label)
             elif info.flag_bits & 1:
                 raise CorpusError(
                     f"{label} is encrypted", hint="unpack it with its password and give the folder"
@@ -239,7 +239,7 @@ def _refused(name: str) -> str:
     """Why a member of this name is passed over; empty if it is not."""
     parts = name.replace("\\", "/").split("/")
     if parts[0] == "" or ":" in parts[0] or ".." in parts:
-        return "its name leads outside the archive"
+        return "a name that leads outside the archive"
     if any(part.startswith(".") and part != "." for part in parts) or parts[0] == "__MACOSX":
         return "hidden"
     if parts[-1].lower().endswith(SUFFIXES):

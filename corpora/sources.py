@@ -15,7 +15,7 @@ from checkpoints.errors import CorpusError
 from corpora.archives import DamagedError, Limits, Skipped, Source, is_archive, open_archive
 
 STDIN = "-"
-DAMAGED = "it is damaged or cut short"
+DAMAGED = "damaged or cut short"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ def open_sources(
                         f"{file.path} could not be opened: {error.strerror}",
                         hint=_permissions(error),
                     ) from error
-                skipped.add(f"it could not be opened ({error.strerror})", str(file.path))
+                skipped.add(f"could not be opened ({error.strerror})", str(file.path))
                 continue
             with stream:
                 if stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode):
@@ -197,14 +197,14 @@ def _walk(folder: Path, skipped: Skipped, visit: Callable[[], object]) -> Iterat
             status = here.stat()
             names = sorted(path.name for path in here.iterdir())
         except OSError as error:
-            skipped.add(f"it could not be opened ({error.strerror})", str(here))
+            skipped.add(f"could not be opened ({error.strerror})", str(here))
             continue
         if (status.st_dev, status.st_ino) in entered:
             skipped.add("a link back to a folder that is read already", str(here))
             continue
         entered.add((status.st_dev, status.st_ino))
         if here != folder and {"run.json", "events.jsonl"} <= set(names):
-            skipped.add("it is a run of rnnstudio", str(here))
+            skipped.add("a run of rnnstudio", str(here))
             continue
         below: list[Path] = []
         for path in (here / name for name in names):
@@ -214,7 +214,7 @@ def _walk(folder: Path, skipped: Skipped, visit: Callable[[], object]) -> Iterat
             try:
                 mode = path.stat().st_mode
             except OSError as error:  # a dangling link, a link that may not be followed
-                skipped.add(f"it could not be opened ({error.strerror})", str(path))
+                skipped.add(f"could not be opened ({error.strerror})", str(path))
                 continue
             if stat.S_ISDIR(mode):
                 below.append(path)

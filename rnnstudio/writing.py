@@ -32,15 +32,19 @@ def say(text: str) -> None:
     print(literal(text), file=sys.stderr, flush=True)
 
 
-def as_json(loaded: LoadedModel, sample: Sample) -> dict[str, Any]:
-    """What a finished text is and what reproduces it: a line of `sample --json`."""
+def as_json(loaded: LoadedModel, sample: Sample, *, beam: int = 0) -> dict[str, Any]:
+    """What a finished text is and what reproduces it: a line of `sample --json`.
+
+    `beam` is how wide a search found it; 0: it was drawn. A search knows neither seed nor filters.
+    """
     request = sample.request
+    how = {"beam": beam} if beam else dataclasses.asdict(request.config)
     return {
         "text": sample.text,
         "prime": request.prime,
         "bars_exact": request.bars_exact,
-        "seed": request.seed,
-        "temperature": request.config.temperature,
+        "seed": None if beam else request.seed,
+        "temperature": how.get("temperature"),
         "step": loaded.step,
         "nats_per_char": sample.nats_per_char,
         "run": loaded.run,
@@ -48,11 +52,7 @@ def as_json(loaded: LoadedModel, sample: Sample) -> dict[str, Any]:
         "chars": sample.chars,
         "tokens": sample.tokens,
         "ended_by": sample.reason,
-        "settings": {
-            **dataclasses.asdict(request.config),
-            "length": request.length,
-            "stop": request.stop,
-        },
+        "settings": {**how, "length": request.length, "stop": request.stop},
     }
 
 
@@ -83,13 +83,14 @@ def in_order(items: Items) -> Iterator[Piece | Sample]:
 class JsonTexts:
     """One object a line, as soon as its text is finished."""
 
-    def __init__(self, loaded: LoadedModel) -> None:
-        self._loaded = loaded
+    def __init__(self, loaded: LoadedModel, *, beam: int = 0) -> None:
+        self._loaded, self._beam = loaded, beam
 
     def tell(self, items: Items) -> None:
         for item in items:
             if isinstance(item, Sample):
-                line = json.dumps(as_json(self._loaded, item), ensure_ascii=False, allow_nan=False)
+                body = as_json(self._loaded, item, beam=self._beam)
+                line = json.dumps(body, ensure_ascii=False, allow_nan=False)
                 # A lone surrogate has no UTF-8, but JSON has an escape for it.
                 sys.stdout.buffer.write(line.encode("utf-8", "backslashreplace") + b"\n")
                 sys.stdout.buffer.flush()

@@ -180,7 +180,7 @@ def sample(
         return
     out: Texts
     if as_json:
-        out = JsonTexts(loaded)
+        out = JsonTexts(loaded, beam=beam)
     elif raw and loaded.tokenizer.name == "byte":
         loaded, request, prime = _as_bytes(loaded, request)
         out = PlainTexts(request.copies(count), prime=prime, raw=True, encoding="latin-1")

@@ -117,6 +117,11 @@ def test_beams_are_ordered_by_likelihood(runs: Path) -> None:
     assert len({f["text"] for f in found}) == 3
     nats = [f["nats_per_char"] for f in found]
     assert nats == sorted(nats)
+    for f in found:
+        assert (f["settings"], f["seed"]) == ({"beam": 4, "length": 8, "stop": ""}, None)
+        assert f["temperature"] is None
+    again = lines(runs, "plays", "--beam", "4", "-n", "3", "--length", "8", "--seed", "9")
+    assert again == found  # a search draws nothing
 
 
 def test_a_text_ends_at_stop_or_with_its_document(runs: Path) -> None:

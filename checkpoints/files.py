@@ -71,6 +71,9 @@ class FileSystem:
 DISK = FileSystem()
 """The real one."""
 
+FREE_SPACE = "free some space on that disk and try again"
+"""The way out of a full disk."""
+
 
 def sync_descriptor(fd: int) -> None:
     """Bring an open file's content to the disk itself."""
@@ -116,7 +119,7 @@ def reason(error: OSError) -> str:
 def way_out(error: OSError) -> str:
     """What a person can do about a file that could not be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return "free some space on that disk and try again"
+        return FREE_SPACE
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
         return "choose a folder that you may write to, for example with --runs"
     if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ESTALE):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from checkpoints.errors import ConfigError, UserError
+from checkpoints.errors import ConfigError, RunStopped, UserError
+from checkpoints.files import FREE_SPACE
 from rnnstudio.common import Json, RunsDir, runs_dir
 from rnnstudio.tunes import source, tunes, written
 from tui.literal import literal
@@ -33,6 +34,7 @@ def export(
         typer.Option(
             "--best-of",
             metavar="N",
+            min=0,
             help="From a run: the best of N fresh tunes",
             show_default=False,
             rich_help_panel="front fresh",
@@ -41,7 +43,11 @@ def export(
     keep: Annotated[
         int,
         typer.Option(
-            "--keep", metavar="N", help="How many of --best-of to keep", rich_help_panel="fresh"
+            "--keep",
+            metavar="N",
+            min=1,
+            help="How many of --best-of to keep",
+            rich_help_panel="fresh",
         ),
     ] = 5,
     temperature: Annotated[
@@ -144,6 +150,11 @@ def export(
             typer.echo(json.dumps(as_object(done)))
         else:
             _tell(done)
+        if any(FREE_SPACE in problem for problem in done.problems):  # every other would fail too
+            raise RunStopped(
+                f"no space is left on the disk of {out}; {_counted(good)} exported before",
+                hint=f"{FREE_SPACE}, with --force over what is there",
+            )
     if not good:
         if not (bad or refused):
             why = f"{where} holds no tune"
@@ -152,10 +163,14 @@ def export(
         raise UserError(why, hint="rnnstudio tune FILE shows the tunes and their faults")
     spoiled = f"; {bad} could not be and lie beside them as .bad.abc" if bad else ""
     mended = f", {repaired} of them repaired" if repaired else ""
-    tune = "1 tune" if good == 1 else f"{good:,} tunes"
     typer.echo(
-        f"{tune} exported{mended} to {literal(str(out))} ({files:,} files){spoiled}", err=True
+        f"{_counted(good)} exported{mended} to {literal(str(out))} ({files:,} files){spoiled}",
+        err=True,
     )
+
+
+def _counted(tunes: int) -> str:
+    return "1 tune" if tunes == 1 else f"{tunes:,} tunes"
 
 
 def as_object(done: Exported) -> dict[str, Any]:

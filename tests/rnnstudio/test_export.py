@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 import rnnstudio
-from checkpoints.errors import ConfigError, RunError, UserError
+from checkpoints.errors import ConfigError, RunError, RunStopped, UserError
+from checkpoints.files import FileSystem
 from corpora.abc.augmenting import Rewriting
 from rnnstudio.cli import app
 from tests.corpora.abc.samples import DUET, JIG, WALTZ
@@ -86,6 +89,42 @@ def test_what_cannot_be_is_said(book: Path, arguments: list[str], error: type, s
     done = run.invoke(app, ["export", str(book), *arguments])
     assert isinstance(done.exception, error)
     assert says in str(done.exception) + done.exception.hint
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--best-of", "-2"], "--best-of"),
+        (["--best-of", "3", "--keep", "0"], "--keep"),
+        (["--best-of", "3", "--keep", "-1"], "--keep"),
+    ],
+)
+def test_numbers_of_fresh_tunes_are_checked_before_a_run_is_opened(
+    tmp_path: Path, arguments: list[str], says: str
+) -> None:
+    done = run.invoke(app, ["export", "folk", "--runs", str(tmp_path), *arguments])
+    assert done.exit_code == 2
+    assert f"Invalid value for '{says}'" in done.stderr
+
+
+def test_a_full_disk_ends_the_export_and_is_named(
+    book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, out = FileSystem.write, tmp_path / "out"
+
+    def full_after_one(disk: FileSystem, path: Path, data: bytes) -> None:
+        if any(out.glob("*.mid")):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        write(disk, path, data)
+
+    monkeypatch.setattr(FileSystem, "write", full_after_one)
+    done = run.invoke(app, ["export", str(book), "--out", str(out)])
+    assert isinstance(done.exception, RunStopped)
+    assert done.exception.exit_code == 3
+    assert "no space is left on the disk" in done.exception.message
+    assert "1 tune exported before" in done.exception.message
+    assert "free some space" in done.exception.hint
+    assert [path.name for path in out.iterdir()] == ["007-the-test-bench.mid"]
 
 
 def test_no_file_no_run_no_tune(tmp_path: Path) -> None:

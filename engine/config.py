@@ -30,6 +30,7 @@ MAX_LAYERS = 64
 MAX_GRAMS = 16
 MAX_GRAM_ROWS = 1 << 24
 MAX_MINUTES = 366 * 24 * 60
+MAX_SEED = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,8 +298,7 @@ class TrainConfig:
                 f"temperatures are {self.temperatures}",
                 hint="use 0 or more, for example 0.5,0.8,1.0",
             )
-        if not 0 <= self.seed < 2**63:
-            raise ConfigError(f"seed is {self.seed}", hint="use a whole number from 0 to 2^63 - 1")
+        check_seed(self.seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -412,6 +412,12 @@ FLAGS = {"num_layers": "layers", "hidden_size": "hidden", "embedding_size": "emb
 
 def _flag(field_name: str) -> str:
     return FLAGS.get(field_name, field_name.replace("_", "-"))
+
+
+def check_seed(seed: int) -> None:
+    """Raises ConfigError for what is no seed."""
+    if not 0 <= seed <= MAX_SEED:
+        raise ConfigError(f"seed is {seed}", hint="use a whole number from 0 to 2^63 - 1")
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...] | None) -> None:

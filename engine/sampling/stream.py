@@ -11,12 +11,11 @@ from typing import Literal
 import torch
 
 from checkpoints.errors import ConfigError
-from engine.config import SampleConfig
+from engine.config import MAX_SEED, SampleConfig, check_seed
 from engine.sampling.bars import BarGuard, BarMasks
 from engine.sampling.filters import REPETITION_WINDOW
 from engine.tokenizers.base import Tokenizer
 
-MAX_SEED = 2**63 - 1
 _UNIFORMS = 128  # numbers drawn at once from a text's generator
 # A character takes at most 8 tokens (4 bytes of 2 nibbles each) and perhaps one that switches to spelling. A model
 # that has not learned to spell could otherwise go on for ever without finishing a character.
@@ -43,8 +42,7 @@ class Request:
     """Whether the finished sample holds its text, or only the pieces did (so that endless texts take no memory)."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.seed <= MAX_SEED:
-            raise ConfigError(f"seed is {self.seed}", hint="use a whole number from 0 to 2^63 - 1")
+        check_seed(self.seed)
         if self.length < 0:
             raise ConfigError(f"length is {self.length}", hint="use 0 (no limit) or more")
 

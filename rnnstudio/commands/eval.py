@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, get_args
 
 import typer
 
-from checkpoints.errors import UserError
+from checkpoints.errors import ConfigError, UserError
 from rnnstudio.common import Json, RunsDir, runs_dir
 from rnnstudio.completion import run_names
 
@@ -69,6 +69,8 @@ def evaluate(
     """Measure a model: nats and bits per character, perplexity, under a named protocol."""
     chosen = _one_of("part", part, get_args(PartName))
     how = _one_of("protocol", protocol, get_args(ProtocolName)) if protocol else None
+    if lanes < 1:
+        raise ConfigError(f"lanes is {lanes}", hint="use 1 or more")
 
     import torch
 

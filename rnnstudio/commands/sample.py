@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from checkpoints.errors import ConfigError, UserError
-from engine.config import SampleConfig
+from engine.config import SampleConfig, check_seed
 from rnnstudio.common import Json, RunsDir, runs_dir
 from rnnstudio.completion import run_names
 from rnnstudio.options import flag, with_settings
@@ -114,6 +114,10 @@ def sample(
         raise ConfigError(
             f"-n is {count} and --beam {beam}", hint="use 1 or more texts, and 0 or more beams"
         )
+    if length is not None and length < 0:
+        raise ConfigError(f"length is {length}", hint="use 0 (no limit) or more")
+    if seed is not None:
+        check_seed(seed)
     if best_of and (beam or raw or best_of < count):
         raise UserError(
             f"--best-of {best_of} does not go with --beam or --raw, nor with more texts (-n {count}) than it writes",

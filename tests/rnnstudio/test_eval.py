@@ -155,6 +155,7 @@ def test_people_read_the_same_figures(trained: Path) -> None:
     [
         (["plays", "--part", "vlaid"], RnnStudioError, "'vlaid'"),
         (["plays", "--protocol", "exact"], RnnStudioError, "'exact'"),
+        (["nowhere", "--lanes", "-1"], ConfigError, "lanes is -1"),
         (["plays", "--protocol", "documents"], RnnStudioError, "no documents"),
         (["plays", "--part", "test"], CorpusError, "no text for test"),
         (["plays", "nowhere.txt"], CorpusError, "nowhere.txt"),

@@ -158,9 +158,11 @@ def test_a_prompt_with_unseen_characters_is_read_and_said(runs: Path) -> None:
     [
         (["plays", "--temperature", "-1"], ConfigError, "temperature is -1"),
         (["plays", "--top-p", "0"], ConfigError, "top-p is 0"),
-        (["plays", "--length", "-5"], ConfigError, "length is -5"),
-        (["plays", "--seed", "-1"], ConfigError, "seed is -1"),
-        (["plays", "-n", "0"], ConfigError, "-n is 0"),
+        # Before a run is looked for: there is none of this name.
+        (["nowhere", "--length", "-5"], ConfigError, "length is -5"),
+        (["nowhere", "--seed", "-1"], ConfigError, "seed is -1"),
+        (["nowhere", "--seed", "9" * 23], ConfigError, "seed is 999"),
+        (["nowhere", "-n", "0"], ConfigError, "-n is 0"),
         (["plays", "--threads", "50000", "--length", "1"], ConfigError, "threads is 50000"),
         (["plays", "--threads", "-1", "--length", "1"], ConfigError, "threads is -1"),
         (["plays", "--greedy", "--temperature", "0.5"], ConfigError, "temperature is 0.5"),

@@ -15,12 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checkpoints.errors import CheckpointError
-from engine.config import SampleConfig
+from engine.config import MAX_SEED, SampleConfig
 from engine.evaluation import score
 from engine.model import Model
 from engine.sampling import filters
 from engine.sampling.sampler import Sampler
-from engine.sampling.stream import MAX_SEED, Piece, Request, Sample
+from engine.sampling.stream import Piece, Request, Sample
 from engine.tokenizers.base import Tokenizer
 from engine.tokenizers.byte import ByteTokenizer
 from engine.tokenizers.char import CharTokenizer

@@ -30,6 +30,7 @@ MAX_LAYERS = 64
 MAX_GRAMS = 16
 MAX_GRAM_ROWS = 1 << 24
 MAX_MINUTES = 366 * 24 * 60
+# What torch's generators take.
 MAX_SEED = 2**63 - 1
 
 

@@ -14,10 +14,10 @@ from typing import Any
 from checkpoints.checkpoint import MANIFEST, newest_valid, read_checkpoint, read_manifest
 from checkpoints.errors import CheckpointError, ConfigError
 from checkpoints.jsontext import load_object
-from checkpoints.runs import find_run
+from checkpoints.runs import find_run, is_run
 from checkpoints.tensors import Limits, unpack
 from engine import tokenizers
-from engine.config import ModelConfig, from_json
+from engine.config import DataConfig, ModelConfig, from_json
 from engine.model import Model, weight_shapes
 from engine.tokenizers.base import Tokenizer
 
@@ -42,11 +42,19 @@ class LoadedModel:
     """Whether the pieces that it was trained on had their titles."""
     averaged: bool
     """Whether the weights are the running average that training kept (`ema`)."""
+    data: DataConfig | None
+    """How its text became tokens and what was held out; None where an older checkpoint does not say."""
+
+    @property
+    def alone(self) -> bool:
+        """Whether the checkpoint lies in no run: it was sent, or copied out of one."""
+        return not is_run(self.path.resolve().parent)
 
     @property
     def run(self) -> str:
-        """The name of the folder that the checkpoint lies in: its run's."""
-        return self.path.resolve().parent.name
+        """The name of the run that the checkpoint lies in; of its own folder where it is alone."""
+        path = self.path.resolve()
+        return path.name if self.alone else path.parent.name
 
 
 def open_model(path: Path) -> LoadedModel:
@@ -59,6 +67,7 @@ def open_model(path: Path) -> LoadedModel:
     tokenizer = tokenizers.load(files)
     try:
         config = from_json(ModelConfig, body["model"])
+        data = from_json(DataConfig, body["data"]) if "data" in body else None
         shapes = weight_shapes(config, tokenizer.vocab_size)
     except ConfigError as error:
         raise _bad(path, error.message) from error
@@ -67,6 +76,8 @@ def open_model(path: Path) -> LoadedModel:
             path,
             f"it has a vocabulary of {body['vocab_size']:,} tokens, its tokenizer one of {tokenizer.vocab_size:,}",
         )
+    if data is not None and data.tokenizer != tokenizer.name:
+        raise _bad(path, f"it was cut by {data.tokenizer}, and its tokenizer is {tokenizer.name}")
     name = AVERAGED if AVERAGED in files else WEIGHTS
     if name not in files:
         raise _bad(path, f"{WEIGHTS} is missing")
@@ -88,6 +99,7 @@ def open_model(path: Path) -> LoadedModel:
         genre=body["genre"],
         titles=body.get("titles") is not False,
         averaged=name == AVERAGED,
+        data=data,
     )
 
 

@@ -36,9 +36,15 @@ def measure_part(
 
     `protocol` None takes `documents` for a model of documents, else `carried`. With `dynamic` a copy of the model
     learns from the text as it reads on (`engine.dynamic`). Raises RunError if the run's tokens are gone, CorpusError if
-    nothing was held out, RnnStudioError if the model computes no number.
+    nothing was held out or the checkpoint lies in no run, RnnStudioError if the model computes no number.
     """
-    part: Part = getattr(open_tokens(loaded.path.parent / "tokens"), name)
+    folder = loaded.path.resolve().parent / "tokens"
+    if loaded.alone and not folder.is_dir():
+        raise CorpusError(
+            f"the checkpoint {loaded.run} lies in no run, so it has no text of its own",
+            hint=f"give a file: rnnstudio eval {loaded.path} FILE",
+        )
+    part: Part = getattr(open_tokens(folder), name)
     if not part.chars:
         raise CorpusError(
             f"run {loaded.run} has no text for {name}", hint="give a file: rnnstudio eval RUN FILE"

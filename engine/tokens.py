@@ -144,7 +144,7 @@ def open_tokens(run_tokens: Path) -> TokenFile:
         raise RunError(
             f"the encoded corpus in {run_tokens} is missing or damaged",
             hint="train on the corpus again from this run's weights: "
-            f"rnnstudio train CORPUS --from {run_tokens.parent.name}",
+            f"rnnstudio train CORPUS --from {run_tokens.parent.resolve().name}",
         )
     return _open(run_tokens)
 

@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from checkpoints.errors import ConfigError, CorpusError, RunError
+from checkpoints.checkpoint import MANIFEST
+from checkpoints.errors import CheckpointError, ConfigError, CorpusError, RunError
 from checkpoints.files import write_atomic
 from checkpoints.runs import RunFolder, find_run
 from corpora import catalogue, genres
@@ -180,7 +181,7 @@ def prepare(
         model=model,
         training=training,
         corpus=CorpusRecord(
-            paths=tuple(request.corpus) or (parent.settings.corpus.paths if parent else ()),
+            paths=tuple(request.corpus) or (parent.paths if parent else ()),
             sha256=corpus.sha256,
             chars=corpus.chars,
             size_bytes=corpus.size_bytes,
@@ -195,7 +196,7 @@ def prepare(
             tokens=training.lanes * training.bptt,
             device=str(device),
         ),
-        parent=f"{parent.run.name}@{parent.loaded.step}" if parent else "",
+        parent=f"{parent.loaded.run}@{parent.loaded.step}" if parent else "",
     )
     say(_model_sentence(settings))
     say(_learning_sentence(settings))
@@ -217,19 +218,28 @@ def prepare(
 
 @dataclass(frozen=True, slots=True)
 class _Parent:
-    """The run that a fork begins from."""
+    """The model that a fork begins from, and what its run knew of its text: nowhere to find it again if it is alone."""
 
-    run: RunFolder
-    settings: RunSettings
     loaded: LoadedModel
+    data: DataConfig
+    paths: tuple[str, ...] = ()
 
 
 def _open_parent(request: Request) -> _Parent | None:
     if not request.parent:
         return None
+    folder = Path(request.parent).expanduser()
+    if (folder / MANIFEST).is_file() and (loaded := open_model(folder)).alone:
+        if loaded.data is None:
+            raise CheckpointError(
+                f"the checkpoint {folder} lies in no run and is too old to say itself how its text was cut",
+                hint="fork it where its run.json is, or only write with it: rnnstudio sample "
+                f"{folder}",
+            )
+        return _Parent(loaded, loaded.data)
     run, spec = find_run(request.parent, request.runs)
     settings = RunSettings.from_json(run.record(), where=str(run.path / "run.json"))
-    return _Parent(run, settings, open_model(run.checkpoint(spec)))
+    return _Parent(open_model(run.checkpoint(spec)), settings.data, settings.corpus.paths)
 
 
 def _recipe(request: Request) -> presets.Recipe:
@@ -250,7 +260,7 @@ def _configs(
     tokenizers.find(str(request.given.get("tokenizer", "char")))
     data, model, training = DataConfig(), ModelConfig(), TrainConfig()
     if parent is not None:
-        data, model = parent.settings.data, parent.settings.model
+        data, model = parent.data, parent.loaded.config
         fixed = {f.name for f in fields(ModelConfig)} - {"dropout", "gram_dropout"}
         for name, value in [*recipe.model.items(), *request.given.items()]:
             if name in fixed and getattr(model, name) != value:
@@ -295,7 +305,7 @@ def _read(
     note: Note,
     progress: Progress | None,
 ) -> Corpus:
-    asked = request.corpus or (parent.settings.corpus.paths if parent is not None else ())
+    asked = request.corpus or (parent.paths if parent is not None else ())
     if not asked:
         raise CorpusError(
             "there is nothing to learn from",

@@ -30,6 +30,7 @@ def take(session: Session, state: TrainerState, *, all_lanes: carried.State) -> 
             {
                 "format": FORMAT,
                 "model": to_json(session.settings.model),
+                "data": to_json(session.settings.data),
                 "vocab_size": session.settings.vocab_size,
                 "document_mode": session.documents,
                 "genre": session.settings.corpus.genre,

@@ -138,6 +138,8 @@ HOSTILE = {
     "no tokenizer": {
         n: d for n, d in checkpoint.files(MODEL, LETTERS).items() if n != "tokenizer.json"
     },
+    "another tokenizer's data": config(data={"tokenizer": "word"}),
+    "data that cannot be": config(data={"tokenizer": "char", "split": "none"}),
     "config that is a list": {**checkpoint.files(MODEL, LETTERS), "config.json": b"[]"},
     "config nested 100,000 deep": {
         **checkpoint.files(MODEL, LETTERS),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,32 @@ def test_mistakes_are_told_in_a_sentence(
 def test_a_run_whose_tokens_are_gone_says_so(runs: Path) -> None:
     with pytest.raises(RunError, match="missing or damaged"):
         figures(runs, "plays")
+
+
+def test_a_checkpoint_that_was_sent_is_measured_on_files_and_says_so(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(trained / "plays" / "step-0000010", tmp_path / "sent")
+    monkeypatch.chdir(tmp_path)
+    error = run(tmp_path, "sent").exception
+    assert isinstance(error, CorpusError)
+    assert "sent lies in no run" in error.message
+    assert error.hint == "give a file: rnnstudio eval sent FILE"
+    Path("other.txt").write_text(words(700, seed=5), encoding="utf-8")
+    found = figures(tmp_path, "sent", "other.txt")
+    assert (found["run"], found["step"]) == ("sent", 10)
+
+
+def test_from_inside_a_run_a_checkpoint_has_the_runs_text_and_name(
+    trained: Path, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(trained / "plays" / "step-0000010")
+    found = figures(trained, ".")
+    assert (found["run"], found["chars"]) == ("plays", 600)
+    monkeypatch.chdir(runs / "plays")
+    error = run(runs, "step-0000010").exception
+    assert isinstance(error, RunError)
+    assert error.hint.endswith("--from plays")
 
 
 def test_dynamic_evaluation_is_labelled_wherever_it_is_told(trained: Path) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 import rnnstudio
-from checkpoints.errors import ConfigError, CorpusError, RunError
+from checkpoints.errors import CheckpointError, ConfigError, CorpusError, RunError
 from checkpoints.events import Ended, Event, Started
 from tests.cli import ROOT, verse
+from tests.engine import checkpoint, tiny
 
 SMALL = {
     "hidden_size": 12,
@@ -119,3 +121,27 @@ def test_tunes_are_learned_in_all_keys_and_a_resumed_run_never_knows_the_differe
     assert rnnstudio.load("whole").sample("X:1\n", length=20, seed=1)[0].text
     with pytest.raises(CorpusError, match="only tunes are transposed"):
         rnnstudio.train("verse.txt", steps=1, transpose="all", **SMALL)
+
+
+def test_a_checkpoint_that_was_sent_is_forked_as_in_its_run(place: Path) -> None:
+    run = rnnstudio.train("verse.txt", steps=4, split="nanogpt", threads=1, **SMALL)
+    shutil.copytree(run / "step-0000004", place / "sent")
+    own = {"steps": 2, "threads": 1, "sample_length": 0}
+    from_run = rnnstudio.train("verse.txt", parent="verse@4", **own)
+    for parent in ("sent", "./sent", str(place / "sent")):
+        fork = rnnstudio.train("verse.txt", parent=parent, **own)
+        one, two = (path / "step-0000002" / "model.safetensors" for path in (from_run, fork))
+        assert one.read_bytes() == two.read_bytes()
+        record = json.loads((fork / "run.json").read_text())
+        assert (record["parent"], record["data"]["split"]) == ("sent@4", "nanogpt")
+    with pytest.raises(CorpusError, match="nothing to learn from"):
+        rnnstudio.train(parent="sent", **own)
+
+
+def test_an_older_checkpoint_without_its_run_is_not_forked(place: Path) -> None:
+    tokenizer = tiny.tokenizer()
+    files = checkpoint.files(tiny.model(tokenizer.vocab_size), tokenizer)
+    checkpoint.write(place / "old", 5, files).rename(place / "sent")
+    with pytest.raises(CheckpointError, match="lies in no run and is too old") as caught:
+        rnnstudio.train("verse.txt", parent="sent", steps=1)
+    assert "rnnstudio sample sent" in caught.value.hint

@@ -8,6 +8,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
+from checkpoints.errors import UserError
 from corpora.abc.fields import default_tempo
 from corpora.abc.tune import (
     QUARTER,
@@ -24,12 +25,33 @@ from corpora.abc.tune import (
 )
 from corpora.abc.unfolding import repeat_signs
 
+BREVE = 8
+"""Quarters of the longest note that is written; a longer one is tied from several."""
+
 
 def write_musicxml(tune: Tune) -> bytes:
-    """The MusicXML 4 file of a tune, UTF-8. Imports music21 (3 s of CPU the first time)."""
-    from music21.musicxml.m21ToXml import GeneralObjectExporter
+    """The MusicXML 4 file of a tune, UTF-8. Imports music21 (3 s of CPU the first time).
 
-    written: bytes = GeneralObjectExporter(score(tune)).parse()
+    Raises UserError where a note is too short for any sign, or in a tuplet that has none.
+    """
+    from music21 import duration, meter, stream
+    from music21.musicxml.m21ToXml import GeneralObjectExporter
+    from music21.musicxml.xmlObjects import MusicXMLExportException
+
+    # music21 would carry what crosses the metre's end into the next measure, under the notes that stand there, and
+    # fill short measures with rests; a model's bars are as long as they are. So it beams by the tune's metre, and
+    # breaks at one that has no end.
+    endless = meter.TimeSignature()
+    endless.barDuration = duration.Duration(2**30)
+    made = score(tune)
+    made.makeNotation(meterStream=stream.Stream([endless]), inPlace=True)
+    try:
+        written: bytes = GeneralObjectExporter().parseWellformedObject(made)
+    except MusicXMLExportException as error:
+        raise UserError(
+            "no score can show it: it has a note or rest whose length no signs make up",
+            hint="mid, abc and wav hold any length",
+        ) from error
     return written
 
 
@@ -60,11 +82,17 @@ def _part(voice: Voice, tune: Tune, *, first: bool) -> Any:
     tied: set[int] = set()
     starts, ends = repeat_signs(voice.bars)
     full = tune.meter.length
-    pickup = bool(voice.bars) and 0 < voice.bars[0].duration < full
+    pickup = bool(voice.bars) and 0 < _length(voice.bars[0]) < full
     for i, bar in enumerate(voice.bars):
         measure = stream.Measure(number=i if pickup else i + 1)
-        if pickup and i == 0:
-            measure.paddingLeft = Fraction(full - bar.duration, QUARTER).limit_denominator(1024)
+        for item in bar.items:
+            if isinstance(item, Change) and isinstance(item.value, Meter):
+                full = item.value.length
+        missing = Fraction(full - _length(bar), QUARTER).limit_denominator(1024)
+        if missing > 0 and pickup and i == 0:
+            measure.paddingLeft = missing
+        elif missing > 0:  # beams are grouped from its beginning
+            measure.paddingRight = missing
         if i == 0:
             measure.insert(0, key.KeySignature(tune.key.fifths))
             if tune.meter.unit:
@@ -79,6 +107,12 @@ def _part(voice: Voice, tune: Tune, *, first: bool) -> Any:
     for bracket in _endings(voice.bars, measures):
         part.insert(0, bracket)
     return part
+
+
+def _length(bar: Bar) -> int:
+    """How long a bar lasts, in units of time: as long as its longest layer."""
+    layers = [bar.items, *bar.overlays]
+    return max(sum(i.duration for i in layer if isinstance(i, Event)) for layer in layers)
 
 
 def _fill(measure: Any, bar: Bar, transpose: int, tied: set[int]) -> set[int]:
@@ -118,8 +152,12 @@ def _layer(target: Any, items: list[Item], transpose: int, tied: set[int]) -> se
             continue
         sounding = _note(item.pitches, length, transpose) if item.pitches else _rest(length)
         tied = _ties(sounding, item, transpose, tied)
+        while sounding.quarterLength > BREVE:
+            first, sounding = sounding.splitAtQuarterLength(BREVE)
+            target.insert(now, first)
+            now += BREVE
         target.insert(now, sounding)
-        now += length
+        now += Fraction(sounding.quarterLength)
     return tied
 
 

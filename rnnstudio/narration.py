@@ -14,13 +14,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
-from rich.console import Console
 from rich.text import Text
 
 from checkpoints import events as ev
 from checkpoints.files import reason
 from corpora.genres import figure_label
 from engine.training.milestones import log_spaced
+from rnnstudio.console import Console
 from tui.literal import literal
 from tui.words import share
 
@@ -65,10 +65,6 @@ class JsonLines:
 
 class _Console(Console):
     """A console that falls silent where it can write no longer: the training goes on, and its log is whole."""
-
-    def on_broken_pipe(self) -> None:
-        """Whoever read has left, as `| head` does. rich would end the program."""
-        self.quiet = True
 
     def _check_buffer(self) -> None:
         try:

@@ -84,13 +84,13 @@ def tune(
 
 
 def _show(one: Tune, width: int, nearest: Nearest | None) -> None:
-    from rich.console import Console
     from rich.text import Text
 
     from corpora.abc import perform
     from corpora.abc.judging import judge
     from corpora.abc.pianoroll import piano_roll
     from corpora.abc.reporting import sentences
+    from rnnstudio.console import Console
 
     console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
     console.print(coloured(one.source.strip("\n")))

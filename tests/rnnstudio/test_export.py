@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -144,6 +146,20 @@ def test_a_tune_is_shown_with_its_report(book: Path) -> None:
     assert "T:The Test Bench" in done.stdout
     assert "100% of the bars fill 6/8" in done.stdout
     assert "▄" in done.stdout
+
+
+def test_a_reader_that_leaves_is_no_fault(tmp_path: Path) -> None:
+    """As `| head -1` does, with more tunes than a pipe holds."""
+    path = tmp_path / "long.abc"
+    path.write_text(200 * f"{JIG}\n")
+    words = [sys.executable, "-m", "rnnstudio", "tune", str(path), "--most", "200"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as tune:
+        assert tune.stdout is not None
+        assert tune.stderr is not None
+        assert tune.stdout.readline() == b"X:7\n"
+        tune.stdout.close()
+        said = tune.stderr.read()
+    assert (tune.returncode, said) == (0, b"")
 
 
 def test_a_tunes_report_as_json(book: Path) -> None:

@@ -71,7 +71,9 @@ def learnt(where: str, runs: Path) -> TuneIndex | None:
         return None
     tokenizer = tokenizers.load(tokenizer_files(run.path))
     text = open_tokens(run.tokens_path).train.text(tokenizer, 0, MOST_LEARNT)
-    return TuneIndex(re.split(r"^(?=X:)", text, flags=re.MULTILINE))
+    pieces = re.split(r"^(?=X:)", text, flags=re.MULTILINE)
+    # Prose has letters too, but no key.
+    return TuneIndex(t for t in pieces if re.search(r"^K:", t, re.MULTILINE))
 
 
 def tunes(text: str) -> Iterator[Tune]:

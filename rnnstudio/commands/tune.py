@@ -41,8 +41,12 @@ def tune(
             "--number", "-n", metavar="N", help="Only the tune with this X:", show_default=False
         ),
     ] = 0,
-    most: Annotated[int, typer.Option("--most", metavar="N", help="Tunes to show at most")] = 3,
-    width: Annotated[int, typer.Option(metavar="N", help="Columns of the piano roll")] = 100,
+    most: Annotated[
+        int, typer.Option("--most", metavar="N", min=1, help="Tunes to show at most")
+    ] = 3,
+    width: Annotated[
+        int, typer.Option(metavar="N", min=12, help="Columns of the piano roll")
+    ] = 100,
     near: Annotated[
         str,
         typer.Option(
@@ -63,14 +67,16 @@ def tune(
 
     found = tunes(source(where, runs_dir(runs)).text)
     chosen = (
-        [t for t in found if t.number == number]
-        if number
-        else list(itertools.islice(found, max(1, most)))
+        [t for t in found if t.number == number] if number else list(itertools.islice(found, most))
     )
     if not chosen:
         what = f"tune with X:{number}" if number else "tune"
         raise UserError(f"{where} holds no {what}", hint="rnnstudio tune FILE shows the first ones")
     index = learnt(near or where, runs_dir(runs))
+    if (near and index is None) or (index is not None and not index.titles):
+        typer.echo(
+            f"! {literal(near or where)} learned no tunes, so none can be the nearest", err=True
+        )
     for one in chosen:
         nearest = index.nearest(one.source) if index is not None else None
         if as_json:

@@ -140,6 +140,27 @@ def test_no_file_no_run_no_tune(tmp_path: Path) -> None:
     assert "holds no tune" in str(done.exception)
 
 
+@pytest.mark.parametrize("option", [("--width", "-5"), ("--width", "11"), ("--most", "0")])
+def test_nothing_to_show_cannot_be_asked_for(book: Path, option: tuple[str, str]) -> None:
+    done = run.invoke(app, ["tune", str(book), *option])
+    assert done.exit_code == 2
+    assert done.stdout == ""
+    assert option[0] in done.stderr
+
+
+def test_a_run_without_tunes_has_no_nearest_and_says_so(book: Path, tmp_path: Path) -> None:
+    corpus = tmp_path / "prose.txt"
+    corpus.write_text(40 * "It was a bright cold day, and the clocks struck.\n")
+    rnnstudio.train(
+        corpus, runs=tmp_path / "runs", name="prose", steps=1, threads=1, hidden_size=4, num_layers=1, lanes=1,
+        bptt=16, sample_length=0,
+    )  # fmt: skip
+    near = ["--near", "prose", "--runs", str(tmp_path / "runs")]
+    done = run.invoke(app, ["tune", str(book), "-n", "7", *near])
+    assert done.exit_code == 0
+    assert done.stderr == "! prose learned no tunes, so none can be the nearest\n"
+
+
 def test_a_tune_is_shown_with_its_report(book: Path) -> None:
     done = run.invoke(app, ["tune", str(book), "--number", "7", "--width", "80"])
     assert done.exit_code == 0

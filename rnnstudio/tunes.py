@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from checkpoints.errors import RunError, UserError
 from checkpoints.jsontext import load_object
 from checkpoints.runs import find_run
+from tui.literal import literal
 
 if TYPE_CHECKING:
     from corpora.abc import Tune
@@ -38,7 +40,7 @@ def source(where: str, runs: Path) -> Source:
     A run's text is the samples of its newest checkpoint, or of the one that is named. Raises UserError.
     """
     if where == "-":
-        return Source("standard input", decoded(sys.stdin.buffer.read(MAX_BYTES)))
+        return Source("standard input", decoded(sys.stdin.buffer.read(MAX_BYTES), "standard input"))
     path = Path(where)
     if path.is_file():
         if path.stat().st_size > MAX_BYTES:
@@ -46,7 +48,7 @@ def source(where: str, runs: Path) -> Source:
                 f"{path} has more than {MAX_BYTES >> 20} MiB", hint="cut it into smaller books"
             )
         try:
-            return Source(str(path), decoded(path.read_bytes()))
+            return Source(str(path), decoded(path.read_bytes(), str(path)))
         except OSError as error:
             raise UserError(f"{path} cannot be read: {error.strerror}") from None
     if path.suffix.lower() == ".abc":
@@ -83,12 +85,26 @@ def tunes(text: str) -> Iterator[Tune]:
     return read_book(text)
 
 
-def decoded(data: bytes) -> str:
-    """ABC's text: UTF-8, or Latin-1 as old files have it."""
+def decoded(data: bytes, name: str) -> str:
+    """ABC's text, in the encoding that training would read it in: old books have code pages. What was guessed is said.
+
+    A broken byte costs its sign, and not the book. Raises UserError for what is no text.
+    """
+    from corpora.encodings import BrokenTextError, NotTextError, decode, detect, survey
+
+    file = io.BytesIO(data)
     try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
+        chosen = detect(survey(iter([data])), file, name)
+        text = "".join(decode(file, chosen, name))
+    except NotTextError as error:
+        raise UserError(error.message, hint="save it as plain text, best in UTF-8") from None
+    except BrokenTextError as error:
+        print(f"! {literal(error.message)}; such bytes are left out", file=sys.stderr)
+        return data.decode("utf-8-sig", "ignore")
+    if chosen.said:
+        said = chosen.said.partition(";")[0]  # these commands have no --encoding
+        print(f"{literal(name)}: read as {said}", file=sys.stderr)
+    return text
 
 
 def _samples(folder: Path, where: str, step: int) -> Iterator[str]:

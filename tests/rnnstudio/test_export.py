@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -138,6 +139,46 @@ def test_no_file_no_run_no_tune(tmp_path: Path) -> None:
     )
     assert isinstance(done.exception, UserError)
     assert "holds no tune" in str(done.exception)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_a_book_in_any_unicode_is_read(encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "book.abc"
+    path.write_text(JIG, encoding=encoding)
+    done = run.invoke(app, ["export", str(path), "--out", str(tmp_path / "o"), "--json"])
+    (found,) = objects(done.stdout)
+    assert (found["title"], found["notes"], found["findings"]) == ("The Test Bench", 89, [])
+    assert ("read as UTF-16" in done.stderr) == ("16" in encoding)
+
+
+@pytest.mark.parametrize("title", ["Böhmischer Ländler", "Ó Súilleabháin", "L’été à Besançon"])
+def test_an_old_books_code_page_is_guessed_and_said(title: str, tmp_path: Path) -> None:
+    path = tmp_path / "book.abc"
+    path.write_text(JIG.replace("The Test Bench", title), encoding="cp1252")
+    done = run.invoke(app, ["export", str(path), "--out", str(tmp_path / "o"), "--json"])
+    (found,) = objects(done.stdout)
+    assert (found["title"], found["notes"]) == (title, 89)
+    assert "read as cp1252, a guess (it is not UTF-8)" in done.stderr
+    assert "--encoding" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["export", "tune"])
+def test_what_is_no_text_is_no_tune(command: str, tmp_path: Path) -> None:
+    path = tmp_path / "noise.abc"
+    path.write_bytes(random.Random(1).randbytes(60_000))
+    done = run.invoke(app, [command, str(path)])
+    assert isinstance(done.exception, UserError)
+    assert "is not text" in str(done.exception)
+    assert "--tokenizer" not in done.exception.hint
+
+
+def test_a_broken_byte_costs_no_tune(tmp_path: Path) -> None:
+    path = tmp_path / "book.abc"
+    path.write_bytes(JIG.replace("The Test Bench", "Tír na nÓg @").encode().replace(b"@", b"\xff"))
+    done = run.invoke(app, ["export", str(path), "--out", str(tmp_path / "o"), "--json"])
+    (found,) = objects(done.stdout)
+    assert (found["title"], found["notes"]) == ("Tír na nÓg", 89)
+    assert "FF is not UTF-8" in done.stderr
 
 
 @pytest.mark.parametrize("option", [("--width", "-5"), ("--width", "11"), ("--most", "0")])

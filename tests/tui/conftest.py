@@ -14,6 +14,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import pytest
+from textual import events
 from textual.app import App
 from textual.pilot import Pilot
 
@@ -123,6 +124,14 @@ async def until(pilot: Pilot[None], condition: Callable[[], bool], what: str = "
             return
         await asyncio.sleep(0.01)
     pytest.fail(f"never happened: {what or condition}\n{screen_text(pilot.app)}")
+
+
+def burst(pilot: Pilot[None], *keys: str) -> None:
+    """Press keys so quickly that the first has not been answered when the last arrives."""
+    for key in keys:
+        event = events.Key(key, key if len(key) == 1 else None)
+        event.set_sender(pilot.app)
+        pilot.app.post_message(event)
 
 
 def screen_text(app: App[None]) -> str:

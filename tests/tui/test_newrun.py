@@ -7,11 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from textual import events
 
 from engine.config import DataConfig, ModelConfig, TrainConfig
 from engine.training.plan import Measured
-from tests.tui.conftest import Open, screen_text, until
+from tests.tui.conftest import Open, burst, screen_text, until
 from tui import recipe
 from tui.app import News, Said
 from tui.browse import Browse
@@ -339,12 +338,44 @@ async def test_keys_typed_in_one_burst_each_reach_their_field(studio: Open, leav
         first, second = (
             screen.query_one(f"#line-{name}", Line).field for name in ("corpus", "name")
         )
-        for key in ("a", "b", leave, "k", "1"):
-            event = events.Key(key, key if len(key) == 1 else None)
-            event.set_sender(pilot.app)
-            pilot.app.post_message(event)
+        burst(pilot, "a", "b", leave, "k", "1")
         await until(pilot, lambda: len(first.value + second.value) == 4)
         assert (first.value, second.value) == ("ab", "k1")
+
+
+@pytest.mark.parametrize(
+    ("keys", "typed"),
+    [
+        (["m", "n", "o", "backspace", "backspace", "backspace", "a", "b", "c"], "abc"),
+        (["m", "n", "home", "delete", "a", "end", "b"], "anb"),
+        (["m", "n", "left", "a", "right", "b"], "manb"),
+        (["m", "n", "ctrl+a", "ctrl+k", "a"], "a"),
+        (["m", "n", "ctrl+u", "a", "b", "ctrl+w", "c"], "c"),
+    ],
+)
+async def test_keys_that_edit_act_in_the_order_in_which_they_were_typed(
+    studio: Open, keys: list[str], typed: str
+) -> None:
+    async with studio() as pilot:
+        screen = await open_form(pilot)
+        first, second = (
+            screen.query_one(f"#line-{name}", Line).field for name in ("corpus", "name")
+        )
+        burst(pilot, *keys, "tab", "k")
+        await pilot.pause()
+        assert (first.value, second.value) == (typed, "k")
+
+
+async def test_a_choice_is_taken_by_the_key_that_a_person_gave_it(studio: Open) -> None:
+    async with studio() as pilot:
+        screen = await open_form(pilot)
+        field = screen.query_one("#line-cell", Line).field
+        field.focus()
+        pilot.app.set_keymap({"value.after": "ctrl+b"})
+        await pilot.press("right")
+        assert not field.value
+        await pilot.press("ctrl+b")
+        assert field.value
 
 
 async def test_panes_tell_nothing_of_a_text_that_is_no_longer_named(

@@ -14,7 +14,7 @@ import pytest
 
 from rnnstudio.playground import Playground as Answering
 from tests.tui import recorded
-from tests.tui.conftest import Open, screen_text, until
+from tests.tui.conftest import Open, burst, screen_text, until
 from tui.paper import beside
 from tui.screens.playground import Playground
 from tui.widgets.field import Field
@@ -159,6 +159,18 @@ async def test_a_prompt_is_continued_rerolled_and_taken_back(studio: Open, run: 
         await until(pilot, lambda: paper.text == first)
         await pilot.press("enter")
         await until(pilot, lambda: paper.text.startswith(first) and len(paper.text) == 104)
+
+
+async def test_a_prompt_corrected_in_a_burst_is_the_one_that_is_continued(
+    studio: Open, run: Path
+) -> None:
+    async with studio(size=(100, 30)) as pilot:
+        screen = Playground(run)
+        pilot.app.push_screen(screen)
+        await until(pilot, lambda: isinstance(pilot.app.focused, Field))
+        burst(pilot, *"my", "backspace", "backspace", *"the", "enter", "q")
+        await pilot.pause()
+        assert screen._papers[0].base == "the"
 
 
 async def test_surprise_shows_what_it_would_rather_have_written_and_takes_it(

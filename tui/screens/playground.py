@@ -202,7 +202,7 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
 
     @property
     def _prompt(self) -> str:
-        return self.query_one("#prompt", Field).value.replace("\\n", "\n")
+        return _spelled(self.query_one("#prompt", Field).value)
 
     def _write(self) -> None:
         """Begin to write on every paper from its base."""
@@ -330,7 +330,7 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
         event.stop()
         self._remember_past()
         for paper in self._papers:
-            paper.base, paper.written = self._prompt, ""
+            paper.base, paper.written = _spelled(event.value), ""
         self.query_one("#paper", Page).focus()
         self._write()
 
@@ -482,3 +482,8 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
         for paper in self._papers:
             paper.base, paper.written = before + ("" if chosen == "<end>" else chosen), ""
         self.call_later(partial(self._write))
+
+
+def _spelled(typed: str) -> str:
+    """A prompt as it was meant: the field has one line, where \\n is typed for a new one."""
+    return typed.replace("\\n", "\n")

@@ -36,6 +36,21 @@ class Field(Input):
     def validate_value(self, value: str) -> str:
         return literal(value.replace("\r\n", "\n")).replace("\n", " ")
 
+    async def _on_key(self, event: events.Key) -> None:
+        """Do what a key is bound to here at once.
+
+        Textual runs a binding only when the key has gone up to the app, by when the letters typed behind it already
+        stand in the field: of `BSpace a` in one burst the backspace would take away the a.
+        """
+        if event.is_printable:
+            return
+        keys = self._bindings.copy()
+        keys.apply_keymap(self.app._keymap)
+        for binding in keys.key_to_bindings.get(event.key, ()):
+            if await self.app.run_action(binding.action, self):
+                event.stop()
+                return
+
     def _on_paste(self, event: events.Paste) -> None:
         self.replace(self.validate_value(event.text[:10_000]), *self.selection)
         event.stop()

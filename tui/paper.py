@@ -15,6 +15,28 @@ from tui.widgets.ink import Span, span_len, wrap
 
 HEAT = (1.0, 3.0, 5.0, 8.0)
 """Bits from which a character is a little, quite, very and utterly unexpected."""
+MOST_UNDO = 100
+WRITING = "writing"
+"""A paper's note while its text is not at its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """What writes: a run's checkpoint."""
+
+    run: Path
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A text as it stood on a paper, and who wrote it."""
+
+    base: str
+    written: str
+    voice: Voice | None
+    manner: str
+    note: str
 
 
 @dataclass(slots=True)
@@ -25,19 +47,42 @@ class Paper:
     written: str = ""
     request: int = 0
     note: str = ""
-    past: list[tuple[str, str]] = field(default_factory=list)
+    voice: Voice | None = None
+    """What wrote it; None while nothing was written."""
+    manner: str = ""
+    """The settings by which it was drawn."""
+    past: list[Draft] = field(default_factory=list)
 
     @property
     def text(self) -> str:
         return self.base + self.written
 
+    @property
+    def writing(self) -> bool:
+        return self.note == WRITING
 
-@dataclass(frozen=True, slots=True)
-class Voice:
-    """What writes: a run's checkpoint."""
+    def begin(self, voice: Voice, manner: str) -> None:
+        """The text is written from here on, by this checkpoint and these settings."""
+        self.written, self.note = "", WRITING
+        self.voice, self.manner = voice, manner
 
-    run: Path
-    step: int
+    def remember(self) -> None:
+        """Keep what stands here, so that it can be taken back."""
+        note = "stopped" if self.writing else self.note
+        self.past.append(Draft(self.base, self.written, self.voice, self.manner, note))
+        del self.past[:-MOST_UNDO]
+
+    def turn(self, base: str) -> None:
+        """Keep what stands here, and go on from another text."""
+        self.remember()
+        self.base, self.written, self.note = base, "", ""
+        self.voice, self.manner = None, ""
+
+    def take_back(self) -> None:
+        """What stood here before, with the name of who wrote that."""
+        draft = self.past.pop()
+        self.base, self.written, self.note = draft.base, draft.written, draft.note
+        self.voice, self.manner = draft.voice, draft.manner
 
 
 def heat(tokens: Sequence[Mapping[str, Any]], cursor: int) -> list[Span]:

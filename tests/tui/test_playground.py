@@ -15,6 +15,7 @@ import pytest
 from rnnstudio.playground import Playground as Answering
 from tests.tui import recorded
 from tests.tui.conftest import Open, burst, screen_text, until
+from tui.child import Answer
 from tui.paper import beside
 from tui.screens.playground import Playground
 from tui.widgets.field import Field
@@ -171,6 +172,53 @@ async def test_a_prompt_corrected_in_a_burst_is_the_one_that_is_continued(
         burst(pilot, *"my", "backspace", "backspace", *"the", "enter", "q")
         await pilot.pause()
         assert screen._papers[0].base == "the"
+
+
+async def test_a_text_stays_under_the_name_of_what_wrote_it(studio: Open, run: Path) -> None:
+    async with studio() as pilot:
+        screen = Playground(run, 80)
+        pilot.app.push_screen(screen)
+        await until(pilot, lambda: "how it draws" in screen_text(pilot.app))
+        screen.query_one(Sliders).set("length", 50)
+        paper = screen.query_one("#paper", Page)
+
+        def frame() -> str:
+            return f"{paper.border_title} {paper.border_subtitle}"
+
+        await pilot.press(*"the ", "enter")
+        await until(pilot, lambda: "seed 1 · " in frame())
+        written = frame()
+        assert "@ 80 · T 0.8 " in written
+        await pilot.press("comma", "T")
+        await until(pilot, lambda: "tiny next: @ 40\n" in screen_text(pilot.app))
+        assert frame() == written
+        await pilot.press("r")
+        await until(pilot, lambda: "seed 2 · " in frame())
+        assert "@ 40 · T 0.85 " in frame()
+        assert "next:" not in screen_text(pilot.app)
+        await pilot.press("u")
+        await until(pilot, lambda: frame() == written)
+
+
+async def test_surprise_stays_under_the_name_of_whom_it_surprised(
+    studio: Open, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with studio(size=(100, 30)) as pilot:
+        screen = Playground(run, 80)
+        pilot.app.push_screen(screen)
+        await until(pilot, lambda: "how it draws" in screen_text(pilot.app))
+        screen.query_one("#prompt", Field).value = "the king"
+        await pilot.press("escape", "w")
+        await until(pilot, lambda: "surprise @ 80" in screen_text(pilot.app))
+        answered: list[Answer] = []
+        with monkeypatch.context() as slow:
+            slow.setattr(screen, "answered", answered.append)
+            await pilot.press("comma")
+            await until(pilot, lambda: any(answer.last for answer in answered))
+            assert "surprise @ 80" in screen_text(pilot.app)
+        for answer in answered:
+            screen.answered(answer)
+        await until(pilot, lambda: "surprise @ 40" in screen_text(pilot.app))
 
 
 async def test_surprise_shows_what_it_would_rather_have_written_and_takes_it(

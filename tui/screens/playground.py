@@ -44,7 +44,6 @@ START = {
     "seed": 1.0,
 }
 BARS = 12
-MOST_UNDO = 100
 MOST_BESIDE = 50
 """Other runs that are offered as a second model."""
 
@@ -122,6 +121,9 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
         self._fault = ""
         """Why nothing is known of what may come next."""
         self._asked_surprise = 0
+        self._asked_reader: Voice | None = None
+        self._reader: Voice | None = None
+        """Whom the text surprised as it is shown; the one asked last may not have answered yet."""
         self._tokens: list[dict[str, Any]] | None = None
         self._cursor = 0
 
@@ -176,6 +178,15 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
         return {**{n: values[n] for n in names}, "top_k": int(values["top_k"])}
 
     @property
+    def _manner(self) -> str:
+        """The settings in a few words; those that do nothing are left out."""
+        values = self._values
+        filters = [
+            f"{s.label} {values[s.name]:g}" for s in SLIDERS if s.off not in (None, values[s.name])
+        ]
+        return " · ".join([f"T {values['temperature']:g}", *filters])
+
+    @property
     def _voice(self) -> Voice:
         """The checkpoint that writes; there must be one."""
         return Voice(self.path, self._known[self._at].step)
@@ -212,7 +223,7 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
         voices = [self._voice] if self._beside is None else [self._voice, self._beside]
         for paper, voice in zip(self._papers, voices, strict=False):
             self.studio.child.stop(paper.request)
-            paper.written, paper.note = "", "writing"
+            paper.begin(voice, self._manner)
             paper.request = self._ask(
                 "write",
                 voice,
@@ -236,6 +247,7 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
         elif answer.id == self._asked_surprise and answer.last:
             if answer.done is not None:
                 self._tokens = list(answer.done["tokens"])
+                self._reader = self._asked_reader
                 self._cursor = min(self._cursor, max(0, len(self._tokens) - 1))
             self._draw()
         if answer.error and answer.id in (self._next, self._asked_surprise):
@@ -264,32 +276,42 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
     # -- what is seen -------------------------------------------------------------------------------------------
 
     def _draw(self) -> None:
-        step = f"@ {self._known[self._at].step:,}" if self._known else "no checkpoint"
-        self.head((f" {self.path.name} ", "title"), (step, "accent"))
-        second = self.query_one("#paper-2", Page)
-        second.display = self._beside is not None
-        self._draw_paper(0, step if self._known else "")
+        chosen = self._voice if self._known else None
+        step = f"@ {chosen.step:,}" if chosen else "no checkpoint"
+        if self._papers[0].voice not in (None, chosen):
+            step = f"next: {step}"
+        self.head((f" {one_line(self.path.name, 40)} ", "title"), (step, "accent"))
+        self.query_one("#paper-2", Page).display = self._beside is not None
+        self._draw_paper(0, chosen)
         if self._beside is not None:
-            other = self._beside.run
-            name = f"{one_line(other.name, 24)} " if other != self.path else ""
-            self._draw_paper(1, f"{name}@ {self._beside.step:,}")
+            self._draw_paper(1, self._beside)
         self._draw_side()
 
-    def _draw_paper(self, which: int, step: str) -> None:
+    def _named(self, voice: Voice) -> str:
+        run = "" if voice.run == self.path else f"{one_line(voice.run.name, 24)} "
+        return f"{run}@ {voice.step:,}"
+
+    def _draw_paper(self, which: int, chosen: Voice | None) -> None:
+        """Text under the name of what wrote it; `chosen` is to write where nothing was written."""
         paper = self._papers[which]
         selector = "#paper" if which == 0 else "#paper-2"
         page = self.query_one(selector, Page)
         if which == 0 and self._tokens is not None:
-            self.entitle(selector, f"surprise {step}", "← → ↑ ↓ · 1-5 instead · w back")
+            reader = self._named(self._reader) if self._reader is not None else ""
+            self.entitle(selector, f"surprise {reader}", "← → ↑ ↓ · 1-5 instead · w back")
             page.follow = False
             page.show(heat(self._tokens, self._cursor), reveal="here")
             return
-        self.entitle(selector, step, paper.note)
+        if paper.voice is not None:
+            title = f"{self._named(paper.voice)} · {paper.manner}"
+        else:
+            title = self._named(chosen) if chosen is not None else ""
+        self.entitle(selector, title, paper.note)
         spans: list[Span] = [(paper.base, "prime"), (paper.written, "")]
         if not page.follow:
             page.follow = True
             page.action_to_end()
-        if paper.note == "writing":
+        if paper.writing:
             spans.append(("▌", "accent"))
         if not paper.text:
             told = "The text stands here. Type a prompt above and press enter."
@@ -328,22 +350,15 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        self._remember_past()
         for paper in self._papers:
-            paper.base, paper.written = _spelled(event.value), ""
+            paper.turn(_spelled(event.value))
         self.query_one("#paper", Page).focus()
         self._write()
 
-    def _remember_past(self) -> None:
-        for paper in self._papers:
-            paper.past.append((paper.base, paper.written))
-            del paper.past[:-MOST_UNDO]
-
     def action_write(self) -> None:
         """Accept what stands there and go on from it."""
-        self._remember_past()
         for paper in self._papers:
-            paper.base, paper.written = paper.text or self._prompt, ""
+            paper.turn(paper.text or self._prompt)
         self._write()
 
     def action_prompt(self) -> None:
@@ -351,7 +366,8 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
 
     def action_again(self, by: int) -> None:
         if by:
-            self._remember_past()
+            for paper in self._papers:
+                paper.remember()
             self.query_one(Sliders).set("seed", (self._values["seed"] + 1) % 1000)
         if not self._papers[0].base:
             for paper in self._papers:
@@ -363,8 +379,7 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
             if paper.past:
                 self.studio.child.stop(paper.request)
                 paper.request = 0
-                paper.base, paper.written = paper.past.pop()
-                paper.note = "taken back"
+                paper.take_back()
         self._tokens = None
         self._draw()
         self._ask_next()
@@ -413,7 +428,7 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
                 self._beside = voices[chosen]
                 self._papers[1].base = self._papers[0].base
                 self._draw()
-                if self._papers[0].base:
+                if self._papers[0].text:
                     self._write()
 
         answers = [(label, label) for label in voices]
@@ -424,7 +439,7 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
         self.studio.say("copied the text")
 
     def action_back(self) -> None:
-        writing = [p for p in self._papers if p.note == "writing"]
+        writing = [p for p in self._papers if p.writing]
         if writing:
             for paper in writing:
                 self.studio.child.stop(paper.request)
@@ -452,6 +467,7 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
             self.studio.say("there is no text to look at", hint="type one above")
 
     def _ask_surprise(self) -> None:
+        self._asked_reader = self._voice
         self._asked_surprise = self._ask("surprise", self._voice, text=self._papers[0].text)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -478,9 +494,8 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
             return
         chosen = str(self._tokens[self._cursor]["rather"][number - 1]["text"])
         before = "".join(str(t["text"]) for t in self._tokens[: self._cursor])
-        self._remember_past()
         for paper in self._papers:
-            paper.base, paper.written = before + ("" if chosen == "<end>" else chosen), ""
+            paper.turn(before + ("" if chosen == "<end>" else chosen))
         self.call_later(partial(self._write))
 
 

@@ -12,7 +12,9 @@ so that looking at a corpus does not wait for it.
     corpus    paths, cache                                  card of the text: size, genre, encoding, preview, notes
     speed     model (ModelConfig), vocab_size               tokens_per_s of training steps, weights
     open      model (a path or NAME@STEP), runs             step, run, vocab_size, genre, tokens of the vocabulary
-    write     model, runs, prompt, seed, length, settings   pieces of text; then reason, nats_per_char
+    write     model, runs, prompt, seed, length, settings   where the prompt has characters that the model never saw
+                                                            a piece with prime, notes; then pieces of text; then
+                                                            reason, nats_per_char
     next      model, runs, text, settings, count            likeliest next tokens: text, own and filtered probability
     surprise  model, runs, text                             each token: text, nats, the five likeliest in its place
 """
@@ -176,12 +178,16 @@ class Playground:
 
     def _write(self, body: Body) -> Answer:
         from engine.config import SampleConfig, from_json
+        from engine.sampling.prime import familiar
         from engine.sampling.stream import Piece, Request
 
-        _, sampler = self._model(body)
+        loaded, sampler = self._model(body)
+        prime, notes = familiar(loaded.tokenizer, str(body["prompt"]))
+        if notes:
+            self._tell({"piece": {"prime": prime, "notes": notes}})
         request = Request(
             seed=int(body["seed"]),
-            prime=str(body["prompt"]),
+            prime=prime,
             config=from_json(SampleConfig, body.get("settings", {})),
             length=int(body.get("length", 400)),
         )
@@ -208,11 +214,12 @@ class Playground:
 
         from engine.config import SampleConfig, from_json
         from engine.sampling import filters
-        from engine.sampling.prime import prime_ids, read
+        from engine.sampling.prime import familiar, prime_ids, read
 
         loaded, _ = self._model(body)
         config = from_json(SampleConfig, body.get("settings", {}))
-        ids = prime_ids(loaded.tokenizer, str(body["text"]), documents=loaded.documents)
+        text, _ = familiar(loaded.tokenizer, str(body["text"]))
+        ids = prime_ids(loaded.tokenizer, text, documents=loaded.documents)
         state = read(loaded.model, ids[:-1], loaded.model.initial_state(1))
         with torch.inference_mode():
             logits, _ = loaded.model.step(torch.tensor([int(ids[-1])]), state)

@@ -12,6 +12,24 @@ from engine.tokenizers.base import Tokenizer
 
 CHUNK = 256
 """Tokens that are read at once, so that memory does not grow with the text (measured: no faster beyond)."""
+MOST_SAID = 8
+"""Characters of a prime that are named."""
+
+
+def familiar(tokenizer: Tokenizer, prime: str) -> tuple[str, list[str]]:
+    """The prime as the model reads it, and what a person should know of that: characters that it never saw."""
+    text, replaced = tokenizer.familiar(prime)
+    notes = []
+    if replaced:
+        pairs = ", ".join(
+            f"{other!r} for {char!r}" for char, other in [*replaced.items()][:MOST_SAID]
+        )
+        more = ", …" * (len(replaced) > MOST_SAID)
+        notes.append(f"the prime is read with {pairs}{more}: nearest known")
+    if odd := tokenizer.unseen(text):
+        shown = " ".join(map(repr, odd[:MOST_SAID])) + " …" * (len(odd) > MOST_SAID)
+        notes.append(f"the model never saw {shown}: it reads them as bytes, and may go astray")
+    return text, notes
 
 
 def prime_ids(tokenizer: Tokenizer, prime: str, *, documents: bool) -> npt.NDArray[np.int64]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -26,6 +27,7 @@ from checkpoints.eventlog import EventLog
 from checkpoints.lock import TrainerLock
 from checkpoints.runs import RunFolder
 from engine import allocator, devices, sizes
+from engine.sampling.prime import familiar
 from engine.training import scaling, snapshot
 from engine.training.budget import Budget, Stopwatch
 from engine.training.circumstances import KEY, changed, circumstances
@@ -235,6 +237,7 @@ def _steering(
             interrupts=interrupts,
             safety_seconds=training.checkpoint_seconds,
             tell=tell,
+            familiar=partial(familiar, session.tokenizer),
             clock=clock,
         )
 

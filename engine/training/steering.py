@@ -49,7 +49,10 @@ class Orders:
 
 
 class Steering:
-    """Decides, in the process that leads. It changes only what a person may change: rate, temperatures, prime."""
+    """Decides, in the process that leads. It changes only what a person may change: rate, temperatures, prime.
+
+    `familiar` gives a prime as the model reads it, and what a person should know of that.
+    """
 
     def __init__(
         self,
@@ -61,11 +64,13 @@ class Steering:
         interrupts: Interrupts,
         safety_seconds: float,
         tell: Callable[[Event], None],
+        familiar: Callable[[str], tuple[str, list[str]]],
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._budget, self._watch, self._interrupts = budget, watch, interrupts
         self._safety_s, self._patience, self._tell = safety_seconds, patience, tell
+        self._familiar = familiar
         self._clock, self._sleep = clock, sleep
         self._requests = ControlReader(run)
         self._polled = -math.inf
@@ -153,36 +158,39 @@ class Steering:
                 return answer("writes samples now")
             case "set":
                 try:
-                    return answer(_set(request.name, request.value, state))
+                    return answer(self._set(request.name, request.value, state))
                 except (TypeError, ValueError) as error:
                     return answer(str(error), applied=False)
             case other:
                 return answer(f"there is no request {other!r}", applied=False)
 
-
-def _set(name: str, value: Any, state: TrainerState) -> str:
-    match name:
-        case "lr":
-            lr = _number(value, "a learning rate")
-            if lr == 0:
-                raise ValueError("a learning rate of 0 would learn nothing; pause the run instead")
-            state.lr = lr
-            return f"learning rate is {lr:g} from here (times the schedule)"
-        case "temperature" | "temperatures":
-            values = value if isinstance(value, list) else [value]
-            if not 1 <= len(values) <= 8:
-                raise ValueError("give one to eight temperatures")
-            state.temperatures = [_number(v, "a temperature") for v in values]
-            return "temperatures are " + ", ".join(f"{t:g}" for t in state.temperatures)
-        case "prime":
-            if not isinstance(value, str) or len(value) > 10_000:
-                raise ValueError("a prime is a text of at most 10,000 characters")
-            state.prime = value
-            return f"samples go on from {value!r}" if value else "samples start from nothing"
-        case _:
-            raise ValueError(
-                f"{name!r} cannot be set while a run goes on; lr, temperatures and prime can"
-            )
+    def _set(self, name: str, value: Any, state: TrainerState) -> str:
+        match name:
+            case "lr":
+                lr = _number(value, "a learning rate")
+                if lr == 0:
+                    raise ValueError(
+                        "a learning rate of 0 would learn nothing; pause the run instead"
+                    )
+                state.lr = lr
+                return f"learning rate is {lr:g} from here (times the schedule)"
+            case "temperature" | "temperatures":
+                values = value if isinstance(value, list) else [value]
+                if not 1 <= len(values) <= 8:
+                    raise ValueError("give one to eight temperatures")
+                state.temperatures = [_number(v, "a temperature") for v in values]
+                return "temperatures are " + ", ".join(f"{t:g}" for t in state.temperatures)
+            case "prime":
+                if not isinstance(value, str) or len(value) > 10_000:
+                    raise ValueError("a prime is a text of at most 10,000 characters")
+                state.prime, notes = self._familiar(value)
+                if not value:
+                    return "samples start from nothing"
+                return "; ".join([f"samples go on from {state.prime!r}", *notes])
+            case _:
+                raise ValueError(
+                    f"{name!r} cannot be set while a run goes on; lr, temperatures and prime can"
+                )
 
 
 def _number(value: Any, what: str) -> float:

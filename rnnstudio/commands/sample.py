@@ -22,13 +22,11 @@ if TYPE_CHECKING:
     from corpora.genres import Genre
     from engine.load import LoadedModel
     from engine.sampling.stream import Piece, Request, Sample
-    from engine.tokenizers.base import Tokenizer
 
 EXAMPLE = "Example:  rnnstudio sample plays -n 3 --temperature 0.7 --prime KING"
 
 LENGTH = 1000
 MAX_PRIME_BYTES = 64 << 20
-MOST_SAID = 8  # characters of a prime that are named
 
 
 @with_settings({SampleConfig: "filters"}, front=("temperature",))
@@ -150,6 +148,7 @@ def sample(
 
     from engine import devices
     from engine.load import open_run
+    from engine.sampling.prime import familiar
     from engine.sampling.stream import Request
     from rnnstudio.writing import JsonTexts, PlainTexts, Texts, in_order, say
 
@@ -167,7 +166,9 @@ def sample(
     _check_end(loaded, length, stop, until_document_end, alone=count == 1 and not as_json)
     if beam and not length:
         raise UserError("--beam must know how far to look", hint="give --length, for example 200")
-    prime = _familiar(loaded.tokenizer, prime)
+    prime, notes = familiar(loaded.tokenizer, prime)
+    for note in notes:
+        say(note)
     drawn = not beam and config.temperature > 0
     if seed is None:
         seed = secrets.randbelow(2**31) if drawn else 0
@@ -307,22 +308,6 @@ def _prime(text: str, file: str) -> str:
             f"{file} has more than {MAX_PRIME_BYTES >> 20} MiB", hint="give the part that matters"
         )
     return read.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _familiar(tokenizer: Tokenizer, prime: str) -> str:
-    """The prime as the model reads it; characters that it never saw are said, and are no fault."""
-    from rnnstudio.writing import say
-
-    read, replaced = tokenizer.familiar(prime)
-    if replaced:
-        pairs = ", ".join(
-            f"{other!r} for {char!r}" for char, other in [*replaced.items()][:MOST_SAID]
-        )
-        say(f"the prime is read with {pairs}{', …' * (len(replaced) > MOST_SAID)}: nearest known")
-    if odd := tokenizer.unseen(read):
-        shown = " ".join(map(repr, odd[:MOST_SAID])) + " …" * (len(odd) > MOST_SAID)
-        say(f"the model never saw {shown}: it reads them as bytes, and may go astray")
-    return read
 
 
 def _as_bytes(loaded: LoadedModel, request: Request) -> tuple[LoadedModel, Request, str]:

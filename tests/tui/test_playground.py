@@ -55,6 +55,21 @@ def test_it_writes_what_the_command_line_would(ask: Ask, trained: Path) -> None:
     assert answer["done"]["nats_per_char"] == pytest.approx(expected.nats_per_char)
 
 
+def test_a_prompt_is_read_in_characters_that_the_model_knows_and_that_is_said(ask: Ask) -> None:
+    body = {"seed": 3, "length": 20}
+    (reading, *pieces), _ = ask("write", prompt="Thé 世", **body)
+    assert reading["prime"] == "the 世"
+    assert "'t' for 'T', 'e' for 'é'" in reading["notes"][0]
+    assert "never saw '世'" in reading["notes"][1]
+    written = "".join(pieces)
+    (again, *pieces), _ = ask("write", prompt="the 世", **body)
+    assert again["notes"] == reading["notes"][1:]
+    assert "".join(pieces) == written
+    known, _ = ask("write", prompt="the", **body)
+    assert all(isinstance(piece, str) for piece in known)
+    assert ask("next", text="Thé", count=5) == ask("next", text="the", count=5)
+
+
 def test_the_next_tokens_have_the_models_probabilities(ask: Ask) -> None:
     _, answer = ask("next", text="the kin", settings={"top_k": 1}, count=5)
     tokens = answer["done"]["tokens"]
@@ -160,6 +175,27 @@ async def test_a_prompt_is_continued_rerolled_and_taken_back(studio: Open, run: 
         await until(pilot, lambda: paper.text == first)
         await pilot.press("enter")
         await until(pilot, lambda: paper.text.startswith(first) and len(paper.text) == 104)
+
+
+async def test_a_prompt_is_shown_as_it_is_read_and_why_is_said_once(
+    studio: Open, run: Path
+) -> None:
+    async with studio(size=(100, 30)) as pilot:
+        screen = Playground(run)
+        pilot.app.push_screen(screen)
+        await until(pilot, lambda: "how it draws" in screen_text(pilot.app))
+        said: list[str] = []
+        screen.studio.say = lambda text, **_: said.append(text)  # type: ignore[method-assign]
+        screen.query_one(Sliders).set("length", 50)
+        screen.query_one("#prompt", Field).value = "Thé 世"
+        await pilot.press("enter")
+        await until(pilot, lambda: "seed 1 · " in screen_text(pilot.app))
+        assert screen.query_one("#paper", Page).text.startswith("the 世")
+        await pilot.press("r")
+        await until(pilot, lambda: "seed 2 · " in screen_text(pilot.app))
+        assert len(said) == 2
+        assert "'e' for 'é'" in said[0]
+        assert "never saw '世'" in said[1]
 
 
 async def test_a_prompt_corrected_in_a_burst_is_the_one_that_is_continued(

@@ -120,6 +120,8 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
         self._entropy = 0.0
         self._fault = ""
         """Why nothing is known of what may come next."""
+        self._said: set[str] = set()
+        """How prompts were read: each new writing of one would say it again."""
         self._asked_surprise = 0
         self._asked_reader: Voice | None = None
         self._reader: Voice | None = None
@@ -258,6 +260,8 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
     def _take_text(self, paper: Paper, answer: Answer) -> None:
         if isinstance(answer.piece, str):
             paper.written += answer.piece
+        elif isinstance(answer.piece, dict):
+            self._take_reading(paper, answer.piece)
         elif answer.done is not None:
             nats = answer.done.get("nats_per_char")
             loss = f" · {nats * words.BITS:.2f} bits/char" if isinstance(nats, float) else ""
@@ -272,6 +276,14 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
         self._draw()
         if answer.last and paper is self._papers[0]:
             self._ask_next()
+
+    def _take_reading(self, paper: Paper, reading: Mapping[str, Any]) -> None:
+        """The model reads the prompt otherwise than it was typed: show it so, and say why, once."""
+        paper.base = str(reading["prime"])
+        for note in reading["notes"]:
+            if note not in self._said:
+                self._said.add(note)
+                self.studio.say(note)
 
     # -- what is seen -------------------------------------------------------------------------------------------
 

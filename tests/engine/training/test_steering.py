@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 from checkpoints import control
 from checkpoints.events import ControlApplied, Event
 from engine.config import TrainConfig
+from engine.sampling.prime import familiar
+from engine.tokenizers.char import CharTokenizer
 from engine.training.budget import Budget, Stopwatch
 from engine.training.signals import Interrupts
 from engine.training.state import TrainerState
@@ -48,6 +51,7 @@ class Desk:
             interrupts=self.interrupts,
             safety_seconds=100.0,
             tell=self.told.append,
+            familiar=partial(familiar, CharTokenizer.learn(["Once upon a time"])),
             clock=self.clock,
             sleep=self.clock.sleep,
         )
@@ -124,6 +128,18 @@ def test_temperatures_and_prime_change_what_samples_use(desk: Desk) -> None:
     desk.decide()
     assert desk.state.temperatures == [0.2, 1.5]
     assert desk.state.prime == "Once"
+
+
+def test_a_prime_that_is_read_otherwise_says_so_when_it_is_set(desk: Desk) -> None:
+    desk.ask("set", name="prime", value="Oncé 世")
+    desk.decide()
+    assert desk.state.prime == "Once 世"
+    (answer,) = desk.told
+    assert isinstance(answer, ControlApplied)
+    assert answer.applied
+    assert "samples go on from 'Once 世'" in answer.text
+    assert "'e' for 'é'" in answer.text
+    assert "never saw '世'" in answer.text
 
 
 def test_a_paused_run_waits_until_it_is_asked_to_go_on_and_counts_no_time(desk: Desk) -> None:

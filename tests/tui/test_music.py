@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from textual.pilot import Pilot
 
 from checkpoints import events as ev
 from tests.tui import recorded
@@ -21,23 +22,37 @@ TUNE = "The Test Jig\nM:6/8\nL:1/8\nK:D\n|:DFA dAF|GBd gdB|AFD EFG|FDD D3:|\n"
 BAD = "A Broken Reel\nM:C\nL:1/8\nK:G\nGABc d2|gf\x1b[31m[[[\n"
 
 
+def written(step: int, *texts: str) -> list[ev.Event]:
+    """Samples of one step, each at a temperature of its own."""
+    return [
+        ev.SampleFinished(
+            step=step,
+            sample=f"{step}-{i}",
+            prime="X:1\nT:",
+            text=text,
+            temperature=0.5 + i / 4,
+            seed=1,
+            nats_per_char=1.0,
+            chars=len(text),
+        )
+        for i, text in enumerate(texts)
+    ]
+
+
 def history() -> list[ev.Event]:
     start = dataclasses.replace(recorded.started(genre="abc_tunes"))
-    out: list[ev.Event] = [start]
-    for i, text in enumerate((TUNE, BAD, "no notes at all")):
-        out.append(
-            ev.SampleFinished(
-                step=100,
-                sample=str(i),
-                prime="X:1\nT:",
-                text=text,
-                temperature=0.5 + i / 4,
-                seed=1,
-                nats_per_char=1.0,
-                chars=len(text),
-            )
-        )
-    return out
+    return [start, *written(100, TUNE, BAD, "no notes at all")]
+
+
+async def opened(pilot: Pilot[None]) -> Music:
+    """The music of the run that the studio shows, with its tunes."""
+    await until(
+        pilot, lambda: isinstance(pilot.app.screen, Live) and "T 0.5" in screen_text(pilot.app)
+    )
+    await pilot.press("n")
+    await until(pilot, lambda: "♩=" in screen_text(pilot.app))
+    assert isinstance(pilot.app.screen, Music)
+    return pilot.app.screen
 
 
 def test_tunes_are_found_in_samples_and_what_has_no_note_is_left_out() -> None:
@@ -52,13 +67,7 @@ async def test_a_tune_is_shown_moved_and_exported(
 ) -> None:
     path = recorded.make_run(runs, "tunes", history())
     async with studio(size=size, run=path) as pilot:
-        await until(
-            pilot, lambda: isinstance(pilot.app.screen, Live) and "T 0.5" in screen_text(pilot.app)
-        )
-        await pilot.press("n")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Music))
-        await until(pilot, lambda: "♩=" in screen_text(pilot.app))
-        abc = pilot.app.screen.query_one("#abc", Page)
+        abc = (await opened(pilot)).query_one("#abc", Page)
         assert "K:D" in abc.text
         report = pilot.app.screen.query_one("#report", Page)
         assert "✓ reading  nothing had to be repaired" in report.text
@@ -78,6 +87,61 @@ async def test_a_tune_is_shown_moved_and_exported(
             if find_spec("verovio") is not None:
                 made.add(".svg")
             assert {p.suffix for p in path.glob("music/*")} == made
+
+
+async def test_new_tunes_come_above_the_one_that_is_looked_at(studio: Open, runs: Path) -> None:
+    path = recorded.make_run(runs, "tunes", history())
+    async with studio(run=path) as pilot:
+        screen = await opened(pilot)
+        abc = screen.query_one("#abc", Page)
+        await pilot.press("k", "k", "plus")
+        await until(pilot, lambda: "+2 semitones" in screen_text(pilot.app))
+        before = abc.text
+        newer = TUNE.replace("Test", "Newer")
+        recorded.write_log(path / "events.jsonl", written(200, newer))
+        await until(pilot, lambda: "The Newer Jig" in screen_text(pilot.app), "the new tune")
+        assert "3 tunes" in screen_text(pilot.app)
+        assert "+2 semitones" in screen_text(pilot.app)
+        assert abc.text == before
+        # What the run takes back stays while it is looked at.
+        back = ev.Resumed(step=50, checkpoint="step-50")
+        recorded.write_log(path / "events.jsonl", [back, *written(60, newer)])
+        await until(pilot, lambda: " 2 tunes" in screen_text(pilot.app))
+        assert abc.text == before
+        await pilot.press("down")
+        await until(pilot, lambda: "The Newer Jig" in abc.text)
+        assert "K:D" in abc.text
+
+
+async def test_the_first_tune_comes_while_one_waits_for_it(studio: Open, runs: Path) -> None:
+    path = recorded.make_run(runs, "tunes", [recorded.started(genre="abc_tunes")])
+    async with studio() as pilot:
+        pilot.app.push_screen(Music(path, "abc_tunes"))
+        await until(pilot, lambda: "No tune yet" in screen_text(pilot.app))
+        recorded.write_log(path / "events.jsonl", written(100, TUNE))
+        await until(pilot, lambda: "♩=" in screen_text(pilot.app))
+        assert "The Test Jig" in screen_text(pilot.app)
+
+
+async def test_another_size_leaves_key_tempo_and_player_as_they_are(
+    studio: Open, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped = []
+    monkeypatch.setattr(Music, "_stop", lambda _self: stopped.append(True))
+    path = recorded.make_run(runs, "tunes", history())
+    async with studio(run=path) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("k", "plus")
+        await until(pilot, lambda: "+1 semitones" in screen_text(pilot.app))
+        abc = screen.query_one("#abc", Page).text
+        stopped.clear()
+        for width in (81, 120):
+            await pilot.resize_terminal(width, 24)
+            await until(pilot, lambda width=width: screen.size.width == width)
+            await pilot.pause()
+            assert "+1 semitones" in screen_text(pilot.app)
+            assert screen.query_one("#abc", Page).text == abc
+        assert not stopped
 
 
 async def test_a_run_on_other_texts_offers_no_music(studio: Open, runs: Path) -> None:

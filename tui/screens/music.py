@@ -7,8 +7,9 @@ studio never waits for them and loads neither numpy nor music21.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -33,6 +34,7 @@ from tui.colour import coloured
 from tui.literal import encodable, one_line
 from tui.screens.base import LOW, StudioScreen
 from tui.store import RunView
+from tui.watch import Followed
 from tui.widgets.ink import Span
 from tui.widgets.page import Page
 from tui.widgets.rows import Row, Rows
@@ -48,6 +50,11 @@ class Written:
     step: int
     temperature: float
 
+    @property
+    def key(self) -> str:
+        """What tells it from all others, and stays the same however many come."""
+        return f"{self.step} {self.temperature:g} {self.tune.source}"
+
 
 def tunes_of(view: RunView) -> list[Written]:
     """The tunes among a run's samples, the newest first; pieces without a note are left out."""
@@ -56,11 +63,17 @@ def tunes_of(view: RunView) -> list[Written]:
         groups = [(step, list(view.samples[step])) for step in sorted(view.samples, reverse=True)]
     for step, group in groups:
         for sample in sorted(group, key=lambda s: s.temperature):
-            book = read_book(sample.prime + sample.text)
-            out += [Written(tune, step, sample.temperature) for tune in book if not tune.empty]
+            found = _tunes_in(sample.prime + sample.text)
+            out += [Written(tune, step, sample.temperature) for tune in found]
             if len(out) >= MOST:
                 return out
     return out
+
+
+@lru_cache(maxsize=4 * MOST)
+def _tunes_in(text: str) -> tuple[Tune, ...]:
+    """A sample's tunes. Each takes a millisecond, and while a run writes there is news ten times a second."""
+    return tuple(tune for tune in read_book(text) if not tune.empty)
 
 
 class Music(StudioScreen):
@@ -92,7 +105,9 @@ MusicXML, ABC, WAV and, where verovio is installed, the score beside the run."""
     def __init__(self, path: Path, genre: str) -> None:
         super().__init__()
         self.path, self._genre = path, genre
-        self._tunes: list[Written] = []
+        self._followed: Followed | None = None
+        self._seen = -1
+        self._tunes: dict[str, Written] = {}
         self._semitones = 0
         self._quarters: float | None = None
         self._player: Worker[None] | None = None
@@ -111,9 +126,8 @@ MusicXML, ABC, WAV and, where verovio is installed, the score beside the run."""
         self.entitle("#tunes", "tunes")
         self.entitle("#abc", "ABC")
         self.entitle("#report", "report")
-        run = self.studio.watcher.follow(self.path)
-        self._tunes = tunes_of(run.view)
-        self._list_tunes()
+        self._followed = self.studio.watcher.follow(self.path)
+        self._take(self._followed)
         self.query_one("#tunes", Rows).focus()
         self._draw()
 
@@ -121,15 +135,41 @@ MusicXML, ABC, WAV and, where verovio is installed, the score beside the run."""
         self._stop()
         self.studio.watcher.leave(self.path)
 
+    def on_screen_resume(self) -> None:
+        if self._followed is not None:
+            self._take(self._followed)
+
     def on_resize(self, _event: events.Resize) -> None:
         self._list_tunes()
+        self.call_after_refresh(self._draw)
+
+    def news(self, runs: Sequence[Followed] | None) -> None:
+        run = self._followed
+        if runs and run is not None and run in runs:
+            self._take(run)
 
     # -- what is seen -------------------------------------------------------------------------------------------
 
     @property
     def _written(self) -> Written | None:
-        key = self.query_one("#tunes", Rows).key
-        return self._tunes[int(key)] if key else None
+        return self._tunes.get(self.query_one("#tunes", Rows).key)
+
+    def _take(self, run: Followed) -> None:
+        """Read the tunes anew, if there are new samples; the chosen one stays, also where the run let go of it."""
+        seen = run.view.news.get("samples", 0)
+        if seen == self._seen:
+            return
+        self._seen = seen
+        written = tunes_of(run.view)
+        chosen = self._written
+        if chosen is not None and all(chosen.key != w.key for w in written):
+            written.append(chosen)
+            written.sort(key=lambda w: (-w.step, w.temperature))
+        tunes = {w.key: w for w in written}
+        if list(tunes) != list(self._tunes):
+            self._tunes = tunes
+            self._list_tunes()
+            self._draw_head()
 
     def _tune(self) -> Tune | None:
         """The chosen tune, moved and at the tempo that was asked for."""
@@ -148,18 +188,24 @@ MusicXML, ABC, WAV and, where verovio is installed, the score beside the run."""
     def _list_tunes(self) -> None:
         """Each tune's title, and behind it where it is from, if there is room for both."""
         rows = []
-        for i, written in enumerate(self._tunes):
+        for key, written in self._tunes.items():
             title = written.tune.title or "without a title"
             spans: list[Span] = [(f" {one_line(title, 40)}", "")]
             if self.size.height >= LOW:
                 where = f" {written.step:>7,} T{written.temperature:g}"
                 spans = [(f" {one_line(title, 18):<18}", ""), (where, "dim")]
-            rows.append(Row(str(i), tuple(spans)))
-        self.query_one("#tunes", Rows).show(rows)
+            rows.append(Row(key, tuple(spans)))
+        table = self.query_one("#tunes", Rows)
+        table.show(rows)
+        # The tune on the screen counts as chosen, though nobody moved to it: newer ones come above it.
+        table.select(table.key)
+
+    def _draw_head(self) -> None:
+        self.head((f" {self.path.name} ", "title"), (f"{len(self._tunes)} tunes", "dim"))
 
     def _draw(self) -> None:
         written, tune = self._written, self._tune()
-        self.head((f" {self.path.name} ", "title"), (f"{len(self._tunes)} tunes", "dim"))
+        self._draw_head()
         if written is None or tune is None:
             for selector in ("#roll", "#abc", "#report"):
                 self.query_one(selector, Page).show([("", "")])

@@ -66,7 +66,8 @@ class Rows(Ink, can_focus=True):
 
     def show(self, rows: Sequence[Row]) -> None:
         """Show these rows; the cursor stays on the key it was on, if that is there and somebody chose it."""
-        before = self.key if self._touched else ""
+        was = self.key
+        before = was if self._touched else ""
         self._rows = list(rows)
         keys = {row.key for row in rows}
         self.marked = [key for key in self.marked if key in keys]
@@ -75,7 +76,7 @@ class Rows(Ink, can_focus=True):
             self._at = 0
         self._at = self._near(min(self._at, max(0, len(rows) - 1)) if at is None else at, 1)
         self.measure()
-        if self.key != before:
+        if self.key != was:
             self.post_message(self.Moved(self, self.key))
 
     @property

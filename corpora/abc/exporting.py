@@ -59,6 +59,8 @@ class Exported:
     problems: list[str] = field(default_factory=list)
     """Sentences that say why something was not written."""
     playing: Playing | None = None
+    left: list[Path] = field(default_factory=list)
+    """Files that were there already and were not written over."""
 
     @property
     def findings(self) -> list[Finding]:
@@ -169,6 +171,7 @@ def _write(
     """Make and write one file; whatever goes wrong is said, and stops neither its other files nor other tunes."""
     if path.exists() and not options.force:
         done.problems.append(f"{path} exists already; --force writes over it")
+        done.left.append(path)
         return
     try:
         write_atomic(path, make())

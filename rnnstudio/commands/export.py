@@ -139,11 +139,12 @@ def export(
         )
     else:
         found = tunes(source(where, runs_dir(runs)).text)
-    good = bad = refused = files = repaired = 0
+    good = bad = refused = left = files = repaired = 0
     for done in write(found, out, options):
         bad += done.playing is None
         good += done.playing is not None and bool(done.files)
         refused += done.playing is not None and not done.files
+        left += len(done.left)
         files += len(done.files)
         repaired += any(f.action != "kept" for f in done.findings)
         if as_json:
@@ -160,6 +161,12 @@ def export(
             why = f"{where} holds no tune"
         else:
             why = "nothing was exported" if refused else f"none of {bad} tunes has a note in it"
+        if refused and left:
+            there = "1 file is" if left == 1 else f"{left:,} files are"
+            raise UserError(
+                f"{why}: {there} there already",
+                hint="--force writes over them; --out DIR writes elsewhere",
+            )
         raise UserError(why, hint="rnnstudio tune FILE shows the tunes and their faults")
     spoiled = f"; {bad} could not be and lie beside them as .bad.abc" if bad else ""
     mended = f", {repaired} of them repaired" if repaired else ""

@@ -61,6 +61,16 @@ def test_standard_input_and_a_summary(tmp_path: Path) -> None:
     assert "1 tune exported" in done.stderr
 
 
+def test_files_that_are_there_are_left_and_the_hint_says_how_not_to(tmp_path: Path) -> None:
+    words = ["export", "-", "--to", "mid,abc", "--out", str(tmp_path)]
+    assert run.invoke(app, words, input=JIG).exit_code == 0
+    again = run.invoke(app, words, input=JIG)
+    assert isinstance(again.exception, UserError)
+    assert str(again.exception) == "nothing was exported: 2 files are there already"
+    assert "--force" in again.exception.hint
+    assert run.invoke(app, [*words, "--force"], input=JIG).exit_code == 0
+
+
 def test_a_runs_samples_are_exported(tmp_path: Path) -> None:
     folder = tmp_path / "runs" / "folk"
     (folder / "samples").mkdir(parents=True)

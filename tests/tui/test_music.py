@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import io
+import itertools
 from importlib.util import find_spec
 from pathlib import Path
 
+import mido
 import pytest
 from textual.pilot import Pilot
 
 from checkpoints import events as ev
+from corpora.abc import read_book
 from tests.tui import recorded
 from tests.tui.conftest import Open, screen_text, until
 from tui.screens.live import Live
 from tui.screens.music import Music, tunes_of
 from tui.store import RunView
+from tui.tunefiles import stem_of
 from tui.widgets.page import Page
 from tui.widgets.rows import Rows
 
@@ -62,9 +67,7 @@ def test_tunes_are_found_in_samples_and_what_has_no_note_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 48)])
-async def test_a_tune_is_shown_moved_and_exported(
-    studio: Open, runs: Path, size: tuple[int, int]
-) -> None:
+async def test_a_tune_is_shown_and_moved(studio: Open, runs: Path, size: tuple[int, int]) -> None:
     path = recorded.make_run(runs, "tunes", history())
     async with studio(size=size, run=path) as pilot:
         abc = (await opened(pilot)).query_one("#abc", Page)
@@ -80,13 +83,69 @@ async def test_a_tune_is_shown_moved_and_exported(
         assert "␛" in screen_text(pilot.app) or "\x1b" not in screen_text(pilot.app)
         await pilot.press("up")
         await until(pilot, lambda: "The Test Jig" in abc.text)
-        if size == (80, 24):
-            await pilot.press("x")
-            await until(pilot, lambda: "MusicXML" in screen_text(pilot.app), "exported")
-            made = {".abc", ".mid", ".musicxml", ".wav"}
-            if find_spec("verovio") is not None:
-                made.add(".svg")
-            assert {p.suffix for p in path.glob("music/*")} == made
+
+
+async def test_each_key_is_exported_whole_and_nothing_is_written_over(
+    studio: Open, runs: Path
+) -> None:
+    """Two exports, the same again, and a file that a person put where one would go."""
+    path = recorded.make_run(runs, "tunes", history())
+    kinds = ["abc", "mid", "musicxml", "wav", *(["svg"] if find_spec("verovio") else [])]
+    folder = path / "music"
+    folder.mkdir()
+    (folder / "001-the-test-jig-up-2.mid").write_text("mine")
+
+    async def exported(name: str, said: str = "MusicXML") -> dict[str, bytes]:
+        await pilot.press("x")
+        await until(pilot, lambda: f"{name} is in" in screen_text(pilot.app), "exported")
+        await until(pilot, lambda: said in screen_text(pilot.app), "said")
+        return {kind: (folder / f"{name}.{kind}").read_bytes() for kind in kinds}
+
+    async with studio(run=path) as pilot:
+        await opened(pilot)
+        own = await exported("001-the-test-jig")
+        assert b"K:D" in own["abc"]
+        await pilot.press("k", "k")
+        higher = await exported("001-the-test-jig-up-2-2")
+        assert b"K:E" in higher["abc"]
+        assert all(own[kind] != higher[kind] for kind in kinds)
+        assert heard(own["mid"]) == {n - 2 for n in heard(higher["mid"])}
+        assert await exported("001-the-test-jig-up-2-2", "already") == higher
+        (folder / "001-the-test-jig-up-2-2.mid").unlink()
+        await pilot.press("x")
+        await until(pilot, (folder / "001-the-test-jig-up-2-2.mid").exists, "only what is missing")
+        assert {kind: (folder / f"001-the-test-jig.{kind}").read_bytes() for kind in kinds} == own
+    assert (folder / "001-the-test-jig-up-2.mid").read_text() == "mine"
+    assert len(list(folder.iterdir())) == 2 * len(kinds) + 1
+
+
+async def test_why_a_tune_is_not_exported_is_said(
+    studio: Open, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def finish(*_: object) -> tuple[int, str, str]:
+        said = (
+            "! 1 The Test Jig: no mid: the oboe is ill\nrnnstudio: nothing was exported\n  → look"
+        )
+        return 2, "", said
+
+    monkeypatch.setattr("tui.launch.finish", finish)
+    path = recorded.make_run(runs, "tunes", history())
+    async with studio(run=path) as pilot:
+        await opened(pilot)
+        await pilot.press("x")
+        await until(pilot, lambda: "oboe" in screen_text(pilot.app))
+
+
+def test_a_name_says_what_was_changed() -> None:
+    (tune,) = read_book("X:16\nT:Chane Jig\n" + TUNE.partition("\n")[2])
+    assert stem_of(tune, 0, None) == "016-chane-jig"
+    assert stem_of(tune, -3, 140.0) == "016-chane-jig-down-3-tempo-140"
+
+
+def heard(midi: bytes) -> set[int]:
+    """The notes in a MIDI file."""
+    messages = itertools.chain(*mido.MidiFile(file=io.BytesIO(midi)).tracks)
+    return {message.note for message in messages if message.type == "note_on"}
 
 
 async def test_new_tunes_come_above_the_one_that_is_looked_at(studio: Open, runs: Path) -> None:

@@ -6,6 +6,8 @@ studio never waits for them and loads neither numpy nor music21.
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,8 +21,6 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 from textual.worker import Worker
 
-from checkpoints.files import write_atomic
-from checkpoints.runs import safe_name
 from corpora.abc import Tune, perform, read_book
 from corpora.abc.judging import judge
 from corpora.abc.pianoroll import piano_roll
@@ -34,6 +34,7 @@ from tui.colour import coloured
 from tui.literal import encodable, one_line
 from tui.screens.base import LOW, StudioScreen
 from tui.store import RunView
+from tui.tunefiles import KINDS, begun, bring, missing, stem_of
 from tui.watch import Followed
 from tui.widgets.ink import Span
 from tui.widgets.page import Page
@@ -80,8 +81,9 @@ class Music(StudioScreen):
     TITLE = "music"
     ABOUT = """\
 The tunes that the run wrote, the newest first: as ABC, as a piano roll, and what is right and wrong about each.
-space plays a tune where this machine has a player; k and K move it by a semitone, + and - its tempo; x writes MIDI,
-MusicXML, ABC, WAV and, where verovio is installed, the score beside the run."""
+space plays a tune where this machine has a player; k and K move it by a semitone, + and - its tempo; x writes ABC,
+MIDI, MusicXML, WAV and, where verovio is installed, the score into the run's folder music, with key and tempo in the
+files' names where they were changed. What is there already is never written over."""
     CSS_PATH = "music.tcss"
     BINDINGS = [
         Binding("space", "play", "Play", id="music.play"),
@@ -111,6 +113,8 @@ MusicXML, ABC, WAV and, where verovio is installed, the score beside the run."""
         self._semitones = 0
         self._quarters: float | None = None
         self._player: Worker[None] | None = None
+        self._exporting = asyncio.Lock()
+        """Held while a tune is exported: a second export of it waits and finds it there."""
 
     def body(self) -> Iterable[Widget]:
         with Horizontal(id="music"):
@@ -274,48 +278,68 @@ MusicXML, ABC, WAV and, where verovio is installed, the score beside the run."""
             file = Path(folder) / "tune.abc"
             file.write_text(encodable(abc), encoding="utf-8")
             # `tune` prints and plays; it says on standard error why it cannot.
-            wrong = await self._run("tune", str(file), "--play")
-        if wrong:
-            self.studio.say(wrong, grave=True)
+            code, said = await self._run("tune", str(file), "--play")
+        if code:
+            fault, hint = launch.last_words(said, code)
+            self.studio.say(fault, hint=hint, grave=True)
 
     def action_export(self) -> None:
         tune = self._tune()
         if tune is None:
             self.studio.say("there is no tune to export")
             return
+        stem = stem_of(tune, self._semitones, self._quarters)
+        self.run_worker(self._export(encodable(write_abc(tune)), stem), exit_on_error=False)
+
+    async def _export(self, abc: str, stem: str) -> None:
+        """Make what is missing of the tune's files, in a folder of its own first: a name is taken whole or not."""
         folder = self.path / "music"
-        name = safe_name(tune.title or "tune")
-        self.run_worker(self._export(write_abc(tune), folder, name), exit_on_error=False)
-
-    async def _export(self, abc: str, folder: Path, name: str) -> None:
-        file = folder / f"{name}.abc"
-
-        def write() -> None:
-            folder.mkdir(exist_ok=True)
-            write_atomic(file, encodable(abc))
-
-        if not self.studio.attempt(write):
-            return
         engraves = find_spec("verovio") is not None
-        formats = "mid,musicxml,wav" + (",svg" if engraves else "")
-        wrong = await self._run("export", str(file), "--to", formats, "--out", str(folder))
-        if wrong:
-            self.studio.say(wrong, grave=True)
-        elif engraves:
-            self.studio.say(f"MIDI, MusicXML, ABC, WAV and the score are in {folder}")
+        kinds = [kind for kind in KINDS if kind != "svg" or engraves]
+        name = ""
+
+        def begin() -> None:
+            nonlocal name
+            name = begun(folder, stem, abc)
+
+        async with self._exporting:
+            if not self.studio.attempt(begin):
+                return
+            wanted = missing(folder, name, kinds)
+            if not wanted:
+                self.studio.say(f"{name} is in {folder} already")
+                return
+            made = folder / f".{name}"
+            words = ("--to", ",".join(wanted), "--out", str(made), "--force")
+            try:
+                code, said = await self._run("export", str(folder / f"{name}.abc"), *words)
+                if not self.studio.attempt(lambda: bring(made, folder, name, wanted)):
+                    return
+            finally:
+                shutil.rmtree(made, ignore_errors=True)
+        failed = missing(folder, name, kinds)
+        if failed:
+            # The command says why each file is missing in a line of its own, before its last words.
+            why = [line[2:] for line in said.splitlines() if line.startswith("! ")]
+            what = ", ".join(KINDS[kind] for kind in failed)
+            self.studio.say(
+                f"{name} could not be written as {what}",
+                hint="\n".join(why or filter(None, launch.last_words(said, code))),
+                grave=True,
+            )
         else:
             self.studio.say(
-                f"MIDI, MusicXML, ABC and WAV are in {folder}",
-                hint="for the score: pip install 'rnnstudio[score]'",
+                f"{name} is in {folder} as ABC, {', '.join(KINDS[kind] for kind in kinds)}",
+                hint="" if engraves else "for the score: pip install 'rnnstudio[score]'",
             )
 
-    async def _run(self, *words: str) -> str:
-        """Run a command of ours to its end; what it said if it failed, else nothing."""
+    async def _run(self, *words: str) -> tuple[int, str]:
+        """Run a command of ours to its end: its exit code, and what it said on standard error."""
         try:
             code, _, said = await launch.finish(words, self.studio.jobs.environment())
         except OSError as error:
-            return str(error)
-        return "\n".join(said.strip().splitlines()[-2:]) if code else ""
+            return 1, str(error)
+        return code, said
 
 
 def read_book_again(tune: Tune) -> Tune:

@@ -240,6 +240,21 @@ async def test_choices_are_cycled_settings_checked_and_drafts_kept(
         assert screen.query_one("#line-num_layers", Line).field.value == "99"
 
 
+async def test_typing_goes_on_where_it_was_when_there_is_room_again(studio: Open) -> None:
+    async with studio() as pilot:
+        screen = await open_form(pilot)
+        field = screen.query_one("#line-hidden_size", Line).field
+        field.focus()
+        await pilot.press(*"12")
+        await pilot.resize_terminal(50, 15)
+        await until(pilot, lambda: "needs 60x16" in screen_text(pilot.app))
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: screen.focused is field)
+        await pilot.pause()
+        await pilot.press("8")
+        await until(pilot, lambda: field.value == "128")
+
+
 async def test_a_crash_loses_nothing_that_was_typed(studio: Open, tmp_path: Path) -> None:
     """The settings are on the disk while the studio goes on, not only when it ends."""
     saved = tmp_path / "studio.json"

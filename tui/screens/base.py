@@ -12,7 +12,7 @@ from textual.binding import ActiveBinding, Binding
 from textual.content import Content
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Footer
+from textual.widgets import Footer, Input
 
 from tui.child import Answer
 from tui.literal import one_line
@@ -99,8 +99,8 @@ class StudioScreen(Screen[None]):
         small = width < SMALLEST[0] or height < SMALLEST[1]
         if small and not self.has_class("-too-small"):
             self._focused_before = self.focused  # what is not shown loses the focus
-        elif not small and self.has_class("-too-small") and self._focused_before is not None:
-            self.call_after_refresh(self._focused_before.focus)
+        elif not small and self.has_class("-too-small"):
+            self.call_after_refresh(self._focus_again)
         self.set_class(small, "-too-small")
         self.set_class(width >= 120, "-wide")
         self.set_class(height < LOW, "-low")
@@ -109,6 +109,17 @@ class StudioScreen(Screen[None]):
                 f"rnnstudio needs {SMALLEST[0]}x{SMALLEST[1]} characters; this is {width}x{height}"
             )
             self.query_one("#too-small", Bar).show(*wrap([(text, "warn")], width))
+
+    def _focus_again(self) -> None:
+        widget, self._focused_before = self._focused_before, None
+        if widget is None or not widget.is_attached:
+            return
+        selection = widget.selection if isinstance(widget, Input) else None
+        self.set_focus(widget)
+        if (
+            selection is not None
+        ):  # a field that gets the focus selects its text, which the next key would replace
+            widget.call_later(setattr, widget, "selection", selection)
 
     def offers(self, binding: Binding) -> bool:
         """Whether the footer shows a key now. It acts all the same, if only to say why it cannot."""

@@ -166,9 +166,8 @@ class Studio(App[None]):
             self.post_message(Said(answer))
 
     def on_said(self, message: Said) -> None:
-        if (
-            not self.is_running
-        ):  # said before the studio closed, heard after: its screens are being taken down
+        # What was said before the studio closed may be heard after, when its screens are being taken down.
+        if not self.is_running:
             return
         # A dialog may cover the screen that asked.
         for screen in self.screen_stack:

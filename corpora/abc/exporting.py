@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from checkpoints.errors import UserError
-from checkpoints.files import reason, write_atomic
+from checkpoints.files import FREE_SPACE, reason, write_atomic
 from corpora.abc.chords import accompaniment
 from corpora.abc.midi import write_midi
 from corpora.abc.transposing import interval_to, transposed
@@ -61,6 +61,8 @@ class Exported:
     playing: Playing | None = None
     left: list[Path] = field(default_factory=list)
     """Files that were there already and were not written over."""
+    disk_full: bool = False
+    """Whether there was no space left for one of its files: there is none for others either."""
 
     @property
     def findings(self) -> list[Finding]:
@@ -177,6 +179,7 @@ def _write(
         write_atomic(path, make())
     except UserError as error:
         done.problems.append(error.message + (f" ({error.hint})" if error.hint else ""))
+        done.disk_full |= error.hint == FREE_SPACE
     except OSError as error:
         done.problems.append(f"{path} cannot be written: {reason(error)}")
     except (

@@ -151,7 +151,7 @@ def export(
             typer.echo(json.dumps(as_object(done)))
         else:
             _tell(done)
-        if any(FREE_SPACE in problem for problem in done.problems):  # every other would fail too
+        if done.disk_full:
             raise RunStopped(
                 f"no space is left on the disk of {out}; {_counted(good)} exported before",
                 hint=f"{FREE_SPACE}, with --force over what is there",

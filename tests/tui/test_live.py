@@ -335,6 +335,18 @@ async def test_a_finished_runs_curve_does_not_wait_for_a_tick(
         assert "on their way" not in screen_text(pilot.app)
 
 
+async def test_a_run_that_a_trainer_takes_up_no_longer_says_that_it_wrote_nothing(
+    studio: Open, runs: Path
+) -> None:
+    path = recorded.make_run(runs, "plays", [])
+    async with studio(run=path) as pilot:
+        await until(pilot, lambda: "It wrote no samples" in screen_text(pilot.app))
+        assert "no step was logged" in screen_text(pilot.app)
+        with TrainerLock(path):
+            await until(pilot, lambda: "Samples appear at the first" in screen_text(pilot.app))
+            assert "on their way" in screen_text(pilot.app)
+
+
 async def test_a_long_name_leaves_room_for_what_the_run_does(studio: Open, runs: Path) -> None:
     async with studio(run=recorded.make_run(runs, "n" * 70, recorded.finished())) as pilot:
         await until(pilot, lambda: "nnn… ✓ done" in screen_text(pilot.app))

@@ -114,11 +114,10 @@ class StudioScreen(Screen[None]):
         widget, self._focused_before = self._focused_before, None
         if widget is None or not widget.is_attached:
             return
+        # A field that gets the focus selects its text, which the next key would replace.
         selection = widget.selection if isinstance(widget, Input) else None
         self.set_focus(widget)
-        if (
-            selection is not None
-        ):  # a field that gets the focus selects its text, which the next key would replace
+        if selection is not None:
             widget.call_later(setattr, widget, "selection", selection)
 
     def offers(self, binding: Binding) -> bool:

@@ -192,6 +192,9 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
         if state != self._shown_state:
             self._shown_state = state
             self.refresh_bindings()
+            # What stands where there is nothing yet hangs on whether a trainer is at it.
+            self.query_one(Plot).change(empty=FIRST_STEPS if state.live else "no step was logged")
+            self._seen.pop("samples", None)
         with self.view.lock:
             self.head(*telling.head(self.path.name, self.view, state, width=self.size.width))
             waiting = len(self.view.changes) == self._changes
@@ -232,9 +235,7 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
                 )
                 lines = [Line(measure, series.points())]
                 unit = "characters a second" if measure == "speed" else ""
-        plot = self.query_one(Plot)
-        plot.change(empty=FIRST_STEPS if self._state.live else "no step was logged")
-        plot.show(lines, marks, unit)
+        self.query_one(Plot).show(lines, marks, unit)
         eta = words.duration(view.last_step.eta_s) if view.last_step and self.run.state.live else ""
         self.entitle("#curve", measure, f"ETA {eta}" if eta else "m other measures")
 

@@ -20,8 +20,10 @@ from tui.widgets.rows import Row, Rows
 
 CSS = """
 Choose, Ask, Read, Browse { align: center middle; background: $background 60%; }
-/* Toasts leave what is asked in sight. */
+/* Toasts leave what is asked in sight: above it is room for one, the last. */
 Choose ToastRack, Ask ToastRack { dock: top; align: right top; }
+Choose ToastHolder, Ask ToastHolder { display: none; }
+Choose ToastHolder:last-child, Ask ToastHolder:last-child { display: block; }
 .dialog { width: 72; max-width: 90%; height: auto; max-height: 90%; border: round $border; background: $surface;
           padding: 0 1; }
 .dialog Page { height: auto; max-height: 14; }

@@ -36,7 +36,7 @@ Golden = Callable[[str, "Pilot[None]"], Awaitable[None]]
 Open = Callable[..., AbstractAsyncContextManager["Pilot[None]"]]
 
 
-PATIENCE_S = 120.0
+PATIENCE_S = 60.0
 """How long a machine may take, however busy, to show what is waited for."""
 
 

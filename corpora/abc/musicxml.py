@@ -70,7 +70,7 @@ def score(tune: Tune) -> Any:
 
 
 def _part(voice: Voice, tune: Tune, *, first: bool) -> Any:
-    from music21 import instrument, key, meter, stream, tempo
+    from music21 import instrument, key, meter, note, stream, tempo
 
     part = stream.Part(id=voice.name)
     several = len(tune.voices) > 1
@@ -88,7 +88,8 @@ def _part(voice: Voice, tune: Tune, *, first: bool) -> Any:
         for item in bar.items:
             if isinstance(item, Change) and isinstance(item.value, Meter):
                 full = item.value.length
-        missing = Fraction(full - _length(bar), QUARTER).limit_denominator(1024)
+        length = _length(bar)
+        missing = Fraction(full - length, QUARTER).limit_denominator(1024)
         if missing > 0 and pickup and i == 0:
             measure.paddingLeft = missing
         elif missing > 0:  # beams are grouped from its beginning
@@ -101,6 +102,9 @@ def _part(voice: Voice, tune: Tune, *, first: bool) -> Any:
                 shown = tune.tempo or default_tempo(tune.rhythm, tune.meter)
                 measure.insert(0, tempo.MetronomeMark(number=round(shown.quarters, 2)))
         tied = _fill(measure, bar, voice.transpose, tied)
+        for rest in measure.recurse().getElementsByClass(note.Rest):
+            # Said, or music21 looks for a metre that free ones do not have: for hours, or to leave 5/8 without signs.
+            rest.fullMeasure = length == full and rest.quarterLength == full / QUARTER
         _barlines(measure, bar, opens=i in starts, times=1 + ends.get(i, 0))
         measures.append(measure)
         part.append(measure)

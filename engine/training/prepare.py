@@ -30,6 +30,7 @@ from engine.load import LoadedModel, open_model
 from engine.model import grow
 from engine.randomness import streams
 from engine.rewriting import rewritten
+from engine.sampling.prime import familiar
 from engine.tokenizers.base import Tokenizer
 from engine.tokens import TokenFile, fits, keep_tokens, learn_tokenizer
 from engine.tokens import prepare as prepare_tokens
@@ -175,7 +176,10 @@ def prepare(
         model = plan.fit_grams(model, epochs, given, tokens=count, documents=documents)
     if odd := optimizers.warn_if_odd(training.lr, training.optimizer):
         say(odd)
-    training = replace(training, prime=training.prime or _prime(genre, tokens, tokenizer))
+    prime, unfamiliar = familiar(tokenizer, training.prime)
+    for unknown in unfamiliar:
+        say(unknown)
+    training = replace(training, prime=prime or _prime(genre, tokens, tokenizer))
     settings = RunSettings(
         data=data,
         model=model,

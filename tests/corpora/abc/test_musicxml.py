@@ -84,6 +84,8 @@ def _strike(
         ("4/4", "C8 & E4|F4 & G2 A9|c8|"),
         ("4/4", "C8|[M:3/4]D6|E7|F6|"),
         ("none", "C8D8E8|F|G99|"),
+        ("none", "C5|z5|z5 & F|z9/7|"),
+        ("5/8", "A5|z5|z5 & F5|z5 A3|"),
         ("3/4", "C5/4D11/3E9/7|F6|"),
         ("4/4", "C999999999999/1|D8|"),
         ("2/2", "C8|z40|D8-|D16|"),
@@ -112,6 +114,18 @@ BARS = st.lists(st.lists(EVENTS, min_size=1, max_size=6).map(" ".join), min_size
 def test_bars_of_any_length_stand_one_after_another(metre: str, bars: list[str]) -> None:
     text = HEAD.format(metre) + "|".join(bars) + "|\n"
     assert scored(write_musicxml(read_tune(text))) == played(text)
+
+
+def test_a_rest_that_fills_its_bar_is_the_bars() -> None:
+    text = HEAD.format("3/4") + "A6|z6|z4 A2|z6 A2|z4|\n"
+    bars = ET.fromstring(write_musicxml(read_tune(text))).findall("part/measure")
+    assert [[rest.get("measure") for rest in bar.iterfind("note/rest")] for bar in bars] == [
+        [],
+        ["yes"],
+        [None],
+        [None],
+        [None],
+    ]
 
 
 @pytest.mark.parametrize("body", ["(99CDE|", "C D/999999999999 E|"])

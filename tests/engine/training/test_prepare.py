@@ -111,3 +111,20 @@ def test_the_number_of_threads_is_told_with_its_own_reason(
     finally:
         torch.set_num_threads(before)
     assert told in line
+
+
+def test_a_prime_is_kept_as_it_will_be_read_and_that_is_said(tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("a cab had a bed and a head\n" * 400, encoding="utf-8")
+    request = Request(
+        corpus=(str(text),),
+        runs=tmp_path / "runs",
+        given={"steps": 3, "hidden_size": 8, "prime": "Á bed 世"},
+        device="cpu",
+        threads=1,
+    )
+    ready = prepare(request)
+    assert ready.run.record()["training"]["prime"] == "a bed 世"
+    said = "\n".join(ready.notes)
+    assert "'a' for 'Á'" in said
+    assert "never saw '世'" in said

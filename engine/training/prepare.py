@@ -124,9 +124,7 @@ def prepare(
     documents = data.documents == "on" or (data.documents == "auto" and genre.documents)
     if corpus.chars < SMALL_CHARS:
         say(f"advice: {corpus.chars:,} characters are few; 100 KB or more write better, 1 MB well")
-    text, cuts = corpus, None
-    if data.rewrites:
-        text, cuts = rewritten(corpus, data, genre, cache=cache, note=say, progress=progress)
+    text, cuts = rewritten(corpus, data, genre, cache=cache, note=say, progress=progress)
     tokenizer, old_ids = _tokenizer(text, data, parent)
     tokens = prepare_tokens(
         text,

@@ -11,6 +11,7 @@ from typing import Any
 
 from checkpoints.control import ControlReader, Request
 from checkpoints.events import ControlApplied, Event
+from engine.optimizers import warn_if_odd
 from engine.training.budget import Budget, Stopwatch
 from engine.training.signals import Interrupts
 from engine.training.state import TrainerState
@@ -63,6 +64,7 @@ class Steering:
         watch: Stopwatch,
         interrupts: Interrupts,
         safety_seconds: float,
+        optimizer: str,
         tell: Callable[[Event], None],
         familiar: Callable[[str], tuple[str, list[str]]],
         clock: Callable[[], float] = time.monotonic,
@@ -70,7 +72,7 @@ class Steering:
     ) -> None:
         self._budget, self._watch, self._interrupts = budget, watch, interrupts
         self._safety_s, self._patience, self._tell = safety_seconds, patience, tell
-        self._familiar = familiar
+        self._familiar, self._optimizer = familiar, optimizer
         self._clock, self._sleep = clock, sleep
         self._requests = ControlReader(run)
         self._polled = -math.inf
@@ -173,12 +175,12 @@ class Steering:
                         "a learning rate of 0 would learn nothing; pause the run instead"
                     )
                 state.lr = lr
-                return f"learning rate is {lr:g} from here (times the schedule)"
-            case "temperature" | "temperatures":
-                values = value if isinstance(value, list) else [value]
-                if not 1 <= len(values) <= 8:
-                    raise ValueError("give one to eight temperatures")
-                state.temperatures = [_number(v, "a temperature") for v in values]
+                said = f"learning rate is {lr:g} from here (times the schedule)"
+                return "; ".join(filter(None, [said, warn_if_odd(lr, self._optimizer)]))
+            case "temperatures":
+                if not isinstance(value, list) or not 1 <= len(value) <= 8:
+                    raise ValueError("give a list of one to eight temperatures")
+                state.temperatures = [_number(v, "a temperature") for v in value]
                 return "temperatures are " + ", ".join(f"{t:g}" for t in state.temperatures)
             case "prime":
                 if not isinstance(value, str) or len(value) > 10_000:

@@ -15,6 +15,7 @@ import torch
 
 from checkpoints import events as ev
 from checkpoints.checkpoint import newest_valid, read_checkpoint, read_manifest
+from checkpoints.control import ControlReader
 from checkpoints.errors import (
     CheckpointError,
     ConfigError,
@@ -101,6 +102,7 @@ def train_run(
         if world.leads:
             stack.enter_context(TrainerLock(run.path))
             voice = stack.enter_context(_Voice(run, hear))
+        requests = ControlReader(run.path)  # what is asked for while the run is opened holds
         trainer: Trainer | None = None
         try:
             with memory_told(settings.model, settings.training, vocab_size=settings.vocab_size):
@@ -121,7 +123,7 @@ def train_run(
                     session,
                     state,
                     tell=voice.tell,
-                    make_steering=_steering(session, interrupts, voice.tell, clock)
+                    make_steering=_steering(session, requests, interrupts, voice.tell, clock)
                     if world.leads
                     else None,
                     saved_at=saved_at,
@@ -233,6 +235,7 @@ def _started(session: Session) -> ev.Started:
 
 def _steering(
     session: Session,
+    requests: ControlReader,
     interrupts: Interrupts,
     tell: Callable[[ev.Event], None],
     clock: Callable[[], float],
@@ -241,7 +244,7 @@ def _steering(
 
     def make(budget: Budget, watch: Stopwatch) -> Steering:
         return Steering(
-            session.run.path,
+            requests,
             budget=budget,
             patience=training.patience,
             watch=watch,

@@ -14,12 +14,12 @@ from checkpoints.runs import RunFolder
 from corpora import genres
 from corpora.snapshot import open_corpus
 from engine import tokenizers
+from engine.carried import State
 from engine.ema import EMA
 from engine.model import Model
 from engine.optimizers import Optimizer, build
 from engine.randomness import Streams, streams
 from engine.rewriting import rewritten
-from engine.state import State
 from engine.tokenizers.base import Tokenizer
 from engine.tokens import TokenFile, open_tokens, prepare
 from engine.training.distributed import World

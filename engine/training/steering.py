@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
-from pathlib import Path
 from typing import Any
 
 from checkpoints.control import ControlReader, Request
@@ -57,7 +56,7 @@ class Steering:
 
     def __init__(
         self,
-        run: Path,
+        requests: ControlReader,
         *,
         budget: Budget,
         patience: int,
@@ -74,7 +73,7 @@ class Steering:
         self._safety_s, self._patience, self._tell = safety_seconds, patience, tell
         self._familiar, self._optimizer = familiar, optimizer
         self._clock, self._sleep = clock, sleep
-        self._requests = ControlReader(run)
+        self._requests = requests
         self._polled = -math.inf
         self._paused = self._stop = self._save = self._sample = False
         self._saved_at = clock()

@@ -107,7 +107,7 @@ class Trainer:
                 self._save("stop" if reason else "request" if orders.save_by_request else "time")
             if reason:
                 if self._looked_at != self.state.step:
-                    self._samples()
+                    self._samples(parting=True)
                 self._aside.finish()
                 return reason
             if orders.rest:
@@ -330,8 +330,11 @@ class Trainer:
                 documents=session.documents,
             )
 
-    def _samples(self, *, then: Callable[[], object] = lambda: None) -> None:
-        """Write samples with the weights as they are now, beside training where that pays; `then` waits for them."""
+    def _samples(self, *, then: Callable[[], object] = lambda: None, parting: bool = False) -> None:
+        """Write samples with the weights as they are now, beside training where that pays; `then` waits for them.
+
+        `parting` ones are no look: they set no mark that a run which goes on would be measured by.
+        """
         session, state = self.session, self.state
         training = session.settings.training
         if not (session.world.leads and training.sample_length and state.temperatures):
@@ -360,7 +363,7 @@ class Trainer:
                     judge=judge,
                     tell=tell,
                 )
-            if samples:
+            if samples and not parting:
                 looks.tell_figures(judge, samples, step=step, nats_per_char=nats, tell=tell)
 
         self._aside.begin(write, then=then)

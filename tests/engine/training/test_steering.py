@@ -44,7 +44,7 @@ class Desk:
         self.interrupts = Interrupts()
         self.state = TrainerState(lr=0.1, temperatures=[0.8])
         self.steering = Steering(
-            run,
+            control.ControlReader(run),
             budget=Budget.of(TrainConfig(**settings), 1000),
             patience=3,
             watch=Stopwatch(),

@@ -17,7 +17,7 @@ import itertools
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -55,6 +55,12 @@ class Evaluation:
     tokens: int
     protocol: str
     seconds: float
+
+    def on(self, split: str) -> Evaluation:
+        """The same, stamped with how its text was held out where that is not ours: no such figures compare."""
+        return (
+            self if split == "tail" else replace(self, protocol=f"{self.protocol}, {split} split")
+        )
 
     @classmethod
     def of(

@@ -50,7 +50,8 @@ def measure_part(
         raise CorpusError(
             f"run {loaded.run} has no text for {name}", hint="give a file: rnnstudio eval RUN FILE"
         )
-    return _measure(loaded, part, protocol=protocol, lanes=lanes, dynamic=dynamic)
+    found = _measure(loaded, part, protocol=protocol, lanes=lanes, dynamic=dynamic)
+    return found if loaded.data is None else found.on(loaded.data.split)
 
 
 def measure_files(

@@ -22,7 +22,7 @@ from checkpoints.runs import RunFolder
 from corpora import catalogue, genres
 from corpora.genres.base import Genre
 from corpora.reading import read_corpus
-from corpora.snapshot import Corpus
+from corpora.snapshot import Corpus, open_corpus
 from engine import cells, devices, optimizers, precision, sizes, tokenizers
 from engine.config import DataConfig, ModelConfig, TrainConfig
 from engine.load import LoadedModel, open_run
@@ -194,8 +194,9 @@ def prepare(
         device=str(device),
         threads=threads,
         log_every=steps_per_event(
+            training,
             parameters=plan.working_weights(model, tokenizer.vocab_size),
-            tokens=training.lanes * training.bptt,
+            text=len(tokens.train.tokens),
             device=str(device),
         ),
         parent=f"{parent.loaded.run}@{parent.loaded.step}" if parent else "",
@@ -224,7 +225,17 @@ class _Parent:
 
     loaded: LoadedModel
     data: DataConfig
-    paths: tuple[str, ...] = ()
+    corpus: CorpusRecord | None = None
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return self.corpus.paths if self.corpus is not None else ()
+
+    def text(self) -> Corpus | None:
+        """The text that its run learned from, if it is still kept beside it."""
+        if self.corpus is None:
+            return None
+        return open_corpus(self.loaded.path.resolve().parents[1] / CACHE, self.corpus.sha256)
 
 
 def _open_parent(request: Request, say: Note) -> _Parent | None:
@@ -234,7 +245,7 @@ def _open_parent(request: Request, say: Note) -> _Parent | None:
     if not loaded.alone:
         run = RunFolder(loaded.path.resolve().parent)
         settings = RunSettings.from_json(run.record(), where=str(run.path / "run.json"))
-        return _Parent(loaded, settings.data, settings.corpus.paths)
+        return _Parent(loaded, settings.data, settings.corpus)
     if loaded.data is None:
         raise CheckpointError(
             f"the checkpoint {loaded.path} lies in no run and is too old to say itself how its text was cut",
@@ -314,14 +325,21 @@ def _read(
             hint="name a file: rnnstudio train YOUR.txt, or a corpus of `rnnstudio corpora list`",
         )
     paths = [catalogue.resolve(name, note=note) or name for name in asked]
-    corpus = read_corpus(
-        paths,
-        cache,
-        or_bytes=data.tokenizer == "byte",
-        encoding=request.encoding,
-        note=note,
-        progress=progress,
-    )
+    try:
+        corpus = read_corpus(
+            paths,
+            cache,
+            or_bytes=data.tokenizer == "byte",
+            encoding=request.encoding,
+            note=note,
+            progress=progress,
+        )
+    except CorpusError:
+        kept = None if request.corpus or parent is None else parent.text()
+        if kept is None:
+            raise
+        note(f"{', '.join(asked)} cannot be read from here: the text is taken as the run keeps it")
+        corpus = kept
     if _one_thing_only(corpus):
         raise CorpusError(
             f"{', '.join(asked)} has only one distinct {'byte' if corpus.binary else 'character'}, "

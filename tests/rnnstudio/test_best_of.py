@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from checkpoints.errors import UserError
 from rnnstudio.cli import app
+from rnnstudio.narration import Narrator
 from tests.corpora.genres.samples import PLAY
 
 
@@ -63,6 +64,13 @@ def test_the_best_come_first_with_their_figures_and_why(run: Path) -> None:
         assert f"seed {f['seed']}: {f['why']}" in err
         alone, _ = sample(run, "--seed", str(f["seed"]), "--json")
         assert json.loads(alone)["text"] == f["text"]
+
+
+def test_texts_are_counted_as_they_finish(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[tuple[int, int]] = []
+    monkeypatch.setattr(Narrator, "counted", lambda _, *numbers: counted.append(numbers))
+    sample(run, "--best-of", "3")
+    assert counted == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_only_the_best_is_shown_unless_more_are_asked_for(run: Path) -> None:

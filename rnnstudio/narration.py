@@ -155,9 +155,9 @@ class Narrator:
         share = f" of {total / 1e6:,.0f} MB, {done / total:.0%}" if total else " MB"
         self._rewrite_now_and_then(f"reading {done / 1e6:,.0f}{share}")
 
-    def counted(self, done: int, total: int) -> None:
-        """How many texts are written; only where a line can rewrite itself."""
-        self._rewrite_now_and_then(f"written: {done:,} of {total:,}")
+    def written(self, chars: int, done: int, total: int) -> None:
+        """How much of all texts is written, and how many are done; only where a line can rewrite itself."""
+        self._rewrite_now_and_then(f"written: {chars:,} characters, {done:,} of {total:,} texts")
 
     def close(self) -> None:
         """Leave the terminal as it was: no half line."""

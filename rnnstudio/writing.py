@@ -35,13 +35,15 @@ def say(text: str) -> None:
 
 
 def finished(sampler: Sampler, requests: Sequence[Request]) -> list[Sample]:
-    """The finished samples, in the order of the requests; on a terminal a line counts them meanwhile."""
-    voice, samples = Narrator(), []
+    """The finished samples, in the order of the requests; on a terminal a line says how far they are."""
+    voice, samples, chars = Narrator(), list[Sample](), 0
     try:
         for item in sampler.stream(requests):
             if isinstance(item, Sample):
                 samples.append(item)
-                voice.counted(len(samples), len(requests))
+            else:  # texts that grow side by side end together
+                chars += len(item.text)
+            voice.written(chars, len(samples), len(requests))
     finally:
         voice.close()
     return sorted(samples, key=lambda sample: sample.index)

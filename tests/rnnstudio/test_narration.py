@@ -172,12 +172,12 @@ def test_the_next_look_is_told_in_steps_and_in_time(tmp_path: Path) -> None:
     assert "next look at 250, in 5s" in err.getvalue()
 
 
-def test_texts_are_counted_on_a_terminal_while_they_are_written() -> None:
+def test_a_terminal_is_told_how_far_texts_are() -> None:
     err = Terminal()
     narrator = Narrator(io.StringIO(), err)
-    narrator.counted(3, 20)
+    narrator.written(1234, 3, 20)
     narrator.close()
-    assert "written: 3 of 20" in err.getvalue()
+    assert "written: 1,234 characters, 3 of 20 texts" in err.getvalue()
     assert err.getvalue().endswith("\r\x1b[2K")
 
 

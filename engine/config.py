@@ -10,6 +10,7 @@ import ast
 import dataclasses
 import inspect
 import math
+import sys
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -71,7 +72,7 @@ class DataConfig:
         return bool(self.transpose) or not (self.titles and self.chords)
 
     def __post_init__(self) -> None:
-        _one_of("tokenizer", self.tokenizer, None)
+        _one_of("tokenizer", self.tokenizer, TOKENIZERS)
         _one_of("split", self.split, SPLITS)
         _one_of("documents", self.documents, ("auto", "on", "off"))
         if self.vocab_size < 0:
@@ -279,8 +280,8 @@ class TrainConfig:
             "lr_decay_after",
         ):
             value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
-                raise ConfigError(f"{_flag(name)} is {value}", hint="use 0 or more")
+            if not 0 <= value <= sys.float_info.max:  # a whole number may be larger still
+                raise ConfigError(f"{_flag(name)} is {value:.0f}", hint="use 0 or more")
         if self.minutes > MAX_MINUTES:
             raise ConfigError(
                 f"--minutes is {self.minutes:g}, more than a year",
@@ -421,7 +422,6 @@ def check_seed(seed: int) -> None:
         raise ConfigError(f"seed is {seed}", hint="use a whole number from 0 to 2^63 - 1")
 
 
-def _one_of(name: str, value: str, allowed: tuple[str, ...] | None) -> None:
-    if not isinstance(value, str) or (allowed is not None and value not in allowed):
-        choices = ", ".join(allowed or ())
-        raise ConfigError(f"{name} is {value!r}", hint=f"use one of {choices}")
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ConfigError(f"{name} is {value!r}", hint=f"use one of {', '.join(allowed)}")

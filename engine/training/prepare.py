@@ -16,26 +16,26 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from checkpoints.checkpoint import MANIFEST
 from checkpoints.errors import CheckpointError, ConfigError, CorpusError, RunError
 from checkpoints.files import write_atomic
-from checkpoints.runs import RunFolder, find_run
+from checkpoints.runs import RunFolder
 from corpora import catalogue, genres
 from corpora.genres.base import Genre
 from corpora.reading import read_corpus
 from corpora.snapshot import Corpus
 from engine import cells, devices, optimizers, precision, sizes, tokenizers
 from engine.config import DataConfig, ModelConfig, TrainConfig
-from engine.load import LoadedModel, open_model
+from engine.load import LoadedModel, open_run
 from engine.model import grow
 from engine.randomness import streams
 from engine.rewriting import rewritten
 from engine.sampling.prime import familiar
 from engine.tokenizers.base import Tokenizer
-from engine.tokens import TokenFile, fits, keep_tokens, learn_tokenizer
+from engine.tokens import TokenFile, keep_tokens, learn_tokenizer
 from engine.tokens import prepare as prepare_tokens
 from engine.training import plan, presets
 from engine.training.fitting import fit
+from engine.training.lanes import fits
 from engine.training.session import CACHE, TOKENIZER_FOLDER
 from engine.training.settings import CorpusRecord, RunSettings, steps_per_event
 
@@ -108,7 +108,7 @@ def prepare(
         notes.append(text)
         note(text)
 
-    parent = _open_parent(request)
+    parent = _open_parent(request, say)
     recipe = _recipe(request)
     data, model, training = _configs(request, recipe, parent)
     device, why_device = devices.choose(request.device)
@@ -124,9 +124,7 @@ def prepare(
     documents = data.documents == "on" or (data.documents == "auto" and genre.documents)
     if corpus.chars < SMALL_CHARS:
         say(f"advice: {corpus.chars:,} characters are few; 100 KB or more write better, 1 MB well")
-    text, cuts = corpus, None
-    if data.rewrites:
-        text, cuts = rewritten(corpus, data, genre, cache=cache, note=say, progress=progress)
+    text, cuts = rewritten(corpus, data, genre, cache=cache, note=say, progress=progress)
     tokenizer, old_ids = _tokenizer(text, data, parent)
     tokens = prepare_tokens(
         text,
@@ -229,21 +227,21 @@ class _Parent:
     paths: tuple[str, ...] = ()
 
 
-def _open_parent(request: Request) -> _Parent | None:
+def _open_parent(request: Request, say: Note) -> _Parent | None:
     if not request.parent:
         return None
-    folder = Path(request.parent).expanduser()
-    if (folder / MANIFEST).is_file() and (loaded := open_model(folder)).alone:
-        if loaded.data is None:
-            raise CheckpointError(
-                f"the checkpoint {folder} lies in no run and is too old to say itself how its text was cut",
-                hint="fork it where its run.json is, or only write with it: rnnstudio sample "
-                f"{folder}",
-            )
-        return _Parent(loaded, loaded.data)
-    run, spec = find_run(request.parent, request.runs)
-    settings = RunSettings.from_json(run.record(), where=str(run.path / "run.json"))
-    return _Parent(open_model(run.checkpoint(spec)), settings.data, settings.corpus.paths)
+    loaded = open_run(request.parent, request.runs, note=say)
+    if not loaded.alone:
+        run = RunFolder(loaded.path.resolve().parent)
+        settings = RunSettings.from_json(run.record(), where=str(run.path / "run.json"))
+        return _Parent(loaded, settings.data, settings.corpus.paths)
+    if loaded.data is None:
+        raise CheckpointError(
+            f"the checkpoint {loaded.path} lies in no run and is too old to say itself how its text was cut",
+            hint="fork it where its run.json is, or only write with it: rnnstudio sample "
+            f"{loaded.path}",
+        )
+    return _Parent(loaded, loaded.data)
 
 
 def _recipe(request: Request) -> presets.Recipe:
@@ -422,7 +420,7 @@ def _learning_sentence(settings: RunSettings) -> str:
     )
 
 
-# A checkpoint holds the weights and up to two averages of the optimizer for each.
+# A checkpoint holds the weights and up to two averages of the optimizer for each, and with --ema one of the weights.
 CHECKPOINT_BYTES_PER_WEIGHT = 12
 
 
@@ -433,12 +431,17 @@ def _needs(settings: RunSettings, runs: Path) -> str:
     memory = sizes.training_bytes(
         settings.model, vocab_size=settings.vocab_size, lanes=t.lanes, bptt=t.bptt
     )
-    each = weights * CHECKPOINT_BYTES_PER_WEIGHT
+    averaged = sizes.FLOAT_BYTES * weights if t.ema else 0
+    memory += 2 * averaged  # the weights themselves wait while the average is read
+    each = weights * CHECKPOINT_BYTES_PER_WEIGHT + averaged
     most = each * (t.keep + 3)
     free = shutil.disk_usage(
         next(p for p in (runs.resolve(), *runs.resolve().parents) if p.exists())
     ).free
-    said = f"needs: about {memory / 1e6:,.0f} MB of memory and {most / 1e6:,.0f} MB of disk ({t.keep + 2} checkpoints)"
+    said = (
+        f"needs: about {memory / 1e6:,.0f} MB of memory and "
+        f"{most / 1e6:,.0f} MB of disk at most ({t.keep + 2} checkpoints)"
+    )
     if most > free:
         said += f"; only {free / 1e6:,.0f} MB are free there: lower --keep, or name another place with --runs"
     return said

@@ -75,6 +75,7 @@ def evaluate(
     from engine import devices
     from engine.load import open_run
     from engine.measure import measure_files, measure_part
+    from rnnstudio.narration import Narrator
     from rnnstudio.writing import say
 
     where, _ = devices.choose(device)
@@ -83,7 +84,13 @@ def evaluate(
     loaded.model.to(where)
     if files:
         name = ", ".join(files)
-        found = measure_files(loaded, files, protocol=how, lanes=lanes, dynamic=dynamic, note=say)
+        voice = Narrator()
+        try:
+            found = measure_files(
+                loaded, files, protocol=how, lanes=lanes, dynamic=dynamic, note=voice.note, progress=voice.progress
+            )  # fmt: skip
+        finally:
+            voice.close()
     else:
         name = f"its own text for {chosen}"
         found = measure_part(loaded, chosen, protocol=how, lanes=lanes, dynamic=dynamic)

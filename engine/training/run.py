@@ -194,8 +194,8 @@ def _at_its_place(
     if spent >= 1 and run.summary().end is not None:
         raise RunError(
             f"run {run.name} is finished: its budget was spent at step {state.step:,}",
-            hint=f"give it more: rnnstudio resume {run.name} --steps {state.step * 2}, "
-            f"or go on in a new run: rnnstudio train --from {run.name}",
+            hint=f"give it more: rnnstudio resume {run.called} --steps {state.step * 2}, "
+            f"or go on in a new run: rnnstudio train --from {run.called}",
         )
     told = run.summary().checkpoint
     about = read_manifest(path)
@@ -351,7 +351,7 @@ class _Voice(_Silence):
                     step=state.step,
                     text=f"overfitting since step {best['step']:,}: the held-out loss rose from "
                     f"{best['nats_per_char']:.3f} to {last['nats_per_char']:.3f} nats/char while training went on; "
-                    f"the best checkpoint is {run.name}@{best['step']}",
+                    f"the best checkpoint is {run.called}@{best['step']}",
                 )
             )
         return self._end(run, state, reason)

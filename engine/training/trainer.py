@@ -377,7 +377,7 @@ class Trainer:
                 session.tokenizer,
                 session.tokens,
                 sample_chars=session.settings.training.sample_length,
-                so_far=session.run.events(),
+                so_far=session.run.events(steps=False),
             )
         return self._judge
 

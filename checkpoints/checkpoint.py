@@ -41,6 +41,9 @@ TEMPORARY = ".tmp-"
 _ASIDE = ".old"
 _FOLDER = re.compile(r"step-(\d{7,15})")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
+Skipped = Callable[[Path, CheckpointError], object]
+"""Is told of a checkpoint that is passed over, and why."""
+
 # What file managers leave in every folder that a person looks into.
 _LITTER = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 
@@ -234,9 +237,7 @@ def read_checkpoint(path: Path) -> dict[str, bytes]:
     return files
 
 
-def newest_valid(
-    run: Path, *, skipped: Callable[[Path, CheckpointError], None] | None = None
-) -> Path | None:
+def newest_valid(run: Path, *, skipped: Skipped | None = None) -> Path | None:
     """The newest checkpoint that verifies; `skipped` is told of each newer one that does not, and why."""
     for path in reversed(checkpoint_folders(run)):
         try:

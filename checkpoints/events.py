@@ -10,12 +10,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from checkpoints.jsontext import finite, whole_number
+from checkpoints.jsontext import json_line, whole_number
 
 VERSION = 1
 
@@ -262,11 +261,7 @@ def encode(event: Event) -> str:
         body = {"type": event.name, **event.data}
     else:
         body = {"type": event.type, "v": VERSION, **dataclasses.asdict(event)}
-    body = finite(body)
-    line = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    if _SURROGATE.search(line):  # half a character, which UTF-8 has no bytes for
-        line = json.dumps(body, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    return line
+    return json_line(body, compact=True)
 
 
 def decode(line: str) -> Event | None:
@@ -315,7 +310,6 @@ def effective(events: Iterable[Event]) -> Iterator[Event]:
 
 
 _WRONG = object()
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _YEAR_10000 = 253_402_300_800.0  # the first second that datetime cannot show
 
 

@@ -1,4 +1,4 @@
-"""JSON from outside, with limits: its size and depth are checked before it is parsed."""
+"""JSON from outside, with limits: its size and depth are checked before it is parsed. And JSON for a line of output."""
 
 from __future__ import annotations
 
@@ -67,6 +67,23 @@ def whole_number(digits: str) -> int:
     if len(digits) > MAX_DIGITS:
         raise ValueError(f"a number of {len(digits):,} digits is too large")
     return int(digits)
+
+
+def json_line(body: Any, *, compact: bool = False) -> str:
+    """The value as one line of JSON without a line end, which shows in a terminal as what it is.
+
+    Letters of all scripts stand as they are; controls, half characters and what reorders or hides text are escaped.
+    Numbers that are not finite become null: JSON has none.
+    """
+    line = json.dumps(
+        finite(body),
+        ensure_ascii=False,
+        allow_nan=False,
+        separators=(",", ":") if compact else None,
+    )
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line)
 
 
 def finite(value: Any) -> Any:

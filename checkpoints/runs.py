@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 from checkpoints.checkpoint import (
     Manifest,
+    Skipped,
     checkpoint_folders,
     newest_valid,
     read_manifest,
@@ -34,7 +35,7 @@ from checkpoints.files import DISK, FileSystem, reason, way_out, write_atomic
 from checkpoints.jsontext import load_object
 from checkpoints.lines import LineReader
 from checkpoints.lock import TrainerLock, live
-from checkpoints.summary import Summary, summarise
+from checkpoints.summary import State, Summary, summarise
 
 RECORD = "run.json"
 MAX_NAME = 60
@@ -161,7 +162,7 @@ class RunFolder:
         """Where the run stands, from the end of its log: cheap, however long the log is."""
         return summarise(self.path, now=time.time() if now is None else now)
 
-    def state(self, *, now: float | None = None) -> str:
+    def state(self, *, now: float | None = None) -> State:
         """new, running, quiet, paused, done, stopped, failed or crashed; see `checkpoints.summary`."""
         return self.summary(now=now).state
 
@@ -174,9 +175,16 @@ class RunFolder:
         }
         return list(found.values())
 
-    def unreadable(self) -> list[CheckpointError]:
-        """Why each of its other checkpoints cannot be read, oldest first."""
-        return [said for _, said in self._manifests() if isinstance(said, CheckpointError)]
+    def damaged(self) -> dict[Path, CheckpointError]:
+        """Why checkpoints cannot be used, oldest first: each whose manifest cannot, and all newer than a whole one.
+
+        The files of those older than the newest whole one are not read: that would take long.
+        """
+        found = {
+            path: said for path, said in self._manifests() if isinstance(said, CheckpointError)
+        }
+        newest_valid(self.path, skipped=found.__setitem__)
+        return {path: found[path] for path in checkpoint_folders(self.path) if path in found}
 
     def _manifests(self) -> Iterator[tuple[Path, Manifest | CheckpointError]]:
         """What each checkpoint says of itself, or why it says nothing."""
@@ -191,34 +199,38 @@ class RunFolder:
         measured = [c for c in self.checkpoints() if c.nats_per_char is not None]
         return min(measured, key=lambda c: (c.nats_per_char, c.step), default=None)
 
-    def checkpoint(self, spec: str = "") -> Path:
+    def checkpoint(self, spec: str = "", *, skipped: Skipped | None = None) -> Path:
         """The folder that `best`, `last` or a step names; empty takes the best, or the last if none was measured.
 
-        `last` is the newest one that verifies. Raises RunError if there is none.
+        `last` is the newest one that verifies, `best` one whose manifest does; `skipped` is told of those that do not
+        and may have been meant. Raises RunError if there is none.
         """
         known = self.checkpoints()
-        if not known:
+        if not known and not checkpoint_folders(self.path):
             raise RunError(
                 f"run {self.name} has no checkpoint yet",
                 hint=f"train it further: rnnstudio resume {self.called}",
             )
-        if spec in ("", "best"):
+        if spec in ("", "best") and known:
             best = self.best()
             if best is not None:
+                for path, said in self._manifests():
+                    if skipped is not None and isinstance(said, CheckpointError):
+                        skipped(path, said)
                 return best.path
             if spec:
                 raise RunError(
                     f"run {self.name} measured no validation loss, so none of its checkpoints is known as the best",
                     hint=f"use the last: {self.name}@last",
                 )
-        if spec in ("", "last"):
-            path = newest_valid(self.path)
-            if path is None:
-                raise RunError(
-                    f"no checkpoint of run {self.name} is whole",
-                    hint=f"see what is wrong with them: rnnstudio runs show {self.called}",
-                )
-            return path
+        newest = newest_valid(self.path, skipped=skipped) if spec in ("", "last") else None
+        if newest is not None:
+            return newest
+        if spec in ("", "last") or not known:
+            raise RunError(
+                f"no checkpoint of run {self.name} is whole",
+                hint=f"see what is wrong with them: rnnstudio runs show {self.called}",
+            )
         number = spec.removeprefix("step-").replace(",", "").replace("_", "")
         steps = [c.step for c in known]
         if number.isascii() and number.isdigit() and len(number) < 18:

@@ -107,25 +107,30 @@ def open_model(path: Path) -> LoadedModel:
 def open_run(text: str, runs: Path, *, note: Callable[[str], None] | None = None) -> LoadedModel:
     """The model that a person means: a run's name or folder, `NAME@best|last|STEP`, or a checkpoint's own folder.
 
-    A run without more means its best checkpoint; should that be damaged, the newest whole one, which `note` is told.
-    Raises RunError or CheckpointError.
+    A run without more means its best checkpoint; should that be damaged, the newest whole one. `note` is told of each
+    that is passed over. Raises RunError or CheckpointError.
     """
     folder = Path(os.path.expanduser(text))  # noqa: PTH111 - the Path's raises where there is no such home
     if text and (folder / MANIFEST).is_file():
         return open_model(folder)
     run, spec = find_run(text, runs)
-    path = run.checkpoint(spec)
-    if note is not None:
-        for passed_over in run.unreadable():
-            note(f"{passed_over.message}; it is passed over")
+    told: set[Path] = set()
+
+    def skipped(path: Path, error: CheckpointError) -> None:
+        if note is not None and path not in told:
+            told.add(path)
+            note(f"{error.message}; it is passed over")
+
+    path = run.checkpoint(spec, skipped=skipped)
     try:
         return open_model(path)
     except CheckpointError as error:
-        whole = newest_valid(run.path) if not spec else None
+        whole = newest_valid(run.path, skipped=skipped) if not spec else None
         if whole is None or whole == path:
             raise
+        skipped(path, error)
         if note is not None:
-            note(f"{error.message}; using {whole.name} instead")
+            note(f"using {whole.name} instead")
         return open_model(whole)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import difflib
 import secrets
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -221,12 +222,17 @@ def load(run: str | Path = "", *, runs: str | Path | None = None, device: str = 
     """The model of a run: its name or folder, `NAME@best|last|STEP`, or a checkpoint's folder; "" is the newest run.
 
     `runs` is where runs live (RNNSTUDIO_RUNS or ./runs). Raises RunError or CheckpointError, with what to do, where
-    there is no such run or the checkpoint is damaged; a checkpoint from anybody is safe to open.
+    there is no such run or the checkpoint is damaged, and warns where another one is used in its place; a checkpoint
+    from anybody is safe to open.
     """
     from engine import devices
     from engine.load import open_run
 
     where, _ = devices.choose(device)
-    loaded = open_run(str(run), default_runs() if runs is None else Path(runs))
+    notes: list[str] = []
+    folder = default_runs() if runs is None else Path(runs)
+    loaded = open_run(str(run), folder, note=notes.append)
+    if notes:
+        warnings.warn("; ".join(notes), stacklevel=2)
     loaded.model.to(where)
     return Loaded(loaded)

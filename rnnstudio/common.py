@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from checkpoints.errors import RunError
-from checkpoints.jsontext import finite
+from checkpoints.errors import CheckpointError, RunError
+from checkpoints.jsontext import json_line
 from checkpoints.runs import RunFolder, default_runs, find_run
 from rnnstudio import completion
 from rnnstudio.narration import JsonLines, Narrator
+from tui.literal import literal
 
 RunsDir = Annotated[
     Path | None,
@@ -33,9 +33,20 @@ def runs_dir(given: Path | None) -> Path:
     return given if given is not None else default_runs()
 
 
+def say(text: str) -> None:
+    """A line of narration, beside the data."""
+    print(literal(text), file=sys.stderr, flush=True)
+
+
 def say_json(body: Any) -> None:
-    """A value as a line of JSON on standard output: readable in a file or a pipe, and ASCII where a terminal obeys."""
-    typer.echo(json.dumps(finite(body), ensure_ascii=sys.stdout.isatty(), allow_nan=False))
+    """A value as a line of JSON on standard output."""
+    typer.echo(json_line(body))
+
+
+def passed_over(path: Path, error: CheckpointError) -> None:
+    """Says that a checkpoint cannot be used, and why."""
+    del path
+    say(f"{error.message}; it is passed over")
 
 
 def listener(as_json: bool, run: RunFolder | None = None) -> Narrator | JsonLines:

@@ -9,7 +9,8 @@ from checkpoints.errors import UserError
 from engine.load import LoadedModel
 from engine.sampling.sampler import Sampler
 from engine.sampling.stream import Request, Sample
-from rnnstudio.writing import finished, say
+from rnnstudio.common import say
+from rnnstudio.writing import finished
 
 if TYPE_CHECKING:
     from corpora.judging import Judge, Ranked

@@ -17,7 +17,7 @@ from checkpoints.errors import RunError, UserError
 from checkpoints.files import reason
 from checkpoints.jsontext import load_object
 from checkpoints.runs import find_run
-from tui.literal import literal
+from rnnstudio.common import passed_over, say
 
 if TYPE_CHECKING:
     from corpora.abc import Tune
@@ -49,7 +49,9 @@ def source(where: str, runs: Path) -> Source:
     if where.lower().endswith(".abc") and not os.path.isdir(where):  # noqa: PTH112
         raise UserError(f"there is no file {where}", hint="is the path right?")
     found = find_run(where, runs)
-    step = step_of(found.run.checkpoint(found.spec)) if found.spec else None
+    step = None
+    if found.spec:
+        step = step_of(found.run.checkpoint(found.spec, skipped=passed_over))
     texts = _samples(found.run.samples_path, where, step)
     return Source(f"run {found.run.name}", "\n\n".join(texts))
 
@@ -102,11 +104,11 @@ def decoded(data: bytes, name: str) -> str:
     except NotTextError as error:
         raise UserError(error.message, hint="save it as plain text, best in UTF-8") from None
     except BrokenTextError as error:
-        print(f"! {literal(error.message)}; such bytes are left out", file=sys.stderr)
+        say(f"! {error.message}; such bytes are left out")
         return data[chosen.mark_bytes :].decode(chosen.name, "ignore")
     if chosen.said:
         said = chosen.said.partition(";")[0]  # these commands have no --encoding
-        print(f"{literal(name)}: read as {said}", file=sys.stderr)
+        say(f"{name}: read as {said}")
     return text
 
 
@@ -177,7 +179,7 @@ def written(
     from rnnstudio.writing import finished
 
     torch.set_num_threads(1)
-    loaded = open_run(where, runs, note=lambda text: print(text, file=sys.stderr))
+    loaded = open_run(where, runs, note=say)
     prime = "" if loaded.documents else "X:1\n"
     if any(fields.values()):
         prime = genres.find(loaded.genre or genres.GENERAL).header(fields, titles=loaded.titles)

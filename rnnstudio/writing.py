@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 import time
 from collections import defaultdict
@@ -15,6 +14,7 @@ from engine.load import LoadedModel
 from engine.sampling.sampler import Sampler
 from engine.sampling.stream import Piece, Request, Sample
 from engine.sampling.stuck import TAIL, stuck
+from rnnstudio.common import say, say_json
 from rnnstudio.narration import Narrator
 from tui.literal import literal
 
@@ -27,11 +27,6 @@ class Texts(Protocol):
     def tell(self, items: Items) -> None:
         """Pass on everything, as it comes."""
         ...
-
-
-def say(text: str) -> None:
-    """A line of narration, beside the data."""
-    print(literal(text), file=sys.stderr, flush=True)
 
 
 def finished(sampler: Sampler, requests: Sequence[Request]) -> list[Sample]:
@@ -106,11 +101,7 @@ class JsonTexts:
     def tell(self, items: Items) -> None:
         for item in items:
             if isinstance(item, Sample):
-                body = as_json(self._loaded, item, beam=self._beam)
-                line = json.dumps(body, ensure_ascii=False, allow_nan=False)
-                # A lone surrogate has no UTF-8, but JSON has an escape for it.
-                sys.stdout.buffer.write(line.encode("utf-8", "backslashreplace") + b"\n")
-                sys.stdout.buffer.flush()
+                say_json(as_json(self._loaded, item, beam=self._beam))
 
 
 class PlainTexts:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rnnstudio.common import Json, say_json
+from rnnstudio.common import Json, say, say_json
 from rnnstudio.narration import Narrator
 from rnnstudio.pages import GroupPage, Page
 from tui.literal import literal
@@ -87,7 +89,7 @@ def get(
     """Make or fetch a corpus now, and print where its file is."""
     from corpora import catalogue
 
-    path = catalogue.get(name, note=_say, progress=_progress())
+    path = catalogue.get(name, note=say, progress=_progress())
     if as_json:
         say_json({**_row(catalogue.find(name)), "path": str(path)})
     else:
@@ -106,8 +108,8 @@ def add(
     from corpora import catalogue, genres
 
     if not genre:
-        corpus = _corpus([str(path)], [])
-        genre = genres.detect(corpus.text(0, genres.SAMPLE_CHARS))[0].name
+        with _read([str(path)], []) as corpus:
+            genre = genres.detect(corpus.text(0, genres.SAMPLE_CHARS))[0].name
     genres.find(genre)
     entry = catalogue.add(path, name=name or path.stem.lower().replace(" ", "-"), genre=genre)
     if as_json:
@@ -143,13 +145,13 @@ def check(
     if bool(fix) != (out is not None):
         raise UserError("--fix and --out go together", hint="--fix utf8,doubles --out clean.txt")
     notes: list[str] = []
-    corpus = _corpus(paths, notes)
-    report = look(corpus, genre=genre, notes=notes)
     written: dict[str, Any] = {}
-    if out is not None:
-        names = [part.strip() for part in fix.split(",") if part.strip()]
-        chars = fixes.write(corpus, genres.find(report.genre), names, out)
-        written = {"written": {"path": str(out), "chars": chars, "fixes": names}}
+    with _read(paths, notes) as corpus:
+        report = look(corpus, genre=genre, notes=notes)
+        if out is not None:
+            names = [part.strip() for part in fix.split(",") if part.strip()]
+            chars = fixes.write(corpus, genres.find(report.genre), names, out)
+            written = {"written": {"path": str(out), "chars": chars, "fixes": names}}
     if as_json:
         say_json({**report.to_json(), **written})
         return
@@ -172,18 +174,20 @@ def check(
         )
 
 
-def _corpus(paths: list[str], notes: list[str]) -> Corpus:
+@contextmanager
+def _read(paths: list[str], notes: list[str]) -> Iterator[Corpus]:
+    """The text of the paths, kept only as long as it is looked at."""
     from corpora import catalogue
     from corpora.reading import read_corpus
 
-    found: list[str | Path] = [catalogue.resolve(path, note=_say) or path for path in paths]
-    voice = Narrator()
-    try:
-        return read_corpus(
-            found, catalogue.default_cache(), note=notes.append, progress=voice.progress
-        )
-    finally:
-        voice.close()
+    found: list[str | Path] = [catalogue.resolve(path, note=say) or path for path in paths]
+    with TemporaryDirectory(prefix="rnnstudio-corpus-") as folder:
+        voice = Narrator()
+        try:
+            corpus = read_corpus(found, Path(folder), note=notes.append, progress=voice.progress)
+        finally:
+            voice.close()
+        yield corpus
 
 
 def _row(entry: Entry) -> dict[str, Any]:
@@ -191,10 +195,6 @@ def _row(entry: Entry) -> dict[str, Any]:
 
     path = catalogue.cached(entry.name)
     return {**asdict(entry), "here": path is not None, "path": str(path) if path else ""}
-
-
-def _say(text: str) -> None:
-    typer.echo(literal(text), err=True)
 
 
 def _progress() -> Callable[[int, int], None]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 import typer
 
 from checkpoints.errors import ConfigError, UserError
-from rnnstudio.common import Json, RunsDir, runs_dir, say_json
+from rnnstudio.common import Json, RunsDir, runs_dir, say, say_json
 from rnnstudio.completion import run_names
 
 EXAMPLE = "Example:  rnnstudio eval plays other.txt"
@@ -76,7 +76,6 @@ def evaluate(
     from engine.load import open_run
     from engine.measure import measure_files, measure_part
     from rnnstudio.narration import Narrator
-    from rnnstudio.writing import say
 
     where, _ = devices.choose(device)
     torch.set_num_threads(devices.choose_threads(threads)[0])

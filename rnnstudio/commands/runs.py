@@ -45,14 +45,19 @@ def list_(*, runs: RunsDir = None, as_json: Json = False) -> None:
         return
     width = max(cell_len(row["name"]) for row in rows)
     typer.echo(
-        f"{'name':<{width}}  {'state':<8} {'step':>9}  {'bits/char':>9}  {'age':>7}  corpus",
+        f"{'name':<{width}}  {'state':<8} {'step':>9}  {'nats/char':>9}  {'bits/char':>9}  {'read':<9}  "
+        f"{'age':>7}  corpus",
         err=True,
     )
     for row in rows:
-        bits = f"{row['best']['bits_per_char']:.3f}" if row["best"] else "-"
+        best = row["best"]
+        nats = f"{best['nats_per_char']:.3f}" if best else "-"
+        bits = f"{best['bits_per_char']:.3f}" if best else "-"
+        read = literal((best and best["protocol"]) or "-")
         age = duration(max(0.0, time.time() - row["time"])) if row["time"] else "-"
         typer.echo(
-            f"{set_cell_size(literal(row['name']), width)}  {row['state']:<8} {row['step']:>9,}  {bits:>9}  {age:>7}  "
+            f"{set_cell_size(literal(row['name']), width)}  {row['state']:<8} {row['step']:>9,}  "
+            f"{nats:>9}  {bits:>9}  {read:<9}  {age:>7}  "
             f"{literal(', '.join(row['corpus']))}"
         )
 
@@ -74,11 +79,12 @@ def show(
         return
     validations = [e for e in events if isinstance(e, Validation)]
     written = [e for e in events if isinstance(e, SampleFinished)][-samples:] if samples else []
-    row = _row(folder)
+    row, damaged = _row(folder), folder.damaged()
+    read = {e.step: e.protocol for e in validations}
     checkpoints = [
         {
             "step": c.step,
-            "nats_per_char": c.nats_per_char,
+            **_figures(c.nats_per_char, read.get(c.step)),
             "path": str(c.path),
             "size_bytes": c.size_bytes,
         }
@@ -89,10 +95,12 @@ def show(
             **row,
             "record": folder.record(),
             "checkpoints": checkpoints,
+            "damaged": [{"path": str(path), "why": e.message} for path, e in damaged.items()],
             "validation": [
                 {
                     "step": e.step,
                     "nats_per_char": e.nats_per_char,
+                    "bits_per_char": e.bits_per_char,
                     "protocol": e.protocol,
                     "dead_memory": e.dead_memory,
                 }
@@ -108,11 +116,19 @@ def show(
         typer.echo("\ntraining loss, nats per token")
         typer.echo(ascii_curve(losses))
     if validations:
-        typer.echo("\nheld-out, nats per character, and the share of units whose memory is dead")
+        typer.echo(
+            "\nheld-out, nats and bits per character, and the share of units whose memory is dead"
+        )
         for e in validations:
             dead = f"{e.dead_memory:>6.1%}" if e.dead_memory is not None else "     -"
-            typer.echo(f"  {e.step:>9,}  {e.nats_per_char:.4f}  {dead}{'  best' if e.best else ''}")
-    typer.echo("\ncheckpoints: " + (", ".join(str(c["step"]) for c in checkpoints) or "none yet"))
+            typer.echo(
+                f"  {e.step:>9,}  {e.nats_per_char:.4f}  {e.bits_per_char:.3f}  {dead}  "
+                f"[{literal(e.protocol)}]{'  best' if e.best else ''}"
+            )
+    steps = ", ".join(str(c["step"]) for c in checkpoints)
+    typer.echo(f"\ncheckpoints: {steps or ('none whole' if damaged else 'none yet')}")
+    for error in damaged.values():
+        typer.echo(f"  ! {literal(error.message)}")
     for sample in written:
         typer.echo(
             f"\n── sample at step {sample.step:,}, temperature {sample.temperature:g}, seed {sample.seed}"
@@ -164,12 +180,15 @@ def _agrees(question: str) -> bool:
 
 
 def _print_csv(events: list[Event]) -> None:
-    typer.echo("step,train_nats_per_token,lr,grad_norm,tokens_per_s,valid_nats_per_char,protocol")
+    typer.echo(
+        "step,train_nats_per_token,lr,grad_norm,tokens_per_s,valid_nats_per_char,protocol,valid_bits_per_char"
+    )
     for e in events:
         if isinstance(e, Step):
-            typer.echo(f"{e.step},{e.loss_nats},{e.lr},{e.grad_norm},{e.tokens_per_s},,")
+            typer.echo(f"{e.step},{e.loss_nats},{e.lr},{e.grad_norm},{e.tokens_per_s},,,")
         elif isinstance(e, Validation):
-            typer.echo(f'{e.step},,,,,{e.nats_per_char},"{e.protocol}"')
+            read = literal(e.protocol).replace('"', '""')
+            typer.echo(f'{e.step},,,,,{e.nats_per_char},"{read}",{e.bits_per_char}')
 
 
 def _row(run: RunFolder) -> dict[str, Any]:
@@ -178,7 +197,7 @@ def _row(run: RunFolder) -> dict[str, Any]:
         record = run.record()
     except RunError:
         record = {}
-    corpus, best = _part(record, "corpus"), run.best()
+    corpus, best, looked = _part(record, "corpus"), run.best(), summary.validation
     paths = corpus.get("paths")
     return {
         "name": run.name,
@@ -190,13 +209,22 @@ def _row(run: RunFolder) -> dict[str, Any]:
         if best is None or best.nats_per_char is None
         else {
             "step": best.step,
-            "nats_per_char": best.nats_per_char,
-            "bits_per_char": best.nats_per_char / math.log(2),
+            # A run reads its held-out text in one way from beginning to end.
+            **_figures(best.nats_per_char, looked.protocol if looked else None),
         },
         "corpus": list(map(str, paths)) if isinstance(paths, list) else [],
         "genre": str(corpus.get("genre", "")),
         "cell": str(_part(record, "model").get("cell", "")),
         "tokenizer": str(_part(record, "data").get("tokenizer", "")),
+    }
+
+
+def _figures(nats_per_char: float | None, protocol: str | None) -> dict[str, Any]:
+    """A held-out loss in both units, and how it was read."""
+    return {
+        "nats_per_char": nats_per_char,
+        "bits_per_char": None if nats_per_char is None else nats_per_char / math.log(2),
+        "protocol": protocol,
     }
 
 
@@ -223,5 +251,5 @@ def _describe(row: dict[str, Any], folder: RunFolder) -> None:
         best = row["best"]
         typer.echo(
             f"  best       {best['nats_per_char']:.4f} nats/char = {best['bits_per_char']:.3f} bits/char "
-            f"at step {best['step']:,}"
+            f"at step {best['step']:,}  [{literal(best['protocol'] or 'protocol unknown')}]"
         )

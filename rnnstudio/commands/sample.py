@@ -13,7 +13,7 @@ import typer
 
 from checkpoints.errors import ConfigError, UserError
 from engine.config import SampleConfig, check_seed
-from rnnstudio.common import Json, RunsDir, runs_dir, say_json
+from rnnstudio.common import Json, RunsDir, runs_dir, say, say_json
 from rnnstudio.completion import run_names
 from rnnstudio.options import flag, with_settings
 
@@ -149,7 +149,7 @@ def sample(
     from engine.load import open_run
     from engine.sampling.prime import familiar
     from engine.sampling.stream import Request
-    from rnnstudio.writing import JsonTexts, PlainTexts, Texts, in_order, say
+    from rnnstudio.writing import JsonTexts, PlainTexts, Texts, in_order
 
     where, _ = devices.choose(device)
     # One text is a chain of products too small to share.

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from rnnstudio.common import Json, RunName, RunsDir, runs_dir, say_json
+from rnnstudio.common import Json, RunName, RunsDir, passed_over, runs_dir, say_json
 from tui.literal import literal
 
 EXAMPLE = "Example:  rnnstudio samples plays --temperature 0.8"
@@ -30,7 +30,7 @@ def samples(
 
     folder, spec = find_run(run, runs_dir(runs))
     if spec:
-        step = step_of(folder.checkpoint(spec))
+        step = step_of(folder.checkpoint(spec, skipped=passed_over))
     found = [
         e
         for e in folder.events(steps=False)

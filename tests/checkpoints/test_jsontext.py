@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from checkpoints import jsontext
 from checkpoints.errors import CheckpointError
-from checkpoints.jsontext import load_json, load_object
+from checkpoints.jsontext import json_line, load_json, load_object
 from tests.faults.memory import at_most
 
 values = st.recursive(
@@ -45,6 +45,19 @@ def test_any_value_is_read_at_just_its_depth(value: Any, ascii_only: bool) -> No
     if depth:
         with pytest.raises(CheckpointError, match="nested"):
             load_json(data, max_depth=depth - 1)
+
+
+@given(
+    st.text(st.characters() | st.sampled_from("\x1b\x7f\x9b\u202e\u2028\ufeff\U000e0041\ud83d😀é"))
+)
+def test_a_line_of_json_holds_nothing_that_a_terminal_obeys(text: str) -> None:
+    line = json_line({"text": text, "loss": float("nan")})
+    assert line.isprintable()
+    assert json.loads(line) == {"text": text, "loss": None}
+
+
+def test_letters_of_all_scripts_stand_as_they_are() -> None:
+    assert json_line(["é音😀"], compact=True) == '["é音😀"]'
 
 
 @given(st.binary(max_size=40) | st.text(st.sampled_from('[]{}":,\\1eu-')).map(str.encode))

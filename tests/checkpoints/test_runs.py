@@ -136,6 +136,22 @@ def test_the_last_checkpoint_is_the_last_whole_one(runs: Path) -> None:
         run.checkpoint("last")
 
 
+def test_checkpoints_without_a_whole_manifest_are_not_taken_for_none(runs: Path) -> None:
+    run = make(runs, "r", s100=2.0)
+    (run.path / "step-0000100" / "MANIFEST.json").write_text("{")
+    for spec in ("", "best", "last", "100"):
+        with pytest.raises(RunError, match="no checkpoint of run r is whole"):
+            run.checkpoint(spec)
+
+
+def test_what_is_damaged_is_listed_down_to_the_newest_whole_checkpoint(runs: Path) -> None:
+    run = make(runs, "r", s100=2.0, s200=2.0, s300=2.0, s400=2.0)
+    (run.path / "step-0000100" / "MANIFEST.json").write_text("{")
+    for step in (200, 400):
+        (run.path / f"step-0000{step}" / "a").write_bytes(b"1234x")
+    assert [path.name for path in run.damaged()] == ["step-0000100", "step-0000400"]
+
+
 @pytest.mark.parametrize(
     ("spec", "message", "hint"),
     [

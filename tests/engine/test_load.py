@@ -81,13 +81,26 @@ def test_a_damaged_best_gives_way_to_the_newest_whole_one(tmp_path: Path) -> Non
     weights.write_bytes(data)
     notes: list[str] = []
     assert open_run("plays", tmp_path, note=notes.append).step == 3
-    assert len(notes) == 1
+    assert len(notes) == 2
     assert "sha256" in notes[0]
-    assert "step-0000003" in notes[0]
+    assert "step-0000003" in notes[1]
     with pytest.raises(CheckpointError, match="damaged"):
         open_run("plays@best", tmp_path)
     with pytest.raises(CheckpointError, match="damaged"):
         open_run("plays@1", tmp_path)
+
+
+@pytest.mark.parametrize(("measured", "text"), [(False, "plays"), (True, "plays@last")])
+def test_a_damaged_newest_is_named_before_an_older_one_is_used(
+    measured: bool, text: str, tmp_path: Path
+) -> None:
+    files, loss = checkpoint.files(MODEL, LETTERS), 2.0 if measured else None
+    paths = [checkpoint.write(tmp_path / "plays", n, files, nats_per_char=loss) for n in (1, 2, 3)]
+    (paths[2] / "MANIFEST.json").write_text("{")
+    (paths[1] / "config.json").write_text("{")
+    notes: list[str] = []
+    assert open_run(text, tmp_path, note=notes.append).step == 1
+    assert [str(path) in note for path, note in zip(paths[:0:-1], notes, strict=True)] == [True] * 2
 
 
 def test_a_checkpoints_own_folder_opens_without_its_run(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,14 @@ def test_a_loaded_run_writes_and_scores(runs: Path) -> None:
     found = plays.score("bad head")
     assert found.nats_per_token == pytest.approx(expected.nats_per_token)
     assert (found.chars, found.tokens) == (8, 8)
+
+
+def test_a_damaged_checkpoint_is_warned_of(runs: Path, tmp_path: Path) -> None:
+    shutil.copytree(runs / "plays", tmp_path / "plays")
+    (tmp_path / "plays" / "step-0000010" / "config.json").write_text("{")
+    with pytest.warns(UserWarning, match="step-0000010 is damaged") as warned:
+        assert api.load("plays", runs=tmp_path).step == 20
+    assert [warning.filename for warning in warned] == [__file__]
 
 
 def test_a_random_seed_is_stamped(runs: Path) -> None:

@@ -85,6 +85,14 @@ def test_a_text_is_checked_and_mended_into_a_new_file(tmp_path: Path) -> None:
     assert "genre:       recipes" in shown
 
 
+def test_looking_at_a_text_leaves_no_copy_of_it(tmp_path: Path) -> None:
+    book = tmp_path / "book.mmf"
+    book.write_text(RECIPE * 20)
+    run("check", str(book))
+    run("add", str(book))
+    assert [p.name for p in (tmp_path / "cache").rglob("*") if p.is_file()] == ["yours.json"]
+
+
 def test_a_fix_needs_a_file_to_write(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="go together"):
         run("check", str(tmp_path), "--fix", "utf8")

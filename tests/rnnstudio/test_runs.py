@@ -77,6 +77,29 @@ def test_what_was_no_number_is_null(runs: Path) -> None:
     assert [v["nats_per_char"] for v in body["validation"]] == [None, None]
 
 
+def test_held_out_figures_come_in_both_units_under_their_protocol(runs: Path) -> None:
+    (row,) = json.loads(invoke(runs, "runs", "list", "--json").stdout)
+    best = {"nats_per_char": 1.5, "bits_per_char": 1.5 / math.log(2), "protocol": "carried"}
+    assert row["best"] == {"step": 10, **best}
+    body = json.loads(invoke(runs, "runs", "show", "plays", "--json").stdout)
+    assert best.items() <= body["checkpoints"][0].items()
+    assert best.keys() <= body["validation"][0].keys()
+    assert "1.500      2.164  carried" in invoke(runs, "runs", "list").stdout
+    shown = invoke(runs, "runs", "show", "plays").stdout
+    assert "1.5000 nats/char = 2.164 bits/char at step 10  [carried]" in shown
+
+
+def test_show_says_what_is_wrong_with_damaged_checkpoints(runs: Path) -> None:
+    write_checkpoint(runs / "plays", 20, {"a": b"1"}, disk=QuickDisk())
+    (runs / "plays" / "step-0000020" / "a").write_bytes(b"2")
+    shown = invoke(runs, "runs", "show", "plays").stdout
+    assert f"! the checkpoint {runs / 'plays' / 'step-0000020'} is damaged: a is not" in shown
+    (runs / "plays" / "step-0000010" / "MANIFEST.json").write_text("{")
+    body = json.loads(invoke(runs, "runs", "show", "plays", "--json").stdout)
+    assert [Path(one["path"]).name for one in body["damaged"]] == ["step-0000010", "step-0000020"]
+    assert "its MANIFEST.json" in body["damaged"][0]["why"]
+
+
 def test_a_log_that_comes_in_parts_is_watched_to_its_end(
     runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,10 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+SMALL = ["--hidden", "32", "--layers", "1", "--sample-length", "60", "--name", "smoke", "--json"]
+TUNE = "X:1\nT:The Stranger\nM:6/8\nL:1/8\nK:G\nGBd gdB|cea fdc|GBd gdB|AFD G3|]\n"
 
 
 def rnnstudio(folder: Path, *arguments: str) -> str:
@@ -24,37 +28,30 @@ def rnnstudio(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
+def lines(folder: Path, *arguments: str) -> list[Any]:
+    return [json.loads(line) for line in rnnstudio(folder, *arguments).splitlines()]
+
+
 def main() -> None:
     folder = Path(sys.argv[1])
     text = "".join(f"{n} green bottles hanging on the wall,\n" for n in range(400, 0, -1))
     (folder / "song.txt").write_text(text, "utf-8")
-    small = [
-        "--hidden",
-        "32",
-        "--layers",
-        "1",
-        "--sample-length",
-        "60",
-        "--name",
-        "smoke",
-        "--json",
-    ]
-    events = [
-        json.loads(line)
-        for line in rnnstudio(folder, "train", "song.txt", "--steps", "60", *small).splitlines()
-    ]
-    assert events[-1]["type"] == "end", events[-1]
-    assert events[-1]["best"]["nats_per_char"] < 3.0, events[-1]
-    (sample,) = rnnstudio(
-        folder, "sample", "smoke", "--length", "80", "--seed", "7", "--json"
-    ).splitlines()
-    assert len(json.loads(sample)["text"]) == 80, sample
-    assert json.loads(rnnstudio(folder, "eval", "smoke", "--json"))["nats_per_char"] < 3.0
-    assert [run["name"] for run in json.loads(rnnstudio(folder, "runs", "list", "--json"))] == [
-        "smoke"
-    ]
+    (folder / "tune.abc").write_text(TUNE, "utf-8")
+    end = lines(folder, "train", "song.txt", "--steps", "40", *SMALL)[-1]
+    assert (end["type"], end["step"]) == ("end", 40), end
+    end = lines(folder, "resume", "smoke", "--steps", "60", "--json")[-1]
+    assert (end["type"], end["step"]) == ("end", 60), end
+    assert end["best"]["nats_per_char"] < 3.0, end
+    (sample,) = lines(folder, "sample", "smoke", "--length", "80", "--seed", "7", "--json")
+    assert len(sample["text"]) == 80, sample
+    (measured,) = lines(folder, "eval", "smoke", "--json")
+    assert measured["nats_per_char"] < 3.0, measured
+    (runs,) = lines(folder, "runs", "list", "--json")
+    assert [run["name"] for run in runs] == ["smoke"]
+    (tune,) = lines(folder, "export", "tune.abc", "--to", "mid", "--out", "music", "--json")
+    assert list((folder / "music").glob("*.mid")), tune
     assert "rnnstudio" in rnnstudio(folder, "--help")
-    print("smoke: train, sample, eval, runs and help work outside the checkout")
+    print("smoke: train, resume, sample, eval, runs, export and help work outside the checkout")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from checkpoints.checkpoint import step_of
 from checkpoints.errors import RunError, UserError
 from checkpoints.files import reason
 from checkpoints.jsontext import load_object
-from checkpoints.runs import find_run
+from checkpoints.runs import RunFolder, find_run
 from rnnstudio.common import passed_over, say
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ MOST_LEARNT = 8_000_000
 """Tokens of a run's training text in which the nearest tune is looked for."""
 MAX_TUNE_CHARS = 3000
 """Characters after which a fresh tune is ended."""
+NO_TUNE = "a tune has a line that begins with X: and one with K:; tunes to learn from: rnnstudio train abc-tunes"
+"""What to do where no tune was found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ def source(where: str, runs: Path) -> Source:
     step = None
     if found.spec:
         step = step_of(found.run.checkpoint(found.spec, skipped=passed_over))
-    texts = _samples(found.run.samples_path, where, step)
+    texts = _samples(found.run, step)
     return Source(f"run {found.run.name}", "\n\n".join(texts))
 
 
@@ -131,14 +133,15 @@ def _bytes(where: str, name: str) -> bytes:
     return data
 
 
-def _samples(folder: Path, where: str, step: int | None) -> Iterator[str]:
+def _samples(run: RunFolder, step: int | None) -> Iterator[str]:
     """What a run wrote at one checkpoint (None: the newest with samples), each with its prime before it."""
-    found = ((step_of(path.with_suffix("")), path) for path in folder.glob("step-*.jsonl"))
+    kept = run.samples_path.glob("step-*.jsonl")
+    found = ((step_of(path.with_suffix("")), path) for path in kept)
     files = {at: path for at, path in found if at is not None}
     if not files:
         raise RunError(
-            f"{where} has no samples yet",
-            hint="it writes them at its checkpoints; or write some: rnnstudio sample RUN --json",
+            f"run {run.name} has no samples yet",
+            hint=f"it writes them at its checkpoints; or export fresh ones: rnnstudio export {run.called} --best-of 20",
         )
     if step is None:
         step = max(files)

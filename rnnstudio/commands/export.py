@@ -10,7 +10,7 @@ import typer
 from checkpoints.errors import ConfigError, RunStopped, UserError
 from checkpoints.files import FREE_SPACE
 from rnnstudio.common import Json, RunsDir, runs_dir, say_json
-from rnnstudio.tunes import source, tunes, written
+from rnnstudio.tunes import NO_TUNE, source, tunes, written
 from tui.literal import literal
 
 if TYPE_CHECKING:
@@ -157,9 +157,8 @@ def export(
             )
     if not good:
         if not (bad or refused):
-            why = f"{where} holds no tune"
-        else:
-            why = "nothing was exported" if refused else f"none of {bad} tunes has a note in it"
+            raise UserError(f"{where} holds no tune", hint=NO_TUNE)
+        why = "nothing was exported" if refused else f"none of {bad} tunes has a note in it"
         if refused and left:
             there = "1 file is" if left == 1 else f"{left:,} files are"
             raise UserError(

@@ -1,4 +1,4 @@
-"""`rnnstudio runs`: list them, look at one, remove one."""
+"""`rnnstudio runs`: list them, look at one, remove some."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.cells import cell_len, set_cell_size
 from checkpoints.errors import RunError
 from checkpoints.events import Event, SampleFinished, Step, Validation
 from checkpoints.runs import RunFolder, find_run, list_runs, remove
-from rnnstudio.common import Json, RunName, RunsDir, runs_dir, say_json, whole_run
+from rnnstudio.common import Json, RunName, RunsDir, runs_dir, say, say_json, whole_run
 from rnnstudio.completion import run_names
 from rnnstudio.curve import ascii_curve
 from rnnstudio.narration import duration
@@ -24,7 +24,7 @@ from tui.literal import literal
 
 app = typer.Typer(
     cls=GroupPage,
-    help="List runs, look at one, remove one.",
+    help="List runs, look at one, remove some.",
     epilog="Example:  rnnstudio runs list",
     rich_markup_mode=None,
     no_args_is_help=True,
@@ -39,25 +39,23 @@ def list_(*, runs: RunsDir = None, as_json: Json = False) -> None:
         say_json(rows)
         return
     if not rows:
-        typer.echo(
-            f"no runs in {runs_dir(runs)} yet; make one: rnnstudio train corpus.txt", err=True
-        )
+        say(f"no runs in {runs_dir(runs)} yet; make one: rnnstudio train corpus.txt")
         return
-    width = max(cell_len(row["name"]) for row in rows)
+    read = [literal((row["best"] and row["best"]["protocol"]) or "-") for row in rows]
+    width, wide = max(cell_len(row["name"]) for row in rows), max(map(len, ["read", *read]))
     typer.echo(
-        f"{'name':<{width}}  {'state':<8} {'step':>9}  {'nats/char':>9}  {'bits/char':>9}  {'read':<9}  "
+        f"{'name':<{width}}  {'state':<8} {'step':>9}  {'nats/char':>9}  {'bits/char':>9}  {'read':<{wide}}  "
         f"{'age':>7}  corpus",
         err=True,
     )
-    for row in rows:
+    for row, how in zip(rows, read, strict=True):
         best = row["best"]
         nats = f"{best['nats_per_char']:.3f}" if best else "-"
         bits = f"{best['bits_per_char']:.3f}" if best else "-"
-        read = literal((best and best["protocol"]) or "-")
         age = duration(max(0.0, time.time() - row["time"])) if row["time"] else "-"
         typer.echo(
             f"{set_cell_size(literal(row['name']), width)}  {row['state']:<8} {row['step']:>9,}  "
-            f"{nats:>9}  {bits:>9}  {read:<9}  {age:>7}  "
+            f"{nats:>9}  {bits:>9}  {how:<{wide}}  {age:>7}  "
             f"{literal(', '.join(row['corpus']))}"
         )
 
@@ -138,24 +136,28 @@ def show(
 
 @app.command(cls=Page, name="rm", epilog="Example:  rnnstudio runs rm plays")
 def rm(
-    run: Annotated[
-        str, typer.Argument(help="The run's whole name, or its folder", autocompletion=run_names)
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN", help="A run's whole name, or its folder", autocompletion=run_names
+        ),
     ],
     *,
     runs: RunsDir = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")] = False,
 ) -> None:
-    """Remove a run with all its checkpoints and samples (asks first)."""
-    folder = _meant(run, runs_dir(runs))
+    """Remove runs with all their checkpoints and samples (asks first)."""
+    # All are found before the first is removed, and each but once.
+    folders = {run.path.resolve(): run for run in [_meant(name, runs_dir(runs)) for name in names]}
     if not yes:
-        size = folder.size_bytes() / 1e6
-        question = (
-            f"Remove {folder.path} with {len(folder.checkpoints())} checkpoints ({size:.0f} MB)?"
-        )
-        if not _agrees(literal(question)):
+        for run in folders.values():
+            size = f"{len(run.checkpoints())} checkpoints ({run.size_bytes() / 1e6:.0f} MB)"
+            print(literal(f"{run.path} with {size}"), file=sys.stderr)
+        if not _agrees("Remove it?" if len(folders) == 1 else f"Remove all {len(folders)}?"):
             raise RunError("nothing was removed", hint="to remove it without being asked: --yes")
-    remove(folder)
-    typer.echo(f"removed {literal(folder.name)}", err=True)
+    for run in folders.values():
+        remove(run)
+        say(f"removed {run.name}")
 
 
 def _meant(text: str, runs: Path) -> RunFolder:

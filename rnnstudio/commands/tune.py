@@ -11,7 +11,7 @@ import typer
 
 from checkpoints.errors import UserError
 from rnnstudio.common import Json, RunsDir, runs_dir, say_json
-from rnnstudio.tunes import learnt, source, tunes
+from rnnstudio.tunes import NO_TUNE, learnt, source, tunes
 from tui.literal import literal
 
 if TYPE_CHECKING:
@@ -69,8 +69,12 @@ def tune(
         [t for t in found if t.number == number] if number else list(itertools.islice(found, most))
     )
     if not chosen:
-        what = f"tune with X:{number}" if number else "tune"
-        raise UserError(f"{where} holds no {what}", hint="rnnstudio tune FILE shows the first ones")
+        if number:
+            raise UserError(
+                f"{where} holds no tune with X:{number}",
+                hint="without --number the first are shown",
+            )
+        raise UserError(f"{where} holds no tune", hint=NO_TUNE)
     index = learnt(near or where, runs_dir(runs))
     if (near and index is None) or (index is not None and not index.titles):
         typer.echo(

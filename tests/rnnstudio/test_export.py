@@ -156,6 +156,7 @@ def test_no_file_no_run_no_tune(tmp_path: Path) -> None:
     )
     assert isinstance(done.exception, UserError)
     assert "holds no tune" in str(done.exception)
+    assert "rnnstudio train abc-tunes" in done.exception.hint
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])

@@ -100,6 +100,15 @@ def test_show_says_what_is_wrong_with_damaged_checkpoints(runs: Path) -> None:
     assert "its MANIFEST.json" in body["damaged"][0]["why"]
 
 
+def test_several_runs_are_removed_at_once_or_none(runs: Path) -> None:
+    make(runs, "old")
+    assert invoke(runs, "runs", "rm", "old", "nosuch", "--yes").exit_code != 0
+    assert (runs / "old").is_dir()
+    assert "Remove all 2?" in invoke(runs, "runs", "rm", "old", "plays").stderr
+    assert invoke(runs, "runs", "rm", "old", str(runs / "plays"), "old", "--yes").exit_code == 0
+    assert list(runs.iterdir()) == []
+
+
 def test_a_log_that_comes_in_parts_is_watched_to_its_end(
     runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

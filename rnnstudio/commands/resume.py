@@ -25,6 +25,14 @@ def resume(
     minutes: Annotated[float | None, typer.Option(help="A new budget in minutes, all told")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps [as before]")] = "",
     threads: Annotated[int, typer.Option(help="CPU threads [as before]", show_default=False)] = 0,
+    retry: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            help="Resume up to N times after an error of the GPU's, or out of memory [0]",
+            show_default=False,
+        ),
+    ] = 0,
     as_json: Json = False,
 ) -> None:
     """Go on exactly where a run stopped: weights, optimizer, place in the text, random numbers."""
@@ -40,16 +48,19 @@ def resume(
     voice = listener(as_json, folder)
     try:
         from engine.training.run import train_run
+        from rnnstudio.retrying import retrying
 
         given: dict[str, Any] = {"steps": steps, "epochs": epochs, "minutes": minutes}
         budget = {k: v for k, v in given.items() if v is not None}
-        outcome = train_run(
-            folder,
+        again = {**budget, **({"device": device} if device else {}), "threads": threads}
+        outcome = retrying(
+            lambda hear: train_run(
+                folder, hear=hear, resuming=True, budget=budget, device=device, threads=threads
+            ),
             hear=voice.event,
-            resuming=True,
-            budget=budget,
-            device=device,
-            threads=threads,
+            times=retry,
+            run=str(folder.path),
+            options=[*(f"--{k}={v}" for k, v in again.items()), *["--json"] * as_json],
         )
     finally:
         voice.close()

@@ -104,6 +104,15 @@ def train(
             metavar="N", help="CPU threads [chosen]", show_default=False, rich_help_panel="machine"
         ),
     ] = 0,
+    retry: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            help="Resume up to N times after an error of the GPU's, or out of memory [0]",
+            show_default=False,
+            rich_help_panel="machine",
+        ),
+    ] = 0,
     as_json: Json = False,
     settings: dict[str, Any],
 ) -> None:
@@ -112,6 +121,7 @@ def train(
     try:
         from engine.training.launch import launch
         from engine.training.prepare import Request
+        from rnnstudio.retrying import retrying
 
         request = Request(
             corpus=tuple(corpus or ()),
@@ -126,7 +136,12 @@ def train(
             device=device,
             threads=threads,
         )
-        outcome = launch(request, hear=voice.event, note=voice.note, progress=voice.progress)
+        outcome = retrying(
+            lambda hear: launch(request, hear=hear, note=voice.note, progress=voice.progress),
+            hear=voice.event,
+            times=retry,
+            options=["--json"] * as_json,
+        )
     finally:
         voice.close()
     raise typer.Exit(outcome.exit_code)

@@ -1,7 +1,7 @@
 """Every setting of a run, as frozen dataclasses: built once at the edge, passed down whole, stored in `run.json`.
 
-The line of documentation under each field is the command line's help, the studio's form and the docs at once
-(`field_help`). Values are checked here and nowhere else.
+The line of documentation under each field is the command line's help and the studio's form at once (`field_help`).
+Values are checked here and nowhere else.
 """
 
 from __future__ import annotations

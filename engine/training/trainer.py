@@ -396,7 +396,8 @@ class Trainer:
 
     def _keep(self, moment: Moment | None) -> None:
         if self._steering is not None:
-            self._steering.saved()
+            if moment is None or moment.step:  # nothing would be lost before the first step
+                self._steering.saved()
             if moment is not None and self._keeper.keep(self.session, moment):
                 self._saved_at = moment.step
 

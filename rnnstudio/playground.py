@@ -207,6 +207,7 @@ class Playground:
         import torch
 
         from engine.config import SampleConfig, from_json
+        from engine.model import no_number
         from engine.sampling import filters
         from engine.sampling.prime import familiar, prime_ids, read
 
@@ -218,6 +219,8 @@ class Playground:
         with torch.inference_mode():
             logits, _ = loaded.model.step(torch.tensor([int(ids[-1])]), state)
         own = torch.log_softmax(logits.double(), dim=-1)
+        if own.isnan().any():
+            raise no_number()
         recent = torch.full((1, filters.REPETITION_WINDOW), -1, dtype=torch.int64)
         tail = torch.from_numpy(ids[-filters.REPETITION_WINDOW :].astype("int64"))
         recent[0, -len(tail) :] = tail
@@ -237,6 +240,7 @@ class Playground:
         """How unlikely each token of a text was, and what the model would rather have written."""
         import torch
 
+        from engine.model import no_number
         from engine.sampling.prime import CHUNK, prime_ids
 
         loaded, _ = self._model(body)
@@ -255,6 +259,8 @@ class Playground:
             with torch.inference_mode():
                 logits, state = loaded.model(inputs[start : start + CHUNK].unsqueeze(1), state)
                 logp = torch.log_softmax(logits[:, 0].double(), dim=-1)  # (T, V)
+                if logp.isnan().any():
+                    raise no_number()
                 best = torch.topk(logp, min(ALTERNATIVES, logp.shape[-1]), dim=-1)
             for i in range(len(logp)):
                 at = start + i - skip

@@ -140,6 +140,22 @@ def test_faults_are_sentences(ask: Ask) -> None:
     assert ask("nonsense")[1]["error"]
 
 
+@pytest.mark.parametrize("op", ["next", "surprise", "write"])
+def test_a_model_that_diverged_is_a_sentence_too(ask: Ask, tmp_path: Path, op: str) -> None:
+    import torch
+
+    from tests.engine import checkpoint as made
+    from tests.engine import tiny
+
+    letters = tiny.tokenizer()
+    model = tiny.model(letters.vocab_size)
+    with torch.no_grad():
+        model.output_bias.fill_(math.nan)
+    made.write(tmp_path / "burnt", 10, made.files(model, letters))
+    _, answer = ask(op, model=str(tmp_path / "burnt"), text="ab", prompt="ab", seed=1)
+    assert "not a number" in answer["error"]
+
+
 @pytest.mark.parametrize("named", [".", "**"])
 def test_a_corpus_no_longer_wanted_stops_while_its_folders_are_gone_through(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str
@@ -244,6 +260,18 @@ async def test_a_prompt_corrected_in_a_burst_is_the_one_that_is_continued(
         burst(pilot, *"my", "backspace", "backspace", *"the", "enter", "q")
         await pilot.pause()
         assert screen._papers[0].base == "the"
+
+
+async def test_remembered_numbers_are_those_that_there_are(studio: Open, run: Path) -> None:
+    async with studio(size=(100, 30)) as pilot:
+        screen = Playground(run)
+        drafts = {"temperature": "nan", "seed": "1e9", "top_p": "?", "length": "60"}
+        for name, value in drafts.items():
+            pilot.app.remembered.drafts[f"play.{name}"] = value  # type: ignore[attr-defined]
+        pilot.app.push_screen(screen)
+        await until(pilot, lambda: "how it draws" in screen_text(pilot.app))
+        values = screen.query_one(Sliders).values
+        assert [values[name] for name in drafts] == [0.0, 999.0, 1.0, 60.0]
 
 
 async def test_a_text_stays_under_the_name_of_what_wrote_it(studio: Open, run: Path) -> None:
@@ -470,4 +498,4 @@ async def test_a_run_without_checkpoints_says_so(studio: Open, runs: Path) -> No
         await pilot.press("escape", "full_stop")
         await until(pilot, lambda: "k on the live screen" not in screen_text(pilot.app))
         assert "has no checkpoint" in screen_text(pilot.app)
-        await pilot.press("escape", "enter", "r", "u", "w", "c", "comma", "y")
+        await pilot.press("enter", "r", "u", "w", "c", "comma", "y")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -123,11 +124,11 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
     def body(self) -> Iterable[Widget]:
         drafts = self.studio.remembered.drafts
         values = {**START}
-        for name in values:
-            try:
-                values[name] = float(drafts.get(f"play.{name}", values[name]))
-            except ValueError:
-                continue
+        for slider in SLIDERS:
+            with suppress(ValueError, KeyError):
+                values[slider.name] = min(
+                    slider.high, max(slider.low, float(drafts[f"play.{slider.name}"]))
+                )
         yield Field(
             drafts.get("play.prompt", ""),
             id="prompt",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,30 +19,13 @@ from tui.dialogs import Choose
 from tui.literal import one_line
 from tui.paper import Paper, Voice
 from tui.screens.base import StudioScreen
+from tui.widgets.drawing import Drawing
 from tui.widgets.field import Field
 from tui.widgets.ink import Span
 from tui.widgets.page import Page
-from tui.widgets.sliders import Slider, Sliders
+from tui.widgets.sliders import Sliders
 from tui.widgets.surprise import Surprise, Token, bar, rather
 
-SLIDERS = (
-    Slider("temperature", "temperature", 0.0, 2.0, 0.05),
-    Slider("top_k", "top-k", 0, 100, 5, off=0),
-    Slider("top_p", "top-p", 0.05, 1.0, 0.05, off=1.0),
-    Slider("min_p", "min-p", 0.0, 0.5, 0.02, off=0.0),
-    Slider("repetition_penalty", "repetition", 1.0, 3.0, 0.1, off=1.0),
-    Slider("length", "length", 50, 4000, 50),
-    Slider("seed", "seed", 0, 999, 1),
-)
-START = {
-    "temperature": 0.8,
-    "top_k": 0.0,
-    "top_p": 1.0,
-    "min_p": 0.0,
-    "repetition_penalty": 1.0,
-    "length": 400.0,
-    "seed": 1.0,
-}
 BARS = 12
 MOST_BESIDE = 50
 """Other runs that are offered as a second model."""
@@ -123,12 +105,6 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
 
     def body(self) -> Iterable[Widget]:
         drafts = self.studio.remembered.drafts
-        values = {**START}
-        for slider in SLIDERS:
-            with suppress(ValueError, KeyError):
-                values[slider.name] = min(
-                    slider.high, max(slider.low, float(drafts[f"play.{slider.name}"]))
-                )
         yield Field(
             drafts.get("play.prompt", ""),
             id="prompt",
@@ -139,14 +115,14 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
             yield Surprise(id="surprise", classes="pane")
             yield Page(id="paper-2", classes="pane", follow=True)
             with Vertical(id="side"):
-                yield Sliders(SLIDERS, values, id="sliders")
+                yield Drawing(lambda n: drafts.get(f"play.{n}", ""), id="sliders")
                 yield Page(id="next", classes="pane")
 
     def on_mount(self) -> None:
         best = RunFolder(self.path).best()
         self._step = self._wanted or (best.step if best is not None else sys.maxsize)
         self._look()
-        self.query_one("#sliders").add_class("pane")
+        self._drawing.add_class("pane")
         self.entitle("#sliders", "how it draws", "← → t T")
         self.entitle("#next", "what may come next")
         self.entitle("#surprise", "", "← → ↑ ↓ · 1-5 instead · w back")
@@ -179,23 +155,8 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
     # -- asking -------------------------------------------------------------------------------------------------
 
     @property
-    def _values(self) -> dict[str, float]:
-        return self.query_one(Sliders).values
-
-    @property
-    def _settings(self) -> dict[str, float | int]:
-        values = self._values
-        names = ("temperature", "top_p", "min_p", "repetition_penalty")
-        return {**{n: values[n] for n in names}, "top_k": int(values["top_k"])}
-
-    @property
-    def _manner(self) -> str:
-        """The settings in a few words; those that do nothing are left out."""
-        values = self._values
-        filters = [
-            f"{s.label} {values[s.name]:g}" for s in SLIDERS if s.off not in (None, values[s.name])
-        ]
-        return " · ".join([f"T {values['temperature']:g}", *filters])
+    def _drawing(self) -> Drawing:
+        return self.query_one(Drawing)
 
     @property
     def _voice(self) -> Voice:
@@ -219,7 +180,7 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
             self.studio.child.stop(self._next)
             text = self._papers[0].text or self._prompt
             self._next = self._ask(
-                "next", self._voice, text=text, settings=self._settings, count=BARS
+                "next", self._voice, text=text, settings=self._drawing.settings, count=BARS
             )
 
     @property
@@ -234,14 +195,14 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
         voices = [self._voice] if self._beside is None else [self._voice, self._beside]
         for paper, voice in zip(self._papers, voices, strict=False):
             self.studio.child.stop(paper.request)
-            paper.begin(voice, self._manner)
+            paper.begin(voice, self._drawing.manner)
             paper.request = self._ask(
                 "write",
                 voice,
                 prompt=paper.base,
-                seed=int(self._values["seed"]),
-                length=int(self._values["length"]),
-                settings=self._settings,
+                seed=self._drawing.seed,
+                length=self._drawing.length,
+                settings=self._drawing.settings,
             )
         self._draw()
 
@@ -381,7 +342,7 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
         self.query_one("#prompt", Field).focus()
 
     def action_again(self, by: int) -> None:
-        self.query_one(Sliders).set("seed", (self._values["seed"] + by) % 1000)
+        self._drawing.set("seed", (self._drawing.seed + by) % 1000)
         if not self._papers[0].base:
             for paper in self._papers:
                 paper.turn(self._prompt)
@@ -398,7 +359,7 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
         self._ask_next()
 
     def action_warmer(self, by: float) -> None:
-        self.query_one(Sliders).set("temperature", self._values["temperature"] + by)
+        self._drawing.set("temperature", self._drawing.values["temperature"] + by)
 
     def on_sliders_changed(self, event: Sliders.Changed) -> None:
         self.studio.keep(f"play.{event.name}", f"{event.value:g}")

@@ -191,6 +191,23 @@ def test_gutenbergs_words_licences_and_controls_are_found_and_taken_out(tmp_path
     assert "Copyright" not in (tmp_path / "new.c").read_text()
 
 
+def test_gutenbergs_words_are_taken_from_around_each_book(tmp_path: Path) -> None:
+    def book(name: str) -> str:
+        return (
+            f"Title: {name}\n*** START OF THE PROJECT GUTENBERG EBOOK {name} ***\n{name} is told.\n"
+            f"*** END OF THE PROJECT GUTENBERG EBOOK {name} ***\nThe licence of {name}.\n"
+        )
+
+    files = {"a.txt": book("Ann") + book("Bob"), "b.txt": "No book.\n\n", "c.txt": book("Cid")}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    paths = [tmp_path / name for name in files]
+    corpus = read_corpus(paths, tmp_path / "cache", note=lambda _: None)
+    fixes.write(corpus, genres.find("prose"), ["boilerplate"], tmp_path / "new.txt")
+    told = "Ann is told.\nBob is told.\nNo book.\n\nCid is told.\n"
+    assert (tmp_path / "new.txt").read_text() == told
+
+
 def test_characters_that_occur_once_are_told_and_dropped(tmp_path: Path) -> None:
     corpus, _ = read(tmp_path, PROSE + "ω Ω\n" + PROSE)
     assert "'Ω'" in found(check(corpus))["once"]

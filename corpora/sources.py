@@ -47,7 +47,9 @@ def find(
         path = Path(name)
         if name == STDIN:
             found.append(Found(path, True, None, once=True))
-        elif path.is_dir():
+        # Where a folder may not be entered or a name is too long, Path.is_dir raises; here the name is then looked up
+        # as a file's, which says why it cannot be read.
+        elif os.path.isdir(path):  # noqa: PTH112
             found += (_found(file) for file in _walk(path, skipped, visit))
         elif os.path.lexists(path) or not glob.has_magic(name):
             found.append(_named(path))
@@ -60,9 +62,9 @@ def find(
                 raise CorpusError(f"no file matches {name}", hint="`ls` shows what is there")
             for match in sorted(matches, key=str):
                 # With **, a folder's files match by themselves.
-                if match.is_file():
+                if os.path.isfile(match):  # noqa: PTH113
                     found.append(_found(match))
-                elif match.is_dir() and "**" not in name:
+                elif os.path.isdir(match) and "**" not in name:  # noqa: PTH112
                     found += (_found(file) for file in _walk(match, skipped, visit))
     return found
 
@@ -226,7 +228,7 @@ def _walk(folder: Path, skipped: Skipped, visit: Callable[[], object]) -> Iterat
 
 
 def _missing(path: Path, error: OSError) -> str:
-    if path.is_symlink():
+    if os.path.islink(path):  # noqa: PTH114
         return f"{path} is a link to something that is not there"
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return f"there is no file or folder {path}"

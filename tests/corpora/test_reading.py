@@ -219,6 +219,14 @@ def test_a_misspelt_name_is_guessed(tmp_path: Path) -> None:
     assert caught.value.hint.endswith("shakespeare.txt?")
 
 
+def test_a_name_that_the_system_refuses_is_a_sentence(tmp_path: Path) -> None:
+    for name in ("n" * 300, "n*" * 150, f"{'n' * 300}/a.txt"):
+        with pytest.raises(
+            CorpusError, match=r"no file matches|cannot be read: File name too long"
+        ):
+            read_corpus([tmp_path / name], tmp_path / "cache", note=lambda _: None)
+
+
 def test_an_empty_name_is_not_the_current_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import shutil
 import subprocess
 import wave
@@ -98,6 +99,26 @@ def test_an_accompaniment_has_its_own_track() -> None:
     tracks, hanging = heard(data)
     assert hanging == 0
     assert {p % 12 for a, _, p in tracks[-1] if a == 240} == {2, 6, 9}
+
+
+@pytest.mark.parametrize(
+    ("metre", "body", "sixths"),
+    [
+        ("2/4", "ABcd|", [0, 4, 6, 10]),
+        ("2/4", "|:A|Bcd:|", [1, 3, 7, 9, 13, 15, 19, 21]),
+        ("2/4", "ABcd|efg|]|:A|Bcde|", [0, 4, 6, 10, 12, 16, 18, 22, 24, 28, 30, 34]),
+        ("2/4", "ABcde|fgab|", [0, 4, 6, 10, 12, 15, 19, 21, 25]),
+        ("3/4", "ABcdef|", [0, 4, 6, 10, 12, 16]),
+        ("6/8", "A|Bcdefg|", [0, 3, 6, 9, 12, 15, 18]),
+    ],
+)
+def test_swing_is_counted_from_the_bar_lines(metre: str, body: str, sixths: list[int]) -> None:
+    playing = perform(read_tune(f"X:1\nT:x\nM:{metre}\nL:1/8\nK:C\n{body}\n"), swing=True)
+    notes = playing.parts[0].notes
+    onsets = [note.onset * 6 / QUARTER for note in notes]
+    assert onsets == sixths
+    for note, after in itertools.pairwise(notes):
+        assert note.onset + note.duration == after.onset
 
 
 @pytest.mark.parametrize(

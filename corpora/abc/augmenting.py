@@ -16,6 +16,7 @@ from corpora.abc.book import read_tune
 from corpora.abc.fields import key_of
 from corpora.abc.lexer import tokens
 from corpora.abc.reader import looks_like_music
+from corpora.abc.signs import is_chord
 from corpora.abc.transposing import key_moved, moved, nameable, root_moved, spellings, transposed
 from corpora.abc.tune import LETTERS, Key
 from corpora.abc.writer import SIGNS, key_text, write_abc
@@ -129,7 +130,7 @@ def _moved(kind: str, text: str, semitones: int, steps: int) -> str:
         return _note(text, semitones, steps)
     if kind == "inline":
         return _INLINE_KEY.sub(lambda m: m[1] + _key(m[2], semitones, steps) + m[3], text)
-    if kind == "symbol" and text[1] not in "^_<>@":
+    if kind == "symbol" and is_chord(text[1:-1]):
         return root_moved(text, semitones, steps)
     if kind == "decoration" and text[0] == "+" and re.fullmatch(r"\+[\^_=A-Ga-g,'0-9/]+\+", text):
         return _NOTE.sub(lambda m: _note(m[0], semitones, steps), text)  # ABC 1.6's chord

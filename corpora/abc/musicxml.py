@@ -147,8 +147,9 @@ def _layer(target: Any, items: list[Item], transpose: int, tied: set[int]) -> se
             elif isinstance(value, Tempo):
                 target.insert(now, tempo.MetronomeMark(number=round(value.quarters, 2)))
             continue
-        if item.symbol:
-            target.insert(now, _words(item.symbol))
+        above = (words[1:] for words in item.annotations if words.startswith("^"))
+        for words in filter(None, (item.symbol, *above)):
+            target.insert(now, _words(words))
         for grace in item.graces:
             target.insert(now, _note((grace,), Fraction(1, 2), transpose).getGrace())
         length = Fraction(item.duration, QUARTER).limit_denominator(1024)
@@ -165,11 +166,11 @@ def _layer(target: Any, items: list[Item], transpose: int, tied: set[int]) -> se
     return tied
 
 
-def _words(symbol: str) -> Any:
-    """A chord symbol as words above the staff: what the tune's writer wrote, not what music21 takes it for."""
+def _words(text: str) -> Any:
+    """Words above the staff, also a chord symbol: what the tune's writer wrote, not what music21 takes it for."""
     from music21 import expressions
 
-    words = expressions.TextExpression(symbol)
+    words = expressions.TextExpression(text)
     words.placement = "above"
     return words
 

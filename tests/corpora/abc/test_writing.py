@@ -24,7 +24,9 @@ from corpora.abc.chords import accompaniment, chord_of
 from corpora.abc.engraving import write_pdf, write_svg
 from corpora.abc.exporting import ExportOptions, export, file_stem
 from corpora.abc.midi import TICKS, ticks, write_midi
+from corpora.abc.musicxml import write_musicxml
 from corpora.abc.pianoroll import piano_roll
+from corpora.abc.signs import is_chord
 from corpora.abc.sound import RATE, frequency, pluck, write_wav
 from corpora.abc.transposing import interval_to, transposed
 from corpora.abc.tune import QUARTER
@@ -130,6 +132,8 @@ def test_swing_is_counted_from_the_bar_lines(metre: str, body: str, sixths: list
         ("F#dim", {6, 9, 0}),
         ("C/G", {0, 4, 7}),
         ("Gsus4", {7, 0, 2}),
+        ("D/f+", {2, 6, 9}),
+        ("Gd", {7, 10, 1}),
     ],
 )
 def test_chord_symbols(symbol: str, classes: set[int]) -> None:
@@ -137,6 +141,32 @@ def test_chord_symbols(symbol: str, classes: set[int]) -> None:
     assert found is not None
     assert {p % 12 for p in found} == classes
     assert chord_of("fine") is None
+
+
+def test_words_above_the_staff_are_no_chords() -> None:
+    words = [
+        "Fine",
+        "D.C. al Fine",
+        "To Coda",
+        "A MINOR",
+        "Da Capo",
+        "Ad lib.",
+        "DC",
+        "N.C.",
+        "",
+        " ",
+    ]
+    assert [text for text in words if is_chord(text)] == []
+    chords = (
+        "G|Bb|F#m7|D/f+|(E7)|D m|G(Em)|C6/9|Cmaj7|CM7|Am7b5|Csus4|G7+|G7(b9)|Cm(maj7)|F♯°7|Gm/bb"
+    )
+    assert [text for text in chords.split("|") if not is_chord(text)] == []
+    tune = read_tune('X:1\nT:x\nM:4/4\nL:1/4\nK:C\n"Am""To Coda"AAAA|"Fine""G"GGGG|]\n')
+    assert '"Bm""^To Coda"B' in write_abc(transposed(tune, 2))
+    assert perform(tune).parts[0].symbols == [(0, "Am"), (4 * QUARTER, "G")]
+    pytest.importorskip("music21")
+    shown = ET.fromstring(write_musicxml(tune)).iter("words")
+    assert [words.text for words in shown] == ["Am", "To Coda", "G", "Fine"]
 
 
 def test_a_slash_names_the_bass() -> None:
@@ -219,8 +249,6 @@ def test_a_wav_sounds_the_tune() -> None:
 def test_musicxml_holds_each_bar(name: str) -> None:
     """Bar for bar the pitches and lengths, read from the XML itself; repeats, endings, key and metre as signs."""
     pytest.importorskip("music21")
-    from corpora.abc.musicxml import write_musicxml
-
     tune = read_tune(TUNES[name])
     root = ET.fromstring(write_musicxml(tune))
     parts = root.findall("part")

@@ -100,7 +100,8 @@ def in_keys(piece: str, key: Key, intervals: Iterable[int]) -> Iterator[str]:
             except _NoSuchNoteError:
                 continue
         else:  # written anew, note for note
-            yield write_abc(transposed(read_tune(piece), semitones), notes=False)
+            tune = read_tune(piece)
+            yield write_abc(transposed(tune, semitones), titles=bool(tune.titles), notes=False)
 
 
 class _NoSuchNoteError(Exception):

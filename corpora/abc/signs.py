@@ -26,7 +26,7 @@ _CHORD = re.compile(
 
 
 def is_chord(text: str) -> bool:
-    """Whether what stands in quotes is a chord symbol, or several (`F#m7/e`, `(D)`, `G(Em)`), not words such as `Fine`."""
+    """Whether what stands in quotes is a chord symbol or several (`F#m/e`, `(D)`, `G(Em)`), not words like `Fine`."""
     parts = re.findall(r"[^\s()\[\],;]+", text)
     return (
         bool(parts) and parts[0][0] in "ABCDEFG" and all(_CHORD.fullmatch(part) for part in parts)

@@ -85,6 +85,16 @@ def test_titles_and_chord_symbols_go_and_nothing_else() -> None:
     assert written(WALTZ) == [WALTZ]
 
 
+def test_a_tune_that_is_written_anew_gets_no_title_that_it_had_not() -> None:
+    tune = "X:1\nT:Mine\nM:4/4\nK:C\n^^b^^e ^^a__f|\n"
+    written_anew = 0
+    for titles in (True, False):
+        for copy in written(tune, transpose="all", titles=titles):
+            assert ("T:Mine\n" in copy, copy.count("T:")) == (titles, int(titles))
+            written_anew += copy.startswith("X:1\nM:") and "L:" in copy
+    assert written_anew
+
+
 def test_copies_of_real_tunes_keep_their_notes() -> None:
     """Every 300th tune of music21's; all of them take ten minutes, and had no other notes either."""
     for path in installed_tunebooks()[::40]:

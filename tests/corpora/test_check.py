@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checkpoints.errors import CorpusError
+from corpora import check as checking
 from corpora import fixes, genres
 from corpora.check import Report, advice, check
 from corpora.duplicates import ALIKE, SHINGLE, doubles
@@ -91,6 +92,32 @@ def test_a_double_within_the_held_out_text_is_no_leak(tmp_path: Path) -> None:
     assert "doubles" in found(report)
     assert "leak" not in found(report)
     assert report.leaked == 0
+
+
+def test_of_a_long_corpus_the_halves_are_looked_at_where_they_stand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paragraphs = [story(i) for i in range(60)]
+    paragraphs[59] = paragraphs[2]  # with blank lines between, line 119 is like line 5
+    text = "\n\n".join(paragraphs)
+    cut = len(text) // 10 // 2 + len(paragraphs[0]) // 2
+    monkeypatch.setattr(checking, "COMPARED_CHARS", 2 * cut)
+    report = looked_at(tmp_path, text)
+    assert "the first in line 119 like line 5" in found(report)["doubles"]
+    assert "1 of the held-out text's pieces" in found(report)["leak"]
+
+
+def test_where_more_is_held_out_than_is_looked_at_the_first_half_leaks_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paragraphs = [story(i) for i in range(100)]
+    paragraphs[6] = paragraphs[
+        1
+    ]  # the first 7.5 % are looked at and the last, of which 10 % is held out
+    monkeypatch.setattr(checking, "COMPARED_CHARS", len("\n\n".join(paragraphs)) * 15 // 100)
+    report = looked_at(tmp_path, "\n\n".join(paragraphs))
+    assert "doubles" in found(report)
+    assert "leak" not in found(report)
 
 
 def test_a_planted_double_is_found_exact_or_near(tmp_path: Path) -> None:

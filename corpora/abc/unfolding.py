@@ -84,7 +84,7 @@ def perform(
     """The tune's notes as written: straight rhythm, graces and ornaments silent unless `swing` or `graces` asks.
 
     `repeats="once"` plays each bar once (of endings the last). Ties are joined; a tie whose next event lacks the note
-    ends with the note that carries it.
+    ends with the note that carries it. That a tune was cut for its length is added to its findings.
     """
     playing = Playing(tune)
     tempo = tune.tempo or fields.default_tempo(tune.rhythm, tune.meter)
@@ -105,15 +105,9 @@ def perform(
     playing.changes.sort(key=lambda change: change[0])
     if playing.seconds > MAX_SECONDS:
         _cut(playing)
-    if playing.cut:
-        tune.findings.append(
-            Finding(
-                tune.line,
-                1,
-                "longer than 15 minutes; the rest is not played",
-                "dropped",
-            )
-        )
+    cut = Finding(tune.line, 1, "longer than 15 minutes; the rest is not played", "dropped")
+    if playing.cut and cut not in tune.findings:  # it may be played often
+        tune.findings.append(cut)
     if swing:
         from corpora.abc.swing import swung
 

@@ -85,30 +85,32 @@ def open_sources(
             if stdin.isatty():
                 note("reading what you type; Ctrl-D at the start of a line ends it")
             yield Source("standard input", Pipe(stdin, "standard input", limits), True)
-        elif is_archive(file.path):
-            try:
-                yield from open_archive(file.path, named=file.named, limits=limits, skipped=skipped)
-            except DamagedError:
-                skipped.add(DAMAGED, str(file.path))
-        else:
-            try:
-                stream = file.path.open("rb")
-            except OSError as error:
-                if file.named:
-                    raise CorpusError(
-                        f"{file.path} could not be opened: {error.strerror}",
-                        hint=_permissions(error),
-                    ) from error
-                skipped.add(f"could not be opened ({error.strerror})", str(file.path))
-                continue
-            with stream:
-                if stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode):
-                    yield Source(str(file.path), Pipe(stream, str(file.path), limits), file.named)
-                else:
-                    frozen = AsOpened(stream, file.path)
-                    yield Source(str(file.path), frozen, file.named)
-                    if said := frozen.change():
-                        note(said)
+            continue
+        try:
+            stream = file.path.open("rb")
+        except OSError as error:
+            if file.named:
+                raise CorpusError(
+                    f"{file.path} could not be opened: {error.strerror}",
+                    hint=_permissions(error),
+                ) from error
+            skipped.add(f"could not be opened ({error.strerror})", str(file.path))
+            continue
+        with stream:
+            if is_archive(file.path):
+                try:
+                    yield from open_archive(
+                        file.path, stream, named=file.named, limits=limits, skipped=skipped
+                    )
+                except DamagedError:
+                    skipped.add(DAMAGED, str(file.path))
+            elif stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode):
+                yield Source(str(file.path), Pipe(stream, str(file.path), limits), file.named)
+            else:
+                frozen = AsOpened(stream, file.path)
+                yield Source(str(file.path), frozen, file.named)
+                if said := frozen.change():
+                    note(said)
 
 
 class Pipe:

@@ -110,6 +110,8 @@ def write(corpus: Corpus, genre: Genre, names: Sequence[str], target: Path) -> i
     Raises CorpusError where the target exists (a file of the user's is never written over), a fix is unknown, the
     corpus is binary or too large, or nothing would be left.
     """
+    if os.path.lexists(target):  # also `.` and `/`
+        raise _taken(target)
     for name in names:
         if name not in FIXES:
             raise CorpusError(f"there is no fix called {name!r}", hint=f"use {', '.join(FIXES)}")
@@ -136,10 +138,7 @@ def write(corpus: Corpus, genre: Genre, names: Sequence[str], target: Path) -> i
         os.link(part, target)
     except OSError as error:
         if isinstance(error, FileExistsError) and os.path.lexists(target):
-            raise CorpusError(
-                f"{target} exists, and nothing is written over",
-                hint="choose another name with --out",
-            ) from error
+            raise _taken(target) from error
         raise CorpusError(
             f"cannot write {target}: {error.strerror or error}",
             hint="choose another place with --out",
@@ -148,3 +147,9 @@ def write(corpus: Corpus, genre: Genre, names: Sequence[str], target: Path) -> i
         with contextlib.suppress(OSError):  # below a file, or with too long a name, there is none
             part.unlink()
     return len(text)
+
+
+def _taken(target: Path) -> CorpusError:
+    return CorpusError(
+        f"{target} exists, and nothing is written over", hint="choose another name with --out"
+    )

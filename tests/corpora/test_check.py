@@ -257,6 +257,9 @@ def test_no_file_is_written_over_and_nothing_is_left_behind(tmp_path: Path) -> N
     with pytest.raises(CorpusError, match="nothing is written over"):
         fixes.write(corpus, genre, ["utf8"], target)
     assert target.read_text() == "precious"
+    for folder in (Path(), Path("/"), tmp_path):
+        with pytest.raises(CorpusError, match="nothing is written over"):
+            fixes.write(corpus, genre, ["utf8"], folder)
     with pytest.raises(CorpusError, match="no fix called 'magic'"):
         fixes.write(corpus, genre, ["magic"], tmp_path / "new.txt")
     for nowhere in (target / "new.txt", tmp_path / ("n" * 255)):

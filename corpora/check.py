@@ -197,7 +197,8 @@ def _looked_at(corpus: Corpus) -> _Looked:
 
 def _of_reading(notes: Iterable[str]) -> Iterable[Finding]:
     for note in notes:
-        yield Finding("reading", "note", note, "utf8")
+        mended = note.startswith("line ends:") or ": read as " in note
+        yield Finding("reading", "note", note, "utf8" if mended else "")
 
 
 def _of_size(chars: int) -> Iterable[Finding]:

@@ -177,7 +177,8 @@ def _corpus(paths: list[str], notes: list[str]) -> Corpus:
     from corpora.reading import read_corpus
 
     found: list[str | Path] = [catalogue.resolve(path, note=_say) or path for path in paths]
-    return read_corpus(found, catalogue.default_cache(), note=notes.append)
+    cache = catalogue.default_cache()
+    return read_corpus(found, cache, note=notes.append, elsewhere="RNNSTUDIO_CACHE")
 
 
 def _row(entry: Entry) -> dict[str, Any]:

@@ -147,6 +147,17 @@ def test_what_reading_noticed_is_told_with_its_fix(tmp_path: Path) -> None:
     texts = " ".join(f.text for f in report.findings if f.name == "reading")
     assert "cp437" in texts
     assert "CRLF" in texts
+    assert {f.fix for f in report.findings if f.name == "reading"} == {"utf8"}
+
+
+def test_what_was_passed_over_has_no_fix(tmp_path: Path) -> None:
+    (tmp_path / "pic.png").write_bytes(bytes(1000))
+    (tmp_path / "text.txt").write_text(PROSE)
+    notes: list[str] = []
+    corpus = read_corpus([tmp_path], tmp_path / "cache", note=notes.append)
+    (finding,) = [f for f in check(corpus, notes=notes).findings if f.name == "reading"]
+    assert "pic.png: binary" in finding.text
+    assert not finding.fix
 
 
 def test_a_byte_order_mark_with_lone_cr_line_ends(tmp_path: Path) -> None:

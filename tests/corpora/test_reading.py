@@ -371,5 +371,7 @@ def test_what_a_killed_process_left_is_swept_a_day_later(tmp_path: Path) -> None
 def test_a_cache_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("fine\n")
     (tmp_path / "cache").write_text("a file where the folder should be")
-    with pytest.raises(RunError, match="could not be kept"):
-        read_corpus([tmp_path / "a.txt"], tmp_path / "cache", note=print)
+    for elsewhere in ("--runs DIR", "TMPDIR"):
+        with pytest.raises(RunError, match="could not be kept") as caught:
+            read_corpus([tmp_path / "a.txt"], tmp_path / "cache", note=print, elsewhere=elsewhere)
+        assert caught.value.hint.endswith(f"with {elsewhere}")

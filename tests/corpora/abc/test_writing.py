@@ -6,6 +6,7 @@ import io
 import itertools
 import shutil
 import subprocess
+import sys
 import wave
 import xml.etree.ElementTree as ET
 from fractions import Fraction
@@ -356,6 +357,18 @@ def test_a_score_becomes_pdf_without_letters_of_a_font_that_is_not_there() -> No
         assert write_pdf(svg).startswith(b"%PDF")
     assert "♩" in given[0].decode()
     assert not [c for c in given[0].decode() if "\ue000" <= c <= "\uf8ff"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the converter is a script")
+def test_a_converter_that_fails_gives_its_own_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "rsvg-convert"
+    program.write_text(f"#!{sys.executable}\nimport sys\nsys.exit('noise\\nno room for fonts')\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError, match="rsvg-convert made no PDF: no room for fonts"):
+        write_pdf("<svg/>")
 
 
 def test_without_a_converter_the_way_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -162,7 +162,9 @@ def ours(
         minutes=minutes,
         carried=carried,
         windows=windows,
-        documents=looks[-1].nats_per_char if looks and looks[-1].protocol == "documents" else None,
+        documents=looks[-1].nats_per_char
+        if looks and looks[-1].protocol.startswith("documents")
+        else None,
         training_loss=steps[-1].loss_nats if steps else math.nan,
         epochs=steps[-1].epoch if steps else 0.0,
         steps=outcome.end.step,

@@ -45,6 +45,11 @@ def main(arguments: list[str]) -> int:
         help=f"some of {OURS},{','.join(OPPONENTS)}; a leading ! leaves them out",
     )
     contest.options(parser)
+    parser.add_argument(
+        "--go-on",
+        action="store_true",
+        help="keep what --json holds of the same contest on this machine, and train those that it lacks",
+    )
     parser.add_argument("--part", choices=["whole", "tuning"], default="whole")
     parser.add_argument("--seeds", type=int, default=1, help="how often each is trained")
     parser.add_argument(
@@ -61,18 +66,26 @@ def main(arguments: list[str]) -> int:
     if unknown := [name for name in named if name not in every]:
         parser.error(f"there is no {', '.join(unknown)}")
     chosen = [n for n in every if n not in named] if args.only.startswith("!") else named or every
-    settings = {k: str(v) for k, v in vars(args).items() if k != "json"}
-    rows: list[dict[str, Any]] = []
+    settings = {k: str(v) for k, v in vars(args).items() if k not in ("json", "go_on", "only")}
+    rows = report.kept("quality", args.json, **settings) if args.go_on else []
     with tempfile.TemporaryDirectory() as scratch:
         text = contest.read_text(args.text, Path(scratch), part=args.part, most_chars=args.chars)
         train = partial(
             _scores, text=text, given=dict(args.set), clock=args.clock, threads=args.threads
         )
-        entrants = [*_entrants(chosen, args.minutes, args.seeds)]
+        done = {(row["entrant"], row["seed"], row["minutes"]) for row in rows}
+        entrants = [
+            entrant
+            for entrant in _entrants(chosen, args.minutes, args.seeds)
+            if (entrant.name, entrant.seed, entrant.minutes[-1]) not in done
+        ]
+        # One that was broken off begins anew, so what it had is found again.
+        began = {(entrant.name, entrant.seed) for entrant in entrants if len(entrant.minutes) > 1}
+        rows = [row for row in rows if (row["entrant"], row["seed"]) not in began]
         if args.processes > 1:  # the longest first, so that all cores are busy to the end
             entrants.sort(key=lambda entrant: -entrant.minutes[-1])
         for score in side_by_side.each(train, entrants, processes=args.processes):
-            rows.append(score.row())
+            rows.append(score)
             print(report.table(rows[-1:]).split("\n")[-1], flush=True)
             # Kept after each, as hours may go into the next.
             report.write("quality", rows, args.json, **settings)
@@ -92,13 +105,16 @@ def _entrants(names: list[str], minutes: list[float], seeds: int) -> Iterator[En
 
 def _scores(
     entrant: Entrant, *, text: contest.Text, given: dict[str, Any], **options: Any
-) -> Iterator[contest.Score]:
+) -> Iterator[dict[str, Any]]:
     name, seed, minutes = entrant
     if name == OURS:
-        for budget in minutes:
-            yield contest.ours(text, minutes=budget, seed=seed, given=given, **options)
+        scores: Iterator[contest.Score] = (
+            contest.ours(text, minutes=m, seed=seed, given=given, **options) for m in minutes
+        )
     else:
-        yield from contest.theirs(OPPONENTS[name], text, minutes=minutes, seed=seed, **options)
+        scores = contest.theirs(OPPONENTS[name], text, minutes=minutes, seed=seed, **options)
+    for score in scores:
+        yield {"entrant": name, "seed": seed, **score.row()}
 
 
 def _minutes(text: str) -> list[float]:

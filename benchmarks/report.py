@@ -41,6 +41,24 @@ def write(name: str, rows: Sequence[Row], path: Path, **settings: Any) -> None:
     path.write_text(json.dumps(found, indent=2, default=str) + "\n", encoding="utf-8")
 
 
+def kept(name: str, path: Path, **settings: Any) -> list[dict[str, Any]]:
+    """The rows that an earlier run wrote there, if any. Raises SystemExit for another benchmark, machine or setting."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return []
+    here = (name, settings, machine()["cpu"], machine()["torch"])
+    there = (
+        found["benchmark"],
+        found["settings"],
+        *(found["machine"][k] for k in ("cpu", "torch")),
+    )
+    if here != there:
+        raise SystemExit(f"{path} is of another benchmark, machine or setting: give another --json")
+    rows: list[dict[str, Any]] = found["rows"]
+    return rows
+
+
 def table(rows: Sequence[Row]) -> str:
     """The rows as aligned text; a column for each key that any row has, in order of appearance."""
     names = list(dict.fromkeys(name for row in rows for name in row))

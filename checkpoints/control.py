@@ -11,6 +11,7 @@ from typing import Any
 
 from checkpoints.errors import RunError
 from checkpoints.files import reason, way_out
+from checkpoints.jsontext import whole_number
 from checkpoints.lines import LineReader, append, open_for_append
 
 FILE = "control.jsonl"
@@ -68,7 +69,7 @@ def _parse(line: bytes) -> Request | None:
     if len(line) > MAX_REQUEST_BYTES:
         return None
     try:
-        body = json.loads(line)
+        body = json.loads(line, parse_int=whole_number)
     except (ValueError, RecursionError):
         return None
     if not isinstance(body, dict) or not isinstance(body.get("request"), str):

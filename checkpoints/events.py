@@ -15,7 +15,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from checkpoints.jsontext import finite, whole_number
+
 VERSION = 1
+
+STEP_LINE = b'{"type":"step"'
+"""What the line of a `Step` begins with, as `encode` writes it; nearly all lines of a log do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,7 +262,7 @@ def encode(event: Event) -> str:
         body = {"type": event.name, **event.data}
     else:
         body = {"type": event.type, "v": VERSION, **dataclasses.asdict(event)}
-    body = _finite(body)
+    body = finite(body)
     line = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     if _SURROGATE.search(line):  # half a character, which UTF-8 has no bytes for
         line = json.dumps(body, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
@@ -270,7 +275,7 @@ def decode(line: str) -> Event | None:
     Fields that this version does not know are dropped, and events of types that it does not know come as `Unknown`.
     """
     try:
-        body = json.loads(line)
+        body = json.loads(line, parse_int=whole_number)
     except (ValueError, RecursionError):
         return None
     if not isinstance(body, dict) or not isinstance(body.get("type"), str):
@@ -309,28 +314,13 @@ def effective(events: Iterable[Event]) -> Iterator[Event]:
     yield from kept
 
 
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(k): _finite(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(v) for v in value]
-    return value
-
-
 _WRONG = object()
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _YEAR_10000 = 253_402_300_800.0  # the first second that datetime cannot show
 
 
 def _float(value: Any) -> float | None:
-    if type(value) not in (int, float):
-        return None
-    try:
-        return float(value)
-    except OverflowError:
-        return None
+    return float(value) if type(value) in (int, float) else None
 
 
 def _read_float(value: Any) -> Any:

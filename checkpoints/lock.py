@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shlex
 import socket
 import sys
 import time
@@ -112,7 +113,7 @@ def _held(run: Path, pid: int | None, host: str) -> RunError:
     who = f"process {pid}{where}" if pid else "another process"
     return RunError(
         f"run {run.name} is being trained by {who}",
-        hint=f"watch it: rnnstudio watch {run.name}; or stop that process first",
+        hint=f"watch it: rnnstudio watch {shlex.quote(str(run))}; or stop that process first",
     )
 
 

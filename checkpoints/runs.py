@@ -11,8 +11,8 @@ import json
 import os
 import re
 import secrets
+import shlex
 import shutil
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -28,15 +28,18 @@ from checkpoints.checkpoint import (
     step_of,
 )
 from checkpoints.errors import CheckpointError, RunError
-from checkpoints.eventlog import EventReader
-from checkpoints.events import Event, effective
+from checkpoints.eventlog import decode_bytes
+from checkpoints.events import STEP_LINE, Event, effective
 from checkpoints.files import DISK, FileSystem, reason, way_out, write_atomic
 from checkpoints.jsontext import load_object
+from checkpoints.lines import LineReader
 from checkpoints.lock import TrainerLock, live
 from checkpoints.summary import Summary, summarise
 
 RECORD = "run.json"
 MAX_NAME = 60
+
+_BLOCK_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,13 @@ class RunFolder:
         return self.path.resolve().name
 
     @property
+    def called(self) -> str:
+        """What a command typed here takes for it: its name, or its path where runs are not looked for."""
+        path = self.path.resolve()
+        among = path.parent == default_runs().resolve()
+        return shlex.quote(path.name if among else str(self.path))
+
+    @property
     def events_path(self) -> Path:
         return self.path / "events.jsonl"
 
@@ -128,7 +138,7 @@ class RunFolder:
         except CheckpointError as error:
             raise RunError(
                 error.message,
-                hint=f"its checkpoints still write: rnnstudio sample {self.name}; to learn on, train a new run",
+                hint=f"its checkpoints still write: rnnstudio sample {self.called}; to learn on, train a new run",
             ) from error
 
     def write_record(self, record: Mapping[str, Any], *, disk: FileSystem = DISK) -> None:
@@ -140,9 +150,12 @@ class RunFolder:
         """The pid of the process that trains it now, or None."""
         return live(self.path)
 
-    def events(self) -> Iterator[Event]:
-        """The whole log as an uninterrupted run would have written it. Views follow it with an EventReader instead."""
-        return effective(EventReader(self.events_path).poll(max_bytes=sys.maxsize))
+    def events(self, *, steps: bool = True) -> Iterator[Event]:
+        """The whole log as an uninterrupted run would have written it. Views follow it with an EventReader instead.
+
+        All is held in memory, a kilobyte an event: ask for the `steps` only where they are wanted.
+        """
+        return effective(_logged(self.events_path, steps=steps))
 
     def summary(self, *, now: float | None = None) -> Summary:
         """Where the run stands, from the end of its log: cheap, however long the log is."""
@@ -187,7 +200,7 @@ class RunFolder:
         if not known:
             raise RunError(
                 f"run {self.name} has no checkpoint yet",
-                hint=f"train it further: rnnstudio resume {self.name}",
+                hint=f"train it further: rnnstudio resume {self.called}",
             )
         if spec in ("", "best"):
             best = self.best()
@@ -203,7 +216,7 @@ class RunFolder:
             if path is None:
                 raise RunError(
                     f"no checkpoint of run {self.name} is whole",
-                    hint=f"see what is wrong with them: rnnstudio runs show {self.name}",
+                    hint=f"see what is wrong with them: rnnstudio runs show {self.called}",
                 )
             return path
         number = spec.removeprefix("step-").replace(",", "").replace("_", "")
@@ -235,7 +248,8 @@ def default_runs() -> Path:
 
 
 def is_run(path: Path) -> bool:
-    return (path / RECORD).is_file()
+    """Whether a folder is a run's; one that may not be looked into is none."""
+    return os.path.isfile(path / RECORD)  # noqa: PTH113 - Path.is_file raises where nobody may look
 
 
 def list_runs(runs: Path) -> list[RunFolder]:
@@ -322,12 +336,12 @@ def _at_path(text: str, spec: str) -> Found | None:
     """The run whose folder the path leads to or into."""
     if not text:
         return None
-    path = Path(text).expanduser()
     try:
+        path = Path(text).expanduser()
         if not path.exists():
             return None
         path = path.resolve()
-    except (OSError, ValueError):
+    except (OSError, ValueError, RuntimeError):  # the last: `~nobody`, a loop of links
         return None
     for folder in (path, *path.parents):
         if is_run(folder):
@@ -336,6 +350,19 @@ def _at_path(text: str, spec: str) -> Found | None:
         if step is not None and not spec:
             spec = str(step)
     return None
+
+
+def _logged(log: Path, *, steps: bool) -> Iterator[Event]:
+    """The events of a log as it is now, in its order."""
+    lines = LineReader(log)
+    before = -1
+    while lines.offset != before:
+        before = lines.offset
+        for line in lines.poll(max_bytes=_BLOCK_BYTES):
+            if steps or not line.startswith(STEP_LINE):
+                event = decode_bytes(line)
+                if event is not None:
+                    yield event
 
 
 def _touched(run: RunFolder) -> float:

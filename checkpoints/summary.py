@@ -21,6 +21,7 @@ from typing import Literal
 
 from checkpoints.eventlog import decode_bytes
 from checkpoints.events import (
+    STEP_LINE,
     CheckpointWritten,
     ControlApplied,
     Ended,
@@ -130,7 +131,7 @@ def _look_back(log: Path) -> _End:
 
 def _matters(line: bytes, end: _End) -> bool:
     """Whether a line can tell something new; by its beginning, which `encode` always writes so."""
-    if line.startswith(b'{"type":"step"'):
+    if line.startswith(STEP_LINE):
         return end.step_event is None
     if line.startswith(b'{"type":"validation"'):
         return end.validation is None

@@ -46,8 +46,13 @@ def choose(device: str) -> tuple[torch.device, str]:
             if fault is None:
                 return torch.device(name), f"found {_describe(name)}"
             notes.append(f"{name} failed: {fault}")
-    if shutil.which("nvidia-smi") and torch.version.cuda is None:
-        notes.append("there is an NVIDIA GPU, but this torch is built without CUDA")
+    if shutil.which("nvidia-smi") and not _available("cuda"):
+        built = torch.version.cuda
+        notes.append(
+            "there seems to be an NVIDIA GPU, but this torch is built without CUDA"
+            if built is None
+            else f"there seems to be an NVIDIA GPU, but CUDA {built} finds none: is its driver new enough?"
+        )
     return CPU, "; ".join(notes) or "no GPU found"
 
 

@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from checkpoints.errors import CorpusError
-from engine import state as carried
+from engine import carried
 from engine.evaluation import Evaluation, Tokens
 from engine.model import Model
 from engine.sampling.prime import read

@@ -20,13 +20,13 @@ class EMA:
         self._average = {name: w.detach().clone() for name, w in model.named_parameters()}
 
     @torch.no_grad()
-    def update(self, *, step: int | None = None, unless: Tensor | None = None) -> None:
+    def update(self, *, step: int, unless: Tensor | None = None) -> None:
         """Take in the weights as they are; not where `unless`, a truth value on their device, says so.
 
-        With the number of the step, the average is short at first, `min(decay, (1 + step) / (10 + step))`, so that the
-        untrained start is soon forgotten.
+        The average is short at first, `min(decay, (1 + step) / (10 + step))`, so that the untrained start is soon
+        forgotten.
         """
-        decay = self._decay if step is None else min(self._decay, (1 + step) / (10 + step))
+        decay = min(self._decay, (1 + step) / (10 + step))
         weights = [w.detach() for w in self._model.parameters()]
         averages = [*self._average.values()]
         if unless is not None:

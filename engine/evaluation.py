@@ -17,7 +17,7 @@ import itertools
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -26,9 +26,9 @@ import torch
 from torch.nn import functional as F
 
 from checkpoints.errors import CorpusError
+from engine.carried import State
 from engine.model import Model
 from engine.sampling.prime import CHUNK, prime_ids, read
-from engine.state import State
 from engine.tokenizers.base import Tokenizer
 
 Protocol = Literal["carried", "windows", "documents"]
@@ -39,7 +39,7 @@ _BATCH = 64  # windows or documents read side by side
 _MOST_LOGITS = (
     1 << 24
 )  # numbers held at once: 64 MiB, so that a vocabulary of 20,000 does not take gigabytes
-_IGNORE = -100  # cross entropy leaves out such targets: the padding behind a row's end
+IGNORE = -100  # cross entropy leaves out such targets: the padding behind a text's end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +55,12 @@ class Evaluation:
     tokens: int
     protocol: str
     seconds: float
+
+    def on(self, split: str) -> Evaluation:
+        """The same, stamped with how its text was held out where that is not ours: no such figures compare."""
+        return (
+            self if split == "tail" else replace(self, protocol=f"{self.protocol}, {split} split")
+        )
 
     @classmethod
     def of(
@@ -188,7 +194,7 @@ def _nats(model: Model, tokens: Tokens, rows: list[_Row], state: State) -> float
     total = 0.0
     for t in range(0, longest, chunk):
         shape = (min(chunk, longest - t), len(rows))
-        inputs, targets = np.zeros(shape, np.int64), np.full(shape, _IGNORE, np.int64)
+        inputs, targets = np.zeros(shape, np.int64), np.full(shape, IGNORE, np.int64)
         for lane, row in enumerate(rows):
             start = row.start + t
             piece = tokens[start : min(start + chunk, row.stop)]
@@ -200,7 +206,7 @@ def _nats(model: Model, tokens: Tokens, rows: list[_Row], state: State) -> float
         nats = F.cross_entropy(
             logits.flatten(0, 1).float(),
             torch.from_numpy(targets).to(model.device).flatten(),
-            ignore_index=_IGNORE,
+            ignore_index=IGNORE,
             reduction="none",
         )
         total += float(nats.cpu().double().sum())

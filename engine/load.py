@@ -6,6 +6,7 @@ header against the shapes that such a model has. Only then is memory taken. Noth
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,7 +110,7 @@ def open_run(text: str, runs: Path, *, note: Callable[[str], None] | None = None
     A run without more means its best checkpoint; should that be damaged, the newest whole one, which `note` is told.
     Raises RunError or CheckpointError.
     """
-    folder = Path(text).expanduser()
+    folder = Path(os.path.expanduser(text))  # noqa: PTH111 - the Path's raises where there is no such home
     if text and (folder / MANIFEST).is_file():
         return open_model(folder)
     run, spec = find_run(text, runs)

@@ -21,6 +21,7 @@ from engine.model import no_number
 from engine.sampling.prime import prime_ids
 from engine.tokens import Part, open_tokens, prepare
 
+Progress = Callable[[int, int | None], None]
 PartName = Literal["train", "valid", "test"]
 
 
@@ -49,7 +50,8 @@ def measure_part(
         raise CorpusError(
             f"run {loaded.run} has no text for {name}", hint="give a file: rnnstudio eval RUN FILE"
         )
-    return _measure(loaded, part, protocol=protocol, lanes=lanes, dynamic=dynamic)
+    found = _measure(loaded, part, protocol=protocol, lanes=lanes, dynamic=dynamic)
+    return found if loaded.data is None else found.on(loaded.data.split)
 
 
 def measure_files(
@@ -60,14 +62,16 @@ def measure_files(
     lanes: int = 1,
     dynamic: bool = False,
     note: Callable[[str], None],
+    progress: Progress | None = None,
 ) -> Evaluation:
     """The figures for all the text in files, folders or archives, cut into documents as the model's genre is.
 
-    `note` is told what a person should know about the files. Raises CorpusError for what cannot be read.
+    `note` is told what a person should know about the files, `progress` how far they are read. Raises CorpusError for
+    what cannot be read.
     """
     nothing_held_out = DataConfig(valid_fraction=0, test_fraction=0)
     with tempfile.TemporaryDirectory(prefix="rnnstudio-eval-") as folder:
-        corpus = _read(loaded, paths, Path(folder), note)
+        corpus = _read(loaded, paths, Path(folder), note, progress)
         tokens = prepare(
             corpus,
             loaded.tokenizer,
@@ -75,16 +79,21 @@ def measure_files(
             cache=Path(folder),
             starts=genres.find(loaded.genre).document_starts,
             document_mode=loaded.documents,
+            progress=progress,
         )
         return _measure(loaded, tokens.train, protocol=protocol, lanes=lanes, dynamic=dynamic)
 
 
 def _read(
-    loaded: LoadedModel, paths: Sequence[str | Path], folder: Path, note: Callable[[str], None]
+    loaded: LoadedModel,
+    paths: Sequence[str | Path],
+    folder: Path,
+    note: Callable[[str], None],
+    progress: Progress | None,
 ) -> Corpus:
     """Text where it is text; for a model of bytes also what is none."""
     try:
-        return read_corpus(paths, folder, note=note, elsewhere="TMPDIR")
+        return read_corpus(paths, folder, note=note, progress=progress, elsewhere="TMPDIR")
     except (NotTextError, BrokenTextError) as error:
         if loaded.tokenizer.name != "byte":  # to train with another tokenizer is no way out here
             raise CorpusError(
@@ -93,7 +102,7 @@ def _read(
             ) from None
         if "-" in map(str, paths):
             raise
-    return read_corpus(paths, folder, binary=True, note=note, elsewhere="TMPDIR")
+    return read_corpus(paths, folder, binary=True, note=note, progress=progress, elsewhere="TMPDIR")
 
 
 def _measure(

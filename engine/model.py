@@ -18,11 +18,11 @@ from torch.nn import functional as F
 
 from checkpoints.errors import CheckpointError
 from engine import cells
+from engine.carried import State
 from engine.cells.base import Cell
 from engine.config import MAX_HIDDEN, ModelConfig
 from engine.grams import Grams
 from engine.randomness import kept
-from engine.state import State
 
 
 class Model(nn.Module):

@@ -48,7 +48,7 @@ class Muon(torch.optim.Optimizer):
         self,
         params: Iterable[dict[str, Any]] | Iterable[nn.Parameter],
         *,
-        lr: float,
+        lr: float = 0.03,
         weight_decay: float,
         momentum: float = 0.95,
         tokens: int,

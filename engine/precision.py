@@ -64,7 +64,7 @@ def autocast(
 
 
 def _may_be_compiled(device: torch.device, precision: str, cell: str) -> bool:
-    halved = device.type == "cpu" and has_bf16(device) and precision != "float32"
+    halved = device.type == "cpu" and has_bf16(device) and precision in ("auto", "bf16")
     return halved and cell in BF16_FROM
 
 

@@ -19,14 +19,8 @@ class Streams:
     init: Generator
     """First weights, and the rows of tokens that a fine-tuned model never had."""
 
-    data: Generator
-    """The order in which text is read."""
-
     dropout: Generator
     """Which units are silenced."""
-
-    sample: Generator
-    """Text that the model writes."""
 
     def state(self) -> dict[str, Tensor]:
         """Where each stream stands, by its name, as bytes."""
@@ -65,11 +59,10 @@ def kept(
     """A mask for dropout: 0 for that share of the numbers, and for the others what makes up for them."""
     if device.type == "cpu":
         return _kept_by_bits(shape, dropout, rng).to(dtype).mul_(1 / (1 - _rounded(dropout)))
-    if rng.device.type != device.type:
-        # One draw on the CPU stands for the masks on another device: checkpoints keep one kind of generator, and no
-        # mask crosses the bus.
-        rng = Generator(device).manual_seed(int(torch.randint(2**62, (), generator=rng)))
-    mask = torch.empty(shape, device=device).bernoulli_(1 - dropout, generator=rng)
+    # One draw on the CPU stands for the masks on another device: checkpoints keep one kind of generator, and no mask
+    # crosses the bus.
+    own = Generator(device).manual_seed(int(torch.randint(2**62, (), generator=rng)))
+    mask = torch.empty(shape, device=device).bernoulli_(1 - dropout, generator=own)
     return mask.div_(1 - dropout).to(dtype)
 
 

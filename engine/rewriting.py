@@ -28,19 +28,22 @@ def rewritten(
     genre: Genre,
     *,
     cache: Path,
-    note: Callable[[str], None],
+    note: Callable[[str], object],
     progress: Progress | None = None,
-) -> tuple[Corpus, Split]:
+) -> tuple[Corpus, Split | None]:
     """The text to learn from, kept in `cache`, and where its parts begin; `note` is told what became of it.
 
-    Raises CorpusError or ConfigError where the genre cannot do what is asked for.
+    Where nothing is to be rewritten it is the corpus itself, whose parts are not settled yet. Raises CorpusError or
+    ConfigError where the genre cannot do what is asked for.
     """
+    if not config.rewrites:
+        return corpus, None
     rewrite = genre.rewriter(transpose=config.transpose, titles=config.titles, chords=config.chords)
     cuts = split(corpus, config, document_starts(corpus, genre.document_starts))
     read = written = 0
     valid = test = None
     with SnapshotWriter(cache, binary=False) as writer:
-        for start, piece in _pieces(corpus, genre):
+        for start, stop, piece in _pieces(corpus, genre):
             if valid is None and start >= cuts.valid:
                 valid = writer.chars
             if test is None and start >= cuts.test:
@@ -50,7 +53,7 @@ def rewritten(
                 writer.write_text(text)
                 written += 1
             if progress is not None:
-                progress(start + len(piece), corpus.chars)
+                progress(stop, corpus.chars)
         if not writer.chars:
             raise CorpusError("nothing is left of the text", hint="is it the right one?")
         end = writer.chars
@@ -60,13 +63,14 @@ def rewritten(
     return new, where
 
 
-def _pieces(corpus: Corpus, genre: Genre) -> Iterator[tuple[int, str]]:
-    """(start, text) of each document, in order."""
+def _pieces(corpus: Corpus, genre: Genre) -> Iterator[tuple[int, int, str]]:
+    """Each piece in order: where its document starts, where it stops itself, its text."""
     text = CorpusText(corpus)
     starts = document_starts(corpus, genre.document_starts)
     for start, stop in itertools.pairwise(itertools.chain(starts, (corpus.chars,))):
         for at in range(start, stop, LONGEST_PIECE):
-            yield start, "".join(text.until(min(at + LONGEST_PIECE, stop)))
+            end = min(at + LONGEST_PIECE, stop)
+            yield start, end, "".join(text.until(end))
 
 
 def _asked(config: DataConfig) -> str:

@@ -40,8 +40,6 @@ from engine.tokenizers.byte import ByteTokenizer
 
 # `open_tokens` looks at the checksum of files up to this size (0.1 s); of larger ones at the size alone.
 CHECKED_BYTES = 64 << 20
-# The shortest window that is worth a step.
-SHORTEST_BPTT = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,28 +145,6 @@ def open_tokens(run_tokens: Path) -> TokenFile:
             f"rnnstudio train CORPUS --from {run_tokens.parent.resolve().name}",
         )
     return _open(run_tokens)
-
-
-def fits(tokens: int, lanes: int, bptt: int) -> tuple[int, int, str]:
-    """Lanes and BPTT length that leave a text of `tokens` at least two steps a pass; and what to say of it, or "".
-
-    Raises CorpusError where there is not even one short window.
-    """
-    if tokens <= SHORTEST_BPTT:
-        raise CorpusError(
-            f"{tokens:,} tokens are left to train on, less than one window of {SHORTEST_BPTT} and its next token",
-            hint="give more text (500 characters at least), or hold out less: --valid-fraction 0 --test-fraction 0",
-        )
-    asked = lanes, bptt
-    while lanes * bptt > tokens // 2 and (lanes > 1 or bptt > SHORTEST_BPTT):
-        if lanes > 4 or bptt <= SHORTEST_BPTT:
-            lanes = max(1, lanes // 2)
-        else:
-            bptt = max(SHORTEST_BPTT, bptt // 2)
-    if (lanes, bptt) == asked:
-        return lanes, bptt, ""
-    said = f"the training text has only {tokens:,} tokens: {lanes} lanes of {bptt} instead of {asked[0]} of {asked[1]}"
-    return lanes, bptt, said
 
 
 def _key(corpus: Corpus, tokenizer: Tokenizer, where: Split, documents: str) -> str:

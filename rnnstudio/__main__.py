@@ -19,10 +19,11 @@ def main() -> None:
         sys.argv.remove("--debug")
     _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(
-            stream, "reconfigure"
-        ):  # a narrow locale shows a replacement, it never ends the program
-            stream.reconfigure(errors="backslashreplace")
+        if hasattr(stream, "reconfigure"):
+            # A terminal has the locale's signs, and a narrow one shows a replacement; files and pipes are UTF-8, as
+            # JSON must be, whose escape for half a character is this one too.
+            encoding = None if stream.isatty() else "utf-8"
+            stream.reconfigure(encoding=encoding, errors="backslashreplace")
     try:
         from rnnstudio.cli import app
 

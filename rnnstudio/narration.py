@@ -14,17 +14,20 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
+from rich.control import Control
+from rich.segment import ControlType
 from rich.text import Text
 
 from checkpoints import events as ev
+from checkpoints.errors import RunError
 from checkpoints.files import reason
+from checkpoints.runs import RunFolder
 from corpora.genres import figure_label
 from engine.training.milestones import log_spaced
 from rnnstudio.console import Console
 from tui.literal import literal
 from tui.words import share
 
-NATS_TO_BITS = 1.4426950408889634
 # How often a progress line appears where it cannot rewrite itself.
 PLAIN_PROGRESS_S = 10.0
 # Figures of the samples that are told at a look, the genre's own first; all of them stand in the log.
@@ -33,6 +36,8 @@ FIGURES_TOLD = 4
 REWRITE_S = 0.1
 # From this share of dead memory on it is worth a word.
 MUCH_DEAD = 0.1
+
+_CLEAR_LINE = Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2))
 
 
 class JsonLines:
@@ -86,17 +91,20 @@ def _tell_lost(error: OSError) -> None:
 
 
 class Narrator:
-    """Tells a run's events to a person."""
+    """Tells a run's events to a person. `run` is the one that they are of, where its beginning was told elsewhere."""
 
-    def __init__(self, out: TextIO | None = None, err: TextIO | None = None) -> None:
+    def __init__(
+        self, out: TextIO | None = None, err: TextIO | None = None, *, run: RunFolder | None = None
+    ) -> None:
         self.out = _Console(file=out or sys.stdout, highlight=False, soft_wrap=True)
         self.err = _Console(file=err or sys.stderr, highlight=False, soft_wrap=True)
-        self.rewrites = self.err.is_terminal
+        self.rewrites = self.err.is_terminal and not self.err.is_dumb_terminal
         self._progress = ""
         self._said: set[str] = set()
         self._spoken_at = -PLAIN_PROGRESS_S
         self._validation: ev.Validation | None = None
-        self._every = 0
+        self._run = run
+        self._every = _steps_between_looks(run) if run is not None else 0
 
     def note(self, text: str) -> None:
         """A choice or a finding, said once."""
@@ -144,12 +152,12 @@ class Narrator:
 
     def progress(self, done: int, total: int | None) -> None:
         """How far the text is read or encoded, in bytes or characters; only where a line can rewrite itself."""
-        now = time.monotonic()
-        if not self.rewrites or now - self._spoken_at < REWRITE_S:
-            return
-        self._spoken_at = now
         share = f" of {total / 1e6:,.0f} MB, {done / total:.0%}" if total else " MB"
-        self._rewrite(f"reading {done / 1e6:,.0f}{share}")
+        self._rewrite_now_and_then(f"reading {done / 1e6:,.0f}{share}")
+
+    def written(self, chars: int, done: int, total: int) -> None:
+        """How much of all texts is written, and how many are done; only where a line can rewrite itself."""
+        self._rewrite_now_and_then(f"written: {chars:,} characters, {done:,} of {total:,} texts")
 
     def close(self) -> None:
         """Leave the terminal as it was: no half line."""
@@ -173,7 +181,7 @@ class Narrator:
             f"ETA {duration(e.eta_s)}" if e.eta_s is not None else "",
             f"{e.tokens_per_s:,.0f} tok/s",
             f"epoch {e.epoch:.2f}",
-            f"next look at {_next_look(e.step, self._every):,}",
+            f"next look at {_next_look(e, self._every)}",
         ]
         self._progress = " · ".join(p for p in parts if p)
         if self.rewrites:
@@ -237,7 +245,7 @@ class Narrator:
                     f"({e.best['bits_per_char']:.3f} bits) at step {e.best['step']:,}"
                 )
             )
-        name = literal(Path(e.run).name)
+        name = literal((self._run or RunFolder(Path(e.run))).called)
         if e.reason in ("interrupted", "stopped"):
             self._line(Text(f"  go on:   rnnstudio resume {name}", "cyan"))
         else:
@@ -249,13 +257,20 @@ class Narrator:
         self._clear()
         self.err.print(text)
 
+    def _rewrite_now_and_then(self, text: str) -> None:
+        now = time.monotonic()
+        if self.rewrites and now - self._spoken_at >= REWRITE_S:
+            self._spoken_at = now
+            self._rewrite(text)
+
     def _rewrite(self, text: str) -> None:
         self._progress = text
-        self.err.file.write("\r\x1b[2K" + text[: max(10, self.err.width - 1)])
+        self.err.control(_CLEAR_LINE)
+        self.err.print(Text(text[: max(10, self.err.width - 1)]), end="")
 
     def _clear(self) -> None:
         if self.rewrites and self._progress:
-            self.err.file.write("\r\x1b[2K")
+            self.err.control(_CLEAR_LINE)
 
 
 def _fitting(parts: Sequence[str], width: int) -> str:
@@ -269,9 +284,23 @@ def _fitting(parts: Sequence[str], width: int) -> str:
     return line
 
 
-def _next_look(step: int, every: int) -> int:
-    """The step at which the run next validates and writes samples."""
-    return (step // every + 1) * every if every else next(s for s in log_spaced() if s > step)
+def _steps_between_looks(run: RunFolder) -> int:
+    """What a run was set to; 0: its looks come ever more seldom, or nobody can tell."""
+    try:
+        training = run.record().get("training")
+    except RunError:
+        return 0
+    every = training.get("checkpoint_every") if isinstance(training, dict) else 0
+    return every if isinstance(every, int) else 0
+
+
+def _next_look(e: ev.Step, every: int) -> str:
+    """The step at which the run next validates and writes samples, and in how long that is."""
+    step = (e.step // every + 1) * every if every else next(s for s in log_spaced() if s > e.step)
+    if not (e.tokens_per_s and e.step):
+        return f"{step:,}"
+    wait_s = (step - e.step) * e.tokens / e.step / e.tokens_per_s
+    return f"{step:,}, in {duration(wait_s)}"
 
 
 def duration(seconds: float | None) -> str:

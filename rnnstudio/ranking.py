@@ -9,7 +9,7 @@ from checkpoints.errors import UserError
 from engine.load import LoadedModel
 from engine.sampling.sampler import Sampler
 from engine.sampling.stream import Request, Sample
-from rnnstudio.writing import say
+from rnnstudio.writing import finished, say
 
 if TYPE_CHECKING:
     from corpora.judging import Judge, Ranked
@@ -25,8 +25,7 @@ def best_of(loaded: LoadedModel, request: Request, count: int) -> list[tuple[Sam
     """
     judge = judge_of(loaded, sample_chars=request.length or 1000)
     sampler = Sampler(loaded.model, loaded.tokenizer, documents=loaded.documents)
-    written = sampler.stream(replace(request, keep_text=True).copies(count))
-    samples = sorted((s for s in written if isinstance(s, Sample)), key=lambda s: s.index)
+    samples = finished(sampler, replace(request, keep_text=True).copies(count))
     nats = [s.nats_per_char for s in samples]
     ranked = judge.rank([s.text for s in samples], nats, prime=request.prime)
     for place, rank in enumerate(ranked[:REPORTED], 1):

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from checkpoints.checkpoint import step_of
 from checkpoints.errors import RunError, UserError
+from checkpoints.files import reason
 from checkpoints.jsontext import load_object
 from checkpoints.runs import find_run
 from tui.literal import literal
@@ -39,22 +43,13 @@ def source(where: str, runs: Path) -> Source:
 
     A run's text is the samples of its newest checkpoint, or of the one that is named. Raises UserError.
     """
-    if where == "-":
-        return Source("standard input", decoded(sys.stdin.buffer.read(MAX_BYTES), "standard input"))
-    path = Path(where)
-    if path.is_file():
-        if path.stat().st_size > MAX_BYTES:
-            raise UserError(
-                f"{path} has more than {MAX_BYTES >> 20} MiB", hint="cut it into smaller books"
-            )
-        try:
-            return Source(str(path), decoded(path.read_bytes(), str(path)))
-        except OSError as error:
-            raise UserError(f"{path} cannot be read: {error.strerror}") from None
-    if path.suffix.lower() == ".abc":
-        raise UserError(f"there is no file {path}", hint="is the path right?")
+    if _is_text(where):
+        name = "standard input" if where == "-" else where
+        return Source(name, decoded(_bytes(where, name), name))
+    if where.lower().endswith(".abc") and not os.path.isdir(where):  # noqa: PTH112
+        raise UserError(f"there is no file {where}", hint="is the path right?")
     found = find_run(where, runs)
-    step = int(found.run.checkpoint(found.spec).name.removeprefix("step-")) if found.spec else 0
+    step = step_of(found.run.checkpoint(found.spec)) if found.spec else None
     texts = _samples(found.run.samples_path, where, step)
     return Source(f"run {found.run.name}", "\n\n".join(texts))
 
@@ -66,7 +61,7 @@ def learnt(where: str, runs: Path) -> TuneIndex | None:
     from engine.tokens import open_tokens
     from engine.training.session import tokenizer_files
 
-    if where == "-" or Path(where).is_file():
+    if _is_text(where):
         return None
     run = find_run(where, runs).run
     if not run.tokens_path.is_dir():
@@ -90,9 +85,17 @@ def decoded(data: bytes, name: str) -> str:
 
     A broken byte costs its sign, and not the book. Raises UserError for what is no text.
     """
-    from corpora.encodings import BrokenTextError, NotTextError, decode, detect, survey
+    from corpora.encodings import (
+        BrokenTextError,
+        Encoding,
+        NotTextError,
+        decode,
+        detect,
+        survey,
+    )
 
     file = io.BytesIO(data)
+    chosen = Encoding("utf-8")
     try:
         chosen = detect(survey(iter([data])), file, name)
         text = "".join(decode(file, chosen, name))
@@ -100,29 +103,50 @@ def decoded(data: bytes, name: str) -> str:
         raise UserError(error.message, hint="save it as plain text, best in UTF-8") from None
     except BrokenTextError as error:
         print(f"! {literal(error.message)}; such bytes are left out", file=sys.stderr)
-        return data.decode("utf-8-sig", "ignore")
+        return data[chosen.mark_bytes :].decode(chosen.name, "ignore")
     if chosen.said:
         said = chosen.said.partition(";")[0]  # these commands have no --encoding
         print(f"{literal(name)}: read as {said}", file=sys.stderr)
     return text
 
 
-def _samples(folder: Path, where: str, step: int) -> Iterator[str]:
-    """What a run wrote at one checkpoint (0: the newest with samples), each with its prime before it."""
-    files = sorted(folder.glob("step-*.jsonl"))
+def _is_text(where: str) -> bool:
+    """Whether a person means standard input or a file, be it a pipe, and no run. Neither look raises, as Path's may."""
+    return where == "-" or (os.path.exists(where) and not os.path.isdir(where))  # noqa: PTH110, PTH112
+
+
+def _bytes(where: str, name: str) -> bytes:
+    """What a file or standard input (`-`) holds. Raises UserError if it cannot be read or is too much."""
+    try:
+        with nullcontext(sys.stdin.buffer) if where == "-" else Path(where).open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise UserError(f"{name} cannot be read: {reason(error)}") from None
+    if len(data) > MAX_BYTES:
+        raise UserError(
+            f"{name} has more than {MAX_BYTES >> 20} MiB", hint="cut it into smaller books"
+        )
+    return data
+
+
+def _samples(folder: Path, where: str, step: int | None) -> Iterator[str]:
+    """What a run wrote at one checkpoint (None: the newest with samples), each with its prime before it."""
+    found = ((step_of(path.with_suffix("")), path) for path in folder.glob("step-*.jsonl"))
+    files = {at: path for at, path in found if at is not None}
     if not files:
         raise RunError(
             f"{where} has no samples yet",
             hint="it writes them at its checkpoints; or write some: rnnstudio sample RUN --json",
         )
-    named = [f for f in files if not step or int(f.stem.removeprefix("step-")) == step]
-    if not named:
-        steps = ", ".join(str(int(f.stem.removeprefix("step-"))) for f in files[-8:])
+    if step is None:
+        step = max(files)
+    if step not in files:
+        steps = ", ".join(map(str, sorted(files)[-8:]))
         raise RunError(
             f"no samples were written at step {step:,}", hint=f"there are some at {steps}"
         )
-    for line in named[-1].read_text(encoding="utf-8").splitlines():
-        body = load_object(line.encode(), what="a sample")
+    for line in filter(None, files[step].read_bytes().split(b"\n")):
+        body = load_object(line, what="a sample")
         yield str(body.get("prime", "")) + str(body.get("text", ""))
 
 
@@ -150,6 +174,7 @@ def written(
     from engine.load import open_run
     from engine.sampling.sampler import Sampler
     from engine.sampling.stream import Request
+    from rnnstudio.writing import finished
 
     torch.set_num_threads(1)
     loaded = open_run(where, runs, note=lambda text: print(text, file=sys.stderr))
@@ -165,7 +190,7 @@ def written(
         stop="" if loaded.documents else "\n\n",
     )
     sampler = Sampler(loaded.model, loaded.tokenizer, documents=loaded.documents)
-    texts = [prime + sample.text for sample in sampler.write(request.copies(count))]
+    texts = [prime + sample.text for sample in finished(sampler, request.copies(count))]
     tunes = [read_tune(text) for text in texts]
     for i, tune in enumerate(sorted(tunes, key=rank, reverse=True)[:keep], 1):
         tune.number = i

@@ -12,8 +12,10 @@ from io import StringIO
 from typing import Any, Protocol
 
 from engine.load import LoadedModel
+from engine.sampling.sampler import Sampler
 from engine.sampling.stream import Piece, Request, Sample
 from engine.sampling.stuck import TAIL, stuck
+from rnnstudio.narration import Narrator
 from tui.literal import literal
 
 Items = Iterable[Piece | Sample]
@@ -30,6 +32,21 @@ class Texts(Protocol):
 def say(text: str) -> None:
     """A line of narration, beside the data."""
     print(literal(text), file=sys.stderr, flush=True)
+
+
+def finished(sampler: Sampler, requests: Sequence[Request]) -> list[Sample]:
+    """The finished samples, in the order of the requests; on a terminal a line says how far they are."""
+    voice, samples, chars = Narrator(), list[Sample](), 0
+    try:
+        for item in sampler.stream(requests):
+            if isinstance(item, Sample):
+                samples.append(item)
+            else:  # texts that grow side by side end together
+                chars += len(item.text)
+            voice.written(chars, len(samples), len(requests))
+    finally:
+        voice.close()
+    return sorted(samples, key=lambda sample: sample.index)
 
 
 def as_json(loaded: LoadedModel, sample: Sample, *, beam: int = 0) -> dict[str, Any]:

@@ -17,10 +17,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from engine.carried import State
 from engine.config import SampleConfig
 from engine.model import Model
 from engine.sampling import filters
-from engine.state import State
 
 CHUNK = 16
 """Tokens of each text between two words with the host."""

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from engine.model import Model
+from engine.model import Model, no_number
 from engine.sampling.prime import prime_ids, read
 from engine.sampling.stream import Request, Sample, Stream
 from engine.tokenizers.base import Tokenizer
@@ -71,6 +71,8 @@ def beam_search(
     them, stay. `ended` says of a text whether it is complete; the search is over when all are. Of equals, the one with
     the lower token ids stays. `never` is a token that no text may hold. Only with a width of all possible texts is the
     likeliest certain to be found.
+
+    Raises CheckpointError where the model computes no number.
     """
     state = read(model, prime[:-1], model.initial_state(1))
     last = torch.tensor([int(prime[-1])])
@@ -78,6 +80,8 @@ def beam_search(
     while open_ := [beam for beam in beams if not beam.ended]:
         logits, state = model.step(last.to(model.device), state)
         logp = logits.cpu().double().log_softmax(dim=-1)  # (open, V)
+        if logp.isnan().any():
+            raise no_number()
         if never is not None:
             logp[:, never] = -torch.inf
         likeliest = logp.sort(dim=-1, descending=True, stable=True)

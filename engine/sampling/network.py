@@ -8,8 +8,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from engine.carried import State
 from engine.model import Model
-from engine.state import State
 
 
 class Network(Protocol):

@@ -14,12 +14,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from engine.carried import State
 from engine.grams import Grams, rows_of_last
 from engine.model import Model, no_number
 from engine.sampling.layers import LAYERS, Below, Rows, array, normed, own_vectors
 from engine.sampling.network import Network
 from engine.sampling.products import PRODUCTS, Arithmetic, Floats, has_int8, has_int16
-from engine.state import State
 
 # A stack of more weights than this (2x96 has 137,000) is packed in int8 where that is left to us: a smaller one is
 # quick in int16 too (compiled, in float32), and says of its texts what the evaluator would.

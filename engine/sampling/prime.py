@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from engine.carried import State
 from engine.model import Model
-from engine.state import State
 from engine.tokenizers.base import Tokenizer
 
 CHUNK = 256

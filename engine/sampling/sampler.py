@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import torch
 from torch import Tensor
 
+from engine.carried import State
 from engine.config import SampleConfig
 from engine.model import Model, no_number
 from engine.sampling import ahead, filters, plain
@@ -30,7 +31,6 @@ from engine.sampling.packed import Packed, arithmetic, can_pack
 from engine.sampling.prime import prime_ids, read
 from engine.sampling.products import Arithmetic
 from engine.sampling.stream import Piece, Request, Sample, Stream
-from engine.state import State
 from engine.tokenizers.base import Tokenizer
 
 ACCELERATOR_LANES = 64

@@ -21,6 +21,7 @@ def circumstances(session: Session) -> dict[str, str]:
     found = {
         "torch": torch.__version__,
         "device": _named(device),
+        "processes": str(session.world.size),
         "threads": str(torch.get_num_threads()),
         "products": precision.told(*how, hidden_size=model.hidden_size),
     }

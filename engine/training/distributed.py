@@ -16,8 +16,8 @@ import torch.distributed as dist
 from torch import Generator, Tensor, nn
 
 from checkpoints.errors import ConfigError
+from engine.devices import CPU
 
-CPU = torch.device("cpu")
 _TOLD = ("RANK", "MASTER_ADDR", "MASTER_PORT")
 
 

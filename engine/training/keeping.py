@@ -16,7 +16,7 @@ from checkpoints.checkpoint import (
     write_checkpoint,
 )
 from checkpoints.errors import RnnStudioError, RunStopped
-from engine.state import State, pack
+from engine.carried import State, pack
 from engine.training import snapshot
 from engine.training.circumstances import KEY, circumstances
 from engine.training.session import Session

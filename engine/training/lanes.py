@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from checkpoints.errors import CheckpointError
+from checkpoints.errors import CheckpointError, CorpusError
+from engine.evaluation import IGNORE
 
-# torch's cross entropy leaves out targets with this value: the padding behind a text's end.
-IGNORE = -100
+# The shortest window that is worth a step.
+SHORTEST_BPTT = 16
 
 Tokens = npt.NDArray[np.integer[Any]]
 
@@ -35,6 +36,28 @@ class Window:
     def count(self) -> int:
         """Targets that count."""
         return int(np.count_nonzero(self.targets != IGNORE))
+
+
+def fits(tokens: int, lanes: int, bptt: int) -> tuple[int, int, str]:
+    """Lanes and BPTT length that leave a text of `tokens` at least two steps a pass; and what to say of it, or "".
+
+    Raises CorpusError where there is not even one short window.
+    """
+    if tokens <= SHORTEST_BPTT:
+        raise CorpusError(
+            f"{tokens:,} tokens are left to train on, less than one window of {SHORTEST_BPTT} and its next token",
+            hint="give more text (500 characters at least), or hold out less: --valid-fraction 0 --test-fraction 0",
+        )
+    asked = lanes, bptt
+    while lanes * bptt > tokens // 2 and (lanes > 1 or bptt > SHORTEST_BPTT):
+        if lanes > 4 or bptt <= SHORTEST_BPTT:
+            lanes = max(1, lanes // 2)
+        else:
+            bptt = max(SHORTEST_BPTT, bptt // 2)
+    if (lanes, bptt) == asked:
+        return lanes, bptt, ""
+    said = f"the training text has only {tokens:,} tokens: {lanes} lanes of {bptt} instead of {asked[0]} of {asked[1]}"
+    return lanes, bptt, said
 
 
 class Lanes(ABC):

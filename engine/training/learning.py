@@ -6,11 +6,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from engine import state as carried
+from engine import carried
+from engine.evaluation import IGNORE
 from engine.optimizers import clip
 from engine.precision import arithmetic, autocast
 from engine.training import replay
-from engine.training.lanes import IGNORE, Window
+from engine.training.lanes import Window
 from engine.training.late import fed
 from engine.training.session import Session
 

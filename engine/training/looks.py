@@ -74,7 +74,7 @@ def write_samples(
     prime: str,
     seed: int,
     folder: Path,
-    judge: Judge | None,
+    judge: Judge,
     tell: Tell,
 ) -> list[dict[str, Any]]:
     """Write one sample a temperature, side by side, as events and into `folder`; gives what the folder's lines hold."""
@@ -112,9 +112,7 @@ def write_samples(
                 continue
             release(item.index, all_of_it=True)
             request = item.request
-            figures = (
-                judge.figures(item.text, prime=item.request.prime) if judge is not None else {}
-            )
+            figures = judge.figures(item.text, prime=request.prime)
             tell(
                 ev.SampleFinished(
                     step=step,

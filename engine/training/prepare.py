@@ -16,26 +16,26 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from checkpoints.checkpoint import MANIFEST
 from checkpoints.errors import CheckpointError, ConfigError, CorpusError, RunError
 from checkpoints.files import write_atomic
-from checkpoints.runs import RunFolder, find_run
+from checkpoints.runs import RunFolder
 from corpora import catalogue, genres
 from corpora.genres.base import Genre
 from corpora.reading import read_corpus
-from corpora.snapshot import Corpus
+from corpora.snapshot import Corpus, open_corpus
 from engine import cells, devices, optimizers, precision, sizes, tokenizers
 from engine.config import DataConfig, ModelConfig, TrainConfig
-from engine.load import LoadedModel, open_model
+from engine.load import LoadedModel, open_run
 from engine.model import grow
 from engine.randomness import streams
 from engine.rewriting import rewritten
 from engine.sampling.prime import familiar
 from engine.tokenizers.base import Tokenizer
-from engine.tokens import TokenFile, fits, keep_tokens, learn_tokenizer
+from engine.tokens import TokenFile, keep_tokens, learn_tokenizer
 from engine.tokens import prepare as prepare_tokens
 from engine.training import plan, presets
 from engine.training.fitting import fit
+from engine.training.lanes import fits
 from engine.training.session import CACHE, TOKENIZER_FOLDER
 from engine.training.settings import CorpusRecord, RunSettings, steps_per_event
 
@@ -108,7 +108,7 @@ def prepare(
         notes.append(text)
         note(text)
 
-    parent = _open_parent(request)
+    parent = _open_parent(request, say)
     recipe = _recipe(request)
     data, model, training = _configs(request, recipe, parent)
     device, why_device = devices.choose(request.device)
@@ -124,9 +124,7 @@ def prepare(
     documents = data.documents == "on" or (data.documents == "auto" and genre.documents)
     if corpus.chars < SMALL_CHARS:
         say(f"advice: {corpus.chars:,} characters are few; 100 KB or more write better, 1 MB well")
-    text, cuts = corpus, None
-    if data.rewrites:
-        text, cuts = rewritten(corpus, data, genre, cache=cache, note=say, progress=progress)
+    text, cuts = rewritten(corpus, data, genre, cache=cache, note=say, progress=progress)
     tokenizer, old_ids = _tokenizer(text, data, parent)
     tokens = prepare_tokens(
         text,
@@ -196,8 +194,9 @@ def prepare(
         device=str(device),
         threads=threads,
         log_every=steps_per_event(
+            training,
             parameters=plan.working_weights(model, tokenizer.vocab_size),
-            tokens=training.lanes * training.bptt,
+            text=len(tokens.train.tokens),
             device=str(device),
         ),
         parent=f"{parent.loaded.run}@{parent.loaded.step}" if parent else "",
@@ -226,24 +225,34 @@ class _Parent:
 
     loaded: LoadedModel
     data: DataConfig
-    paths: tuple[str, ...] = ()
+    corpus: CorpusRecord | None = None
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return self.corpus.paths if self.corpus is not None else ()
+
+    def text(self) -> Corpus | None:
+        """The text that its run learned from, if it is still kept beside it."""
+        if self.corpus is None:
+            return None
+        return open_corpus(self.loaded.path.resolve().parents[1] / CACHE, self.corpus.sha256)
 
 
-def _open_parent(request: Request) -> _Parent | None:
+def _open_parent(request: Request, say: Note) -> _Parent | None:
     if not request.parent:
         return None
-    folder = Path(request.parent).expanduser()
-    if (folder / MANIFEST).is_file() and (loaded := open_model(folder)).alone:
-        if loaded.data is None:
-            raise CheckpointError(
-                f"the checkpoint {folder} lies in no run and is too old to say itself how its text was cut",
-                hint="fork it where its run.json is, or only write with it: rnnstudio sample "
-                f"{folder}",
-            )
-        return _Parent(loaded, loaded.data)
-    run, spec = find_run(request.parent, request.runs)
-    settings = RunSettings.from_json(run.record(), where=str(run.path / "run.json"))
-    return _Parent(open_model(run.checkpoint(spec)), settings.data, settings.corpus.paths)
+    loaded = open_run(request.parent, request.runs, note=say)
+    if not loaded.alone:
+        run = RunFolder(loaded.path.resolve().parent)
+        settings = RunSettings.from_json(run.record(), where=str(run.path / "run.json"))
+        return _Parent(loaded, settings.data, settings.corpus)
+    if loaded.data is None:
+        raise CheckpointError(
+            f"the checkpoint {loaded.path} lies in no run and is too old to say itself how its text was cut",
+            hint="fork it where its run.json is, or only write with it: rnnstudio sample "
+            f"{loaded.path}",
+        )
+    return _Parent(loaded, loaded.data)
 
 
 def _recipe(request: Request) -> presets.Recipe:
@@ -316,14 +325,21 @@ def _read(
             hint="name a file: rnnstudio train YOUR.txt, or a corpus of `rnnstudio corpora list`",
         )
     paths = [catalogue.resolve(name, note=note) or name for name in asked]
-    corpus = read_corpus(
-        paths,
-        cache,
-        or_bytes=data.tokenizer == "byte",
-        encoding=request.encoding,
-        note=note,
-        progress=progress,
-    )
+    try:
+        corpus = read_corpus(
+            paths,
+            cache,
+            or_bytes=data.tokenizer == "byte",
+            encoding=request.encoding,
+            note=note,
+            progress=progress,
+        )
+    except CorpusError:
+        kept = None if request.corpus or parent is None else parent.text()
+        if kept is None:
+            raise
+        note(f"{', '.join(asked)} cannot be read from here: the text is taken as the run keeps it")
+        corpus = kept
     if _one_thing_only(corpus):
         raise CorpusError(
             f"{', '.join(asked)} has only one distinct {'byte' if corpus.binary else 'character'}, "
@@ -422,7 +438,7 @@ def _learning_sentence(settings: RunSettings) -> str:
     )
 
 
-# A checkpoint holds the weights and up to two averages of the optimizer for each.
+# A checkpoint holds the weights and up to two averages of the optimizer for each, and with --ema one of the weights.
 CHECKPOINT_BYTES_PER_WEIGHT = 12
 
 
@@ -433,12 +449,17 @@ def _needs(settings: RunSettings, runs: Path) -> str:
     memory = sizes.training_bytes(
         settings.model, vocab_size=settings.vocab_size, lanes=t.lanes, bptt=t.bptt
     )
-    each = weights * CHECKPOINT_BYTES_PER_WEIGHT
+    averaged = sizes.FLOAT_BYTES * weights if t.ema else 0
+    memory += 2 * averaged  # the weights themselves wait while the average is read
+    each = weights * CHECKPOINT_BYTES_PER_WEIGHT + averaged
     most = each * (t.keep + 3)
     free = shutil.disk_usage(
         next(p for p in (runs.resolve(), *runs.resolve().parents) if p.exists())
     ).free
-    said = f"needs: about {memory / 1e6:,.0f} MB of memory and {most / 1e6:,.0f} MB of disk ({t.keep + 2} checkpoints)"
+    said = (
+        f"needs: about {memory / 1e6:,.0f} MB of memory and "
+        f"{most / 1e6:,.0f} MB of disk at most ({t.keep + 2} checkpoints)"
+    )
     if most > free:
         said += f"; only {free / 1e6:,.0f} MB are free there: lower --keep, or name another place with --runs"
     return said

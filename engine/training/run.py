@@ -15,6 +15,7 @@ import torch
 
 from checkpoints import events as ev
 from checkpoints.checkpoint import newest_valid, read_checkpoint, read_manifest
+from checkpoints.control import ControlReader
 from checkpoints.errors import (
     CheckpointError,
     ConfigError,
@@ -89,38 +90,40 @@ def train_run(
     checkpoint is whole.
     """
     settings = RunSettings.from_json(run.record(), where=str(run.path / "run.json"))
-    settings = _overruled(settings, budget or {}, device=device, threads=threads)
+    settings = _overruled(settings, budget or {}, threads=threads)
     allocator.keep_freed()
     with ExitStack() as stack:
-        world_device, _ = devices.choose(settings.device)
-        world = World.join(world_device)
+        at, elsewhere = _device(settings.device, asked=device, resuming=resuming)
+        world = World.join(at)
+        settings = replace(settings, device=str(at))
         stack.callback(world.leave)
         interrupts = stack.enter_context(Interrupts())
         voice = _Silence()
         if world.leads:
             stack.enter_context(TrainerLock(run.path))
             voice = stack.enter_context(_Voice(run, hear))
+        requests = ControlReader(run.path)  # what is asked for while the run is opened holds
         trainer: Trainer | None = None
         try:
             with memory_told(settings.model, settings.training, vocab_size=settings.vocab_size):
                 session, state, saved_at = _at_its_place(
                     run,
                     settings,
-                    device=world_device,
+                    world=world,
                     resuming=resuming,
                     tell=voice.tell,
                     notes=notes,
+                    warnings=filter(None, [elsewhere]),
+                    weights=weights,
                 )
                 if budget and world.leads:
                     _remember_budget(run, settings)
-                if weights is not None and not resuming:
-                    session.model.load_weights(weights)
                 world.share_weights(session.model)
                 trainer = Trainer(
                     session,
                     state,
                     tell=voice.tell,
-                    make_steering=_steering(session, interrupts, voice.tell, clock)
+                    make_steering=_steering(session, requests, interrupts, voice.tell, clock)
                     if world.leads
                     else None,
                     saved_at=saved_at,
@@ -137,14 +140,22 @@ def _at_its_place(
     run: RunFolder,
     settings: RunSettings,
     *,
-    device: torch.device,
+    world: World,
     resuming: bool,
     tell: Callable[[ev.Event], None],
     notes: Iterable[str],
+    warnings: Iterable[str],
+    weights: Mapping[str, torch.Tensor] | None,
 ) -> tuple[Session, TrainerState, int]:
     """The session and its state: at the beginning, or where the newest whole checkpoint stands; and its step, or -1."""
-    mended: list[str] = []
-    session = open_session(run, settings, device=device, mended=mended.append)
+    odd = [*warnings]
+    session = open_session(
+        run,
+        settings,
+        world=world,
+        mended=odd.append,
+        weights=None if resuming else weights,
+    )
     training = settings.training
     if not resuming or run.summary().started is None:  # killed before its first word
         tell(_started(session))
@@ -162,6 +173,11 @@ def _at_its_place(
     def skipped(path: Path, error: CheckpointError) -> None:
         tell(ev.Warned(text=f"passed over {path.name}: {error.message}", hint=error.hint))
 
+    def resumed(state: TrainerState, checkpoint: str, *more: str) -> None:
+        tell(ev.Resumed(step=state.step, checkpoint=checkpoint, loss_nats=state.loss_average))
+        for text in filter(None, [*odd, *more]):
+            tell(ev.Warned(step=state.step, text=text))
+
     path = newest_valid(run.path, skipped=skipped)
     if path is None:
         if settings.parent:
@@ -169,7 +185,7 @@ def _at_its_place(
                 f"run {run.name} has no whole checkpoint to go on from",
                 hint=f"fork it again: rnnstudio train --from {settings.parent}",
             )
-        tell(ev.Resumed(step=0, checkpoint="its beginning"))
+        resumed(state, "its beginning")
         return session, state, -1
     state = snapshot.restore(session, read_checkpoint(path))
     spent = Budget.of(training, len(session.tokens.train.tokens)).progress(
@@ -178,15 +194,12 @@ def _at_its_place(
     if spent >= 1 and run.summary().end is not None:
         raise RunError(
             f"run {run.name} is finished: its budget was spent at step {state.step:,}",
-            hint=f"give it more: rnnstudio resume {run.name} --steps {state.step * 2}, "
-            f"or go on in a new run: rnnstudio train --from {run.name}",
+            hint=f"give it more: rnnstudio resume {run.called} --steps {state.step * 2}, "
+            f"or go on in a new run: rnnstudio train --from {run.called}",
         )
     told = run.summary().checkpoint
-    tell(ev.Resumed(step=state.step, checkpoint=path.name, loss_nats=state.loss_average))
     about = read_manifest(path)
-    otherwise = changed(about.about.get(KEY), circumstances(session))
-    for text in filter(None, [*mended, otherwise]):
-        tell(ev.Warned(step=state.step, text=text))
+    resumed(state, path.name, changed(about.about.get(KEY), circumstances(session)))
     if (
         told is None or told.step != state.step
     ):  # killed between the checkpoint and its line in the log
@@ -222,6 +235,7 @@ def _started(session: Session) -> ev.Started:
 
 def _steering(
     session: Session,
+    requests: ControlReader,
     interrupts: Interrupts,
     tell: Callable[[ev.Event], None],
     clock: Callable[[], float],
@@ -230,12 +244,13 @@ def _steering(
 
     def make(budget: Budget, watch: Stopwatch) -> Steering:
         return Steering(
-            session.run.path,
+            requests,
             budget=budget,
             patience=training.patience,
             watch=watch,
             interrupts=interrupts,
             safety_seconds=training.checkpoint_seconds,
+            optimizer=training.optimizer,
             tell=tell,
             familiar=partial(familiar, session.tokenizer),
             clock=clock,
@@ -244,9 +259,7 @@ def _steering(
     return make
 
 
-def _overruled(
-    settings: RunSettings, budget: Mapping[str, Any], *, device: str, threads: int
-) -> RunSettings:
+def _overruled(settings: RunSettings, budget: Mapping[str, Any], *, threads: int) -> RunSettings:
     if budget:
         if odd := next((name for name in budget if name not in BUDGET), ""):
             raise ConfigError(
@@ -260,10 +273,18 @@ def _overruled(
                 hint="leave it out to go on as before, or give a larger one",
             )
         settings = replace(settings, training=replace(settings.training, **fresh))
-    if device:
-        chosen, _ = devices.choose(device)
-        settings = replace(settings, device=str(chosen))
-    return replace(settings, threads=threads) if threads else settings
+    return replace(settings, threads=devices.choose_threads(threads)[0]) if threads else settings
+
+
+def _device(own: str, *, asked: str, resuming: bool) -> tuple[torch.device, str]:
+    """Where to compute, and what to say of it: a run that was begun on a GPU goes on where there is none."""
+    try:
+        return devices.choose(asked or own)[0], ""
+    except ConfigError as error:
+        if asked or not resuming:
+            raise
+        found, why = devices.choose("auto")
+        return found, f"{error.message}; the run goes on with {found} ({why})"
 
 
 def _remember_budget(run: RunFolder, settings: RunSettings) -> None:
@@ -330,7 +351,7 @@ class _Voice(_Silence):
                     step=state.step,
                     text=f"overfitting since step {best['step']:,}: the held-out loss rose from "
                     f"{best['nats_per_char']:.3f} to {last['nats_per_char']:.3f} nats/char while training went on; "
-                    f"the best checkpoint is {run.name}@{best['step']}",
+                    f"the best checkpoint is {run.called}@{best['step']}",
                 )
             )
         return self._end(run, state, reason)

@@ -8,11 +8,13 @@ from enum import Enum
 
 # A loss this many nats above its running mean is no noise: 1 nat is a factor of e in perplexity.
 SPIKE_NATS = 1.0
-# Bad steps in a row before the run goes back; a single one is only skipped (or clipped).
-PATIENCE_STEPS = {"non-finite": 3, "spike": 25}
+# Bad steps in a row before something is done; a single one is only skipped (or clipped).
+MOST_NON_FINITE = 3
+MOST_SPIKES = 25
 # Roll-backs without a better validation between them, before the run gives up.
 MAX_ROLLBACKS = 6
 RATE_AFTER_ROLLBACK = 0.5
+HORIZON = 100
 
 
 class Verdict(Enum):
@@ -20,6 +22,8 @@ class Verdict(Enum):
 
     APPLY = "apply"
     SKIP = "skip"
+    DOUBT = "doubt"
+    """The loss stays up: what is held out tells whether that is the model's doing or the text's."""
     ROLL_BACK = "roll back"
 
 
@@ -34,22 +38,22 @@ class Watchdog:
         """`average` is the running mean of the loss in nats, NaN before the first step."""
         if not (math.isfinite(loss) and math.isfinite(grad_norm)):
             self.non_finite += 1
-            return self._after(self.non_finite, "non-finite", otherwise=Verdict.SKIP)
+            if self.non_finite < MOST_NON_FINITE:
+                return Verdict.SKIP
+            self.non_finite = self.spikes = 0
+            return Verdict.ROLL_BACK
         self.non_finite = 0
         self.spikes = self.spikes + 1 if loss > average + SPIKE_NATS else 0
-        return self._after(self.spikes, "spike", otherwise=Verdict.APPLY)
-
-    def _after(self, count: int, kind: str, *, otherwise: Verdict) -> Verdict:
-        if count < PATIENCE_STEPS[kind]:
-            return otherwise
-        self.non_finite = self.spikes = 0
-        return Verdict.ROLL_BACK
+        if self.spikes < MOST_SPIKES:
+            return Verdict.APPLY
+        self.spikes = 0
+        return Verdict.DOUBT
 
 
-def running_mean(average: float, loss: float, *, horizon: int = 100) -> float:
-    """The mean of about the last `horizon` losses; a loss that is not finite leaves it as it is."""
+def running_mean(average: float, loss: float) -> float:
+    """The mean of about the last HORIZON losses; a loss that is not finite leaves it as it is."""
     if not math.isfinite(loss):
         return average
     if math.isnan(average):
         return loss
-    return average + (loss - average) / horizon
+    return average + (loss - average) / HORIZON

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +14,12 @@ from checkpoints.runs import RunFolder
 from corpora import genres
 from corpora.snapshot import open_corpus
 from engine import tokenizers
+from engine.carried import State
 from engine.ema import EMA
 from engine.model import Model
 from engine.optimizers import Optimizer, build
 from engine.randomness import Streams, streams
-from engine.state import State
+from engine.rewriting import rewritten
 from engine.tokenizers.base import Tokenizer
 from engine.tokens import TokenFile, open_tokens, prepare
 from engine.training.distributed import World
@@ -54,14 +55,18 @@ class Session:
 
 
 def open_session(
-    run: RunFolder, settings: RunSettings, *, device: torch.device, mended: Callable[[str], object]
+    run: RunFolder,
+    settings: RunSettings,
+    *,
+    world: World,
+    mended: Callable[[str], object],
+    weights: Mapping[str, torch.Tensor] | None = None,
 ) -> Session:
     """Build the run at its very beginning. Raises RunError or CorpusError where the folder lacks something.
 
-    `mended` is told what was damaged and could be made anew.
+    `mended` is told what was damaged and could be made anew. `weights` replace the first ones (a fork).
     """
     torch.set_num_threads(settings.threads)
-    world = World.join(device)
     tokenizer = tokenizers.load(tokenizer_files(run.path))
     if world.leads:
         _mend_tokens(run, settings, tokenizer, mended)
@@ -71,6 +76,8 @@ def open_session(
     model = Model(settings.model, settings.vocab_size, rng=rng.init)
     if settings.model.init == "orthogonal":  # the peers' starts stay as they were published
         model.start_from_counts(_counts(tokens, settings.vocab_size))
+    if weights is not None:
+        model.load_weights(weights)
     model = model.to(world.device)
     training = settings.training
     lanes = make_lanes(settings, tokens, document_end=tokenizer.document_end)
@@ -106,14 +113,17 @@ def _mend_tokens(
     corpus = open_corpus(cache, settings.corpus.sha256)
     if corpus is None:
         raise damage
+    genre = genres.find(settings.corpus.genre)
+    text, cuts = rewritten(corpus, settings.data, genre, cache=cache, note=lambda _: None)
     prepare(
-        corpus,
+        text,
         tokenizer,
         settings.data,
         cache=cache,
         run_tokens=run.tokens_path,
-        starts=genres.find(settings.corpus.genre).document_starts,
+        starts=genre.document_starts,
         document_mode=settings.corpus.document_mode,
+        where=cuts,
     )
     mended(f"{damage.message}; it was encoded anew from the text that {cache} keeps")
 

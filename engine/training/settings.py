@@ -13,8 +13,11 @@ from checkpoints.errors import ConfigError, RunError
 from engine.config import DataConfig, ModelConfig, TrainConfig, from_json, to_json
 
 FORMAT = 1
-# Even a model that does hundreds of steps a second shows each ten of them.
-MOST_STEPS_PER_EVENT = 10
+# A short run shows each ten of its steps at least, however many it does in a second; a long one has a thousand events.
+EVENTS_OF_A_LONG_RUN = 1000
+STEPS_PER_EVENT = 10
+# What a step takes beside its products.
+STEP_S = 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +110,16 @@ def versions() -> dict[str, str]:
     return found
 
 
-def steps_per_event(*, parameters: int, tokens: int, device: str) -> int:
-    """How many steps share a `step` event, so that about ten come in a second.
+def steps_per_event(training: TrainConfig, *, parameters: int, text: int, device: str) -> int:
+    """How many steps share a `step` event, so that at most about ten come in a second; `text` is in tokens.
 
-    It follows from the work of a step (6 floating-point operations a weight and token) and the usual speed of such
-    a device, never from a clock: the same settings give the same log.
+    It follows from the budget, the work of a step (6 floating-point operations a weight and token) and the usual speed
+    of such a device, never from a clock: the same settings give the same log.
     """
     usual = 20e12 if device.startswith("cuda") else 40e9
-    steps_per_s = usual / max(1.0, 6.0 * parameters * tokens)
-    return min(MOST_STEPS_PER_EVENT, max(1, round(steps_per_s / 10)))
+    tokens = training.lanes * training.bptt
+    steps_per_s = 1 / (6 * parameters * tokens / usual + STEP_S)
+    budgets = training.steps, training.epochs * text / tokens, training.minutes * 60 * steps_per_s
+    steps = min(filter(None, budgets), default=0)
+    most = max(STEPS_PER_EVENT, round(steps / EVENTS_OF_A_LONG_RUN))
+    return min(most, max(1, round(steps_per_s / 10)))

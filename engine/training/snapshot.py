@@ -12,7 +12,7 @@ from torch import Tensor
 from checkpoints.errors import CheckpointError
 from checkpoints.jsontext import load_object
 from checkpoints.tensors import Limits, pack, unpack
-from engine import state as carried
+from engine import carried
 from engine.config import to_json
 from engine.model import weight_shapes
 from engine.training.session import Session

@@ -6,11 +6,11 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
-from pathlib import Path
 from typing import Any
 
 from checkpoints.control import ControlReader, Request
 from checkpoints.events import ControlApplied, Event
+from engine.optimizers import warn_if_odd
 from engine.training.budget import Budget, Stopwatch
 from engine.training.signals import Interrupts
 from engine.training.state import TrainerState
@@ -56,13 +56,14 @@ class Steering:
 
     def __init__(
         self,
-        run: Path,
+        requests: ControlReader,
         *,
         budget: Budget,
         patience: int,
         watch: Stopwatch,
         interrupts: Interrupts,
         safety_seconds: float,
+        optimizer: str,
         tell: Callable[[Event], None],
         familiar: Callable[[str], tuple[str, list[str]]],
         clock: Callable[[], float] = time.monotonic,
@@ -70,9 +71,9 @@ class Steering:
     ) -> None:
         self._budget, self._watch, self._interrupts = budget, watch, interrupts
         self._safety_s, self._patience, self._tell = safety_seconds, patience, tell
-        self._familiar = familiar
+        self._familiar, self._optimizer = familiar, optimizer
         self._clock, self._sleep = clock, sleep
-        self._requests = ControlReader(run)
+        self._requests = requests
         self._polled = -math.inf
         self._paused = self._stop = self._save = self._sample = False
         self._saved_at = clock()
@@ -173,12 +174,12 @@ class Steering:
                         "a learning rate of 0 would learn nothing; pause the run instead"
                     )
                 state.lr = lr
-                return f"learning rate is {lr:g} from here (times the schedule)"
-            case "temperature" | "temperatures":
-                values = value if isinstance(value, list) else [value]
-                if not 1 <= len(values) <= 8:
-                    raise ValueError("give one to eight temperatures")
-                state.temperatures = [_number(v, "a temperature") for v in values]
+                said = f"learning rate is {lr:g} from here (times the schedule)"
+                return "; ".join(filter(None, [said, warn_if_odd(lr, self._optimizer)]))
+            case "temperatures":
+                if not isinstance(value, list) or not 1 <= len(value) <= 8:
+                    raise ValueError("give a list of one to eight temperatures")
+                state.temperatures = [_number(v, "a temperature") for v in value]
                 return "temperatures are " + ", ".join(f"{t:g}" for t in state.temperatures)
             case "prime":
                 if not isinstance(value, str) or len(value) > 10_000:

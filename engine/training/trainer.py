@@ -24,6 +24,7 @@ from checkpoints.errors import CheckpointError, Diverged
 from corpora import genres
 from corpora.judging import Judge
 from engine import schedules
+from engine.evaluation import Evaluation
 from engine.gauges import dead_memory
 from engine.model import Model
 from engine.training import aside, late, looks, scaling, snapshot
@@ -36,6 +37,7 @@ from engine.training.milestones import is_milestone
 from engine.training.safety import (
     MAX_ROLLBACKS,
     RATE_AFTER_ROLLBACK,
+    SPIKE_NATS,
     Verdict,
     Watchdog,
     running_mean,
@@ -76,6 +78,7 @@ class Trainer:
         self._late = late.pays(session.world.device) and session.optimizer.can_skip
         self._waiting: deque[Taken] = deque()
         self._speed = Speedometer()
+        self._norm = math.nan
         self._learner = Learner(session)
         train = session.tokens.train
         self._chars_per_token = train.chars / max(1, len(train.tokens))
@@ -98,11 +101,13 @@ class Trainer:
             if (orders.save or orders.stop) and not self._settle():
                 continue
             reason = STOPS[orders.stop]
-            if reason == "done":
+            if reason == "done" and self._looked_at != self.state.step:
                 self._look("end")
             elif orders.save:
                 self._save("stop" if reason else "request" if orders.save_by_request else "time")
             if reason:
+                if self._looked_at != self.state.step:
+                    self._samples(parting=True)
                 self._aside.finish()
                 return reason
             if orders.rest:
@@ -174,7 +179,10 @@ class Trainer:
         if scaling.overflowed(state, scale=taken.scale, loss=loss, grad_norm=norm):
             return Verdict.SKIP
         self._norm = norm
-        verdict = self._watchdog.judge(loss=loss, grad_norm=self._norm, average=state.loss_average)
+        verdict = self._watchdog.judge(loss=loss, grad_norm=norm, average=state.loss_average)
+        if verdict is Verdict.DOUBT:
+            hard = self._is_hard_text(taken.step, loss=loss)
+            verdict = Verdict.APPLY if hard else Verdict.ROLL_BACK
         state.non_finite, state.spikes = self._watchdog.non_finite, self._watchdog.spikes
         if verdict is Verdict.APPLY:
             state.loss_average = running_mean(state.loss_average, loss)
@@ -189,6 +197,23 @@ class Trainer:
                 )
             )
         return verdict
+
+    def _is_hard_text(self, step: int, *, loss: float) -> bool:
+        """Whether losses stay up because of what was read: then the held-out text is read about as well as it was."""
+        session, best, hard = self.session, self.state.best, False
+        if session.world.leads and best is not None and (found := self._read_held_out()):
+            worse = (found.nats_per_char - best["nats_per_char"]) * found.chars / found.tokens
+            hard = worse < SPIKE_NATS
+        if hard:
+            self._tell(
+                ev.Warned(
+                    step=step,
+                    text=f"the text up to step {step:,} is unlike the rest (its loss is {loss:.2f} nats a token); "
+                    "what is held out is still read as before",
+                    hint="`rnnstudio corpora check` shows what is odd in a text",
+                )
+            )
+        return bool(session.world.agree([hard])[0])
 
     def _epoch(self, tokens: int) -> float:
         return tokens / max(1, len(self.session.tokens.train.tokens))
@@ -251,14 +276,7 @@ class Trainer:
         """Read the held-out text; gives "improvement" if it was never read better."""
         session, state = self.session, self.state
         with session.ema.swapped_in() if session.ema is not None else nullcontext():
-            # In bf16 half the time (a tenth of a run of minutes) for 0.0001 nats.
-            with self._learner.arithmetic:
-                found = looks.validate(
-                    session.model,
-                    session.tokenizer,
-                    session.tokens.valid,
-                    documents=session.documents,
-                )
+            found = self._read_held_out()
             dead = dead_memory(session.model, session.tokens.valid.tokens)
         if found is None:
             return None
@@ -300,8 +318,24 @@ class Trainer:
         state.rate_factor *= self._schedule.after_validation(improved=better)
         return "improvement" if better else None
 
-    def _samples(self, *, then: Callable[[], object] = lambda: None) -> None:
-        """Write samples with the weights as they are now, beside training where that pays; `then` waits for them."""
+    def _read_held_out(self) -> Evaluation | None:
+        """With the weights as they are; None where nothing is held out."""
+        session = self.session
+        # In bf16 half the time (a tenth of a run of minutes) for 0.0001 nats.
+        with self._learner.arithmetic:
+            found = looks.validate(
+                session.model,
+                session.tokenizer,
+                session.tokens.valid,
+                documents=session.documents,
+            )
+        return found and found.on(session.settings.data.split)
+
+    def _samples(self, *, then: Callable[[], object] = lambda: None, parting: bool = False) -> None:
+        """Write samples with the weights as they are now, beside training where that pays; `then` waits for them.
+
+        `parting` ones are no look: they set no mark that a run which goes on would be measured by.
+        """
         session, state = self.session, self.state
         training = session.settings.training
         if not (session.world.leads and training.sample_length and state.temperatures):
@@ -330,7 +364,7 @@ class Trainer:
                     judge=judge,
                     tell=tell,
                 )
-            if samples:
+            if samples and not parting:
                 looks.tell_figures(judge, samples, step=step, nats_per_char=nats, tell=tell)
 
         self._aside.begin(write, then=then)
@@ -343,7 +377,7 @@ class Trainer:
                 session.tokenizer,
                 session.tokens,
                 sample_chars=session.settings.training.sample_length,
-                so_far=session.run.events(),
+                so_far=session.run.events(steps=False),
             )
         return self._judge
 
@@ -362,7 +396,8 @@ class Trainer:
 
     def _keep(self, moment: Moment | None) -> None:
         if self._steering is not None:
-            self._steering.saved()
+            if moment is None or moment.step:  # nothing would be lost before the first step
+                self._steering.saved()
             if moment is not None and self._keeper.keep(self.session, moment):
                 self._saved_at = moment.step
 
@@ -377,41 +412,55 @@ class Trainer:
         return None
 
     def _roll_back(self, *, at: int) -> None:
-        """Go back from step `at` to the newest good checkpoint with half the learning rate, or give up for good."""
+        """Go back from step `at` to the newest good checkpoint with a lower learning rate, or give up for good."""
         self._aside.finish()
-        session, state = self.session, self.state
-        rollbacks = state.rollbacks + 1
+        session, state, world = self.session, self.state, self.session.world
+        # Process 0 alone validates, and writes checkpoints: it knows how often, and whereto.
+        rollbacks = int(world.agree([state.rollbacks])[0]) + 1
+        path = self._calm_checkpoint() if world.leads else None
+        folder = world.tell(path.name if path is not None else "")
         if rollbacks > MAX_ROLLBACKS:
             raise Diverged(
                 f"the loss exploded at step {at:,} for the {rollbacks}th time, at a rate of {self._lr:.2g}",
                 hint="start anew with a lower --lr, a smaller --clip, or other text; the best checkpoint is kept",
             )
-        factor = state.rate_factor * RATE_AFTER_ROLLBACK
-        seconds, lr, prime, temperatures = state.seconds, state.lr, state.prime, state.temperatures
-        path = self._calm_checkpoint()
-        if path is None:
+        if not folder:
             raise Diverged(
                 f"the loss exploded at step {at:,}, and no checkpoint is whole to go back to",
                 hint="start anew with a lower --lr",
             )
-        self.state = restored = snapshot.restore(session, read_checkpoint(path))
-        if session.world.leads:
+        self.state = restored = snapshot.restore(
+            session, read_checkpoint(session.run.path / folder)
+        )
+        if world.leads:
             self._keeper.remove_later(session, restored.step)
-        restored.rate_factor, restored.rollbacks = factor, rollbacks
-        # What a person set, and the time that is gone, stay.
-        restored.seconds, restored.lr = seconds, lr
-        restored.prime, restored.temperatures = prime, temperatures
+        restored.rate_factor, restored.rollbacks = state.rate_factor, rollbacks
+        # A higher rate that was set since then is what exploded. All else that was set stays, as does the time gone.
+        raised = state.lr > restored.lr
+        if not raised:
+            restored.rate_factor *= RATE_AFTER_ROLLBACK
+        kept = {
+            name: getattr(state, name)
+            for name in ("lr", "temperatures", "prime")
+            if getattr(state, name) != getattr(restored, name) and not (raised and name == "lr")
+        }
+        for name, value in kept.items():
+            setattr(restored, name, value)
+        restored.seconds = state.seconds
         session.optimizer.zero_grad()
         self._looked_at = self._saved_at = restored.step
         self._speed.restart()
         self._start_clock()
         self._tell(
-            ev.Resumed(step=restored.step, checkpoint=path.name, loss_nats=restored.loss_average)
+            ev.Resumed(step=restored.step, checkpoint=folder, loss_nats=restored.loss_average)
         )
+        for name, value in kept.items():  # readers of the log have taken them back
+            self._tell(ev.ControlApplied(step=restored.step, request=f"set {name}", value=value))
+        rate = f"a rate of {restored.lr:g} as there" if raised else "half the learning rate"
         self._tell(
             ev.Warned(
                 step=restored.step,
-                text=f"the loss exploded at step {at:,}: back to step {restored.step:,} with half the learning rate",
+                text=f"the loss exploded at step {at:,}: back to step {restored.step:,} with {rate}",
                 hint="if it happens again, start with a lower --lr",
             )
         )

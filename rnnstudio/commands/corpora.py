@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rnnstudio.common import Json
+from rnnstudio.common import Json, say_json
+from rnnstudio.narration import Narrator
 from rnnstudio.pages import GroupPage, Page
 from tui.literal import literal
 
@@ -42,7 +42,7 @@ def list_(*, as_json: Json = False) -> None:
 
     rows = [_row(entry) for entry in catalogue.entries().values()]
     if as_json:
-        typer.echo(json.dumps(rows))
+        say_json(rows)
         return
     width = max(len(row["name"]) for row in rows)
     typer.echo(
@@ -65,7 +65,7 @@ def info(
 
     row = _row(catalogue.find(name))
     if as_json:
-        typer.echo(json.dumps(row))
+        say_json(row)
         return
     typer.echo(f"{literal(row['name'])}: {literal(row['title'])}")
     for what in ("genre", "licence", "provenance", "attribution", "package"):
@@ -89,7 +89,7 @@ def get(
 
     path = catalogue.get(name, note=_say, progress=_progress())
     if as_json:
-        typer.echo(json.dumps({**_row(catalogue.find(name)), "path": str(path)}))
+        say_json({**_row(catalogue.find(name)), "path": str(path)})
     else:
         typer.echo(literal(str(path)))
 
@@ -111,7 +111,7 @@ def add(
     genres.find(genre)
     entry = catalogue.add(path, name=name or path.stem.lower().replace(" ", "-"), genre=genre)
     if as_json:
-        typer.echo(json.dumps(_row(entry)))
+        say_json(_row(entry))
     else:
         typer.echo(f"{literal(str(path))} is {literal(entry.name)} now ({entry.genre})", err=True)
 
@@ -151,7 +151,7 @@ def check(
         chars = fixes.write(corpus, genres.find(report.genre), names, out)
         written = {"written": {"path": str(out), "chars": chars, "fixes": names}}
     if as_json:
-        typer.echo(json.dumps({**report.to_json(), **written}))
+        say_json({**report.to_json(), **written})
         return
     typer.echo(f"genre:       {report.genre} ({literal(report.why)})")
     typer.echo(
@@ -177,8 +177,17 @@ def _corpus(paths: list[str], notes: list[str]) -> Corpus:
     from corpora.reading import read_corpus
 
     found: list[str | Path] = [catalogue.resolve(path, note=_say) or path for path in paths]
-    cache = catalogue.default_cache()
-    return read_corpus(found, cache, note=notes.append, elsewhere="RNNSTUDIO_CACHE")
+    voice = Narrator()
+    try:
+        return read_corpus(
+            found,
+            catalogue.default_cache(),
+            note=notes.append,
+            progress=voice.progress,
+            elsewhere="RNNSTUDIO_CACHE",
+        )
+    finally:
+        voice.close()
 
 
 def _row(entry: Entry) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import shutil
@@ -13,7 +12,7 @@ from typing import Any
 
 import typer
 
-from rnnstudio.common import Json, RunsDir, runs_dir
+from rnnstudio.common import Json, RunsDir, runs_dir, say_json
 
 EXAMPLE = "Example:  rnnstudio doctor"
 
@@ -47,20 +46,22 @@ def doctor(*, runs: RunsDir = None, as_json: Json = False) -> None:
         problems.append(
             f"torch does not load ({error}); reinstall it: pip install --force-reinstall torch"
         )
-    folder = runs_dir(runs)
-    found["runs"] = str(folder.resolve())
-    found["free_disk_gb"] = round(shutil.disk_usage(_existing(folder)).free / 1e9, 1)
+    folder = Path(os.path.realpath(runs_dir(runs)))
+    found["runs"] = str(folder)
+    # Neither this nor realpath raises where nobody may look.
+    existing = next(p for p in (folder, *folder.parents) if os.path.exists(p))  # noqa: PTH110
+    found["free_disk_gb"] = round(shutil.disk_usage(existing).free / 1e9, 1)
     if found["free_disk_gb"] < 1:
         problems.append(
             f"less than 1 GB is free where runs go ({folder}); a run of medium size needs that"
         )
-    if not _writable(_existing(folder)):
+    if not _writable(existing):
         problems.append(
-            f"{_existing(folder)} cannot be written; name another place with --runs or RNNSTUDIO_RUNS"
+            f"{existing} cannot be written; name another place with --runs or RNNSTUDIO_RUNS"
         )
     found["problems"] = problems
     if as_json:
-        typer.echo(json.dumps(found))
+        say_json(found)
     else:
         _print(found)
     raise typer.Exit(2 if problems else 0)
@@ -81,11 +82,6 @@ def _print(found: dict[str, Any]) -> None:
         typer.echo(f"! {problem}")
     if not found["problems"]:
         typer.echo("nothing stands in the way")
-
-
-def _existing(folder: Path) -> Path:
-    folder = folder.resolve()
-    return next(p for p in (folder, *folder.parents) if p.exists())
 
 
 def _writable(folder: Path) -> bool:

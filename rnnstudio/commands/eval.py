@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import math
 from typing import Annotated, Any, Literal, get_args
 
 import typer
 
 from checkpoints.errors import ConfigError, UserError
-from rnnstudio.common import Json, RunsDir, runs_dir
+from rnnstudio.common import Json, RunsDir, runs_dir, say_json
 from rnnstudio.completion import run_names
 
 EXAMPLE = "Example:  rnnstudio eval plays other.txt"
@@ -77,6 +75,7 @@ def evaluate(
     from engine import devices
     from engine.load import open_run
     from engine.measure import measure_files, measure_part
+    from rnnstudio.narration import Narrator
     from rnnstudio.writing import say
 
     where, _ = devices.choose(device)
@@ -85,20 +84,26 @@ def evaluate(
     loaded.model.to(where)
     if files:
         name = ", ".join(files)
-        found = measure_files(loaded, files, protocol=how, lanes=lanes, dynamic=dynamic, note=say)
+        voice = Narrator()
+        try:
+            found = measure_files(
+                loaded, files, protocol=how, lanes=lanes, dynamic=dynamic, note=voice.note, progress=voice.progress
+            )  # fmt: skip
+        finally:
+            voice.close()
     else:
         name = f"its own text for {chosen}"
         found = measure_part(loaded, chosen, protocol=how, lanes=lanes, dynamic=dynamic)
     if as_json:
         body = {
-            **{k: _finite(v) for k, v in dataclasses.asdict(found).items()},
+            **dataclasses.asdict(found),
             "run": loaded.run,
             "step": loaded.step,
             "checkpoint": loaded.path.name,
             "text": files or chosen,
             "dynamic": dynamic,
         }
-        typer.echo(json.dumps(body, allow_nan=False))
+        say_json(body)
         return
     from tui.literal import literal
 
@@ -120,7 +125,3 @@ def _one_of(name: str, value: str, allowed: tuple[Any, ...]) -> Any:
     if value not in allowed:
         raise UserError(f"--{name} is {value!r}", hint=f"use one of {', '.join(allowed)}")
     return value
-
-
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value

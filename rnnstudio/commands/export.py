@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -10,7 +9,7 @@ import typer
 
 from checkpoints.errors import ConfigError, RunStopped, UserError
 from checkpoints.files import FREE_SPACE
-from rnnstudio.common import Json, RunsDir, runs_dir
+from rnnstudio.common import Json, RunsDir, runs_dir, say_json
 from rnnstudio.tunes import source, tunes, written
 from tui.literal import literal
 
@@ -148,7 +147,7 @@ def export(
         files += len(done.files)
         repaired += any(f.action != "kept" for f in done.findings)
         if as_json:
-            typer.echo(json.dumps(as_object(done)))
+            say_json(as_object(done))
         else:
             _tell(done)
         if done.disk_full:
@@ -234,7 +233,7 @@ def _formats(text: str) -> tuple[str, ...]:
 def _program(text: str) -> int:
     from corpora.abc.exporting import INSTRUMENTS
 
-    if text.isdigit() and int(text) < 128:
+    if text.isascii() and text.isdigit() and len(text) <= 3 and int(text) < 128:
         return int(text)
     if text.lower() in INSTRUMENTS:
         return INSTRUMENTS[text.lower()]

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rnnstudio.common import Json, RunName, RunsDir, listener, runs_dir
+from rnnstudio.common import Json, RunName, RunsDir, listener, runs_dir, whole_run
 
 EXAMPLE = "Example:  rnnstudio resume plays    (no name: the newest run)"
 
@@ -29,19 +29,22 @@ def resume(
 ) -> None:
     """Go on exactly where a run stopped: weights, optimizer, place in the text, random numbers."""
     from checkpoints.lock import refuse_live
-    from checkpoints.runs import find_run
 
-    voice = listener(as_json)
+    folder = whole_run(
+        run,
+        runs_dir(runs),
+        hint="resume goes on from the newest; to go on from this one: rnnstudio train --from {checkpoint}",
+    )
+    if os.environ.get("RANK", "0") == "0":  # before torch is loaded: at once
+        refuse_live(folder.path)
+    voice = listener(as_json, folder)
     try:
-        found = find_run(run, runs_dir(runs))
-        if os.environ.get("RANK", "0") == "0":  # before torch is loaded: at once
-            refuse_live(found.run.path)
         from engine.training.run import train_run
 
         given: dict[str, Any] = {"steps": steps, "epochs": epochs, "minutes": minutes}
         budget = {k: v for k, v in given.items() if v is not None}
         outcome = train_run(
-            found.run,
+            folder,
             hear=voice.event,
             resuming=True,
             budget=budget,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import math
+import os
 import sys
 import time
 from pathlib import Path
@@ -14,7 +15,7 @@ from rich.cells import cell_len, set_cell_size
 from checkpoints.errors import RunError
 from checkpoints.events import Event, SampleFinished, Step, Validation
 from checkpoints.runs import RunFolder, find_run, list_runs, remove
-from rnnstudio.common import Json, RunName, RunsDir, runs_dir
+from rnnstudio.common import Json, RunName, RunsDir, runs_dir, say_json, whole_run
 from rnnstudio.completion import run_names
 from rnnstudio.curve import ascii_curve
 from rnnstudio.narration import duration
@@ -35,7 +36,7 @@ def list_(*, runs: RunsDir = None, as_json: Json = False) -> None:
     """List all runs, the newest first."""
     rows = [_row(run) for run in list_runs(runs_dir(runs))]
     if as_json:
-        typer.echo(json.dumps(rows))
+        say_json(rows)
         return
     if not rows:
         typer.echo(
@@ -61,13 +62,13 @@ def show(
     run: RunName = "",
     *,
     runs: RunsDir = None,
-    samples: Annotated[int, typer.Option(help="How many of the last samples to show")] = 3,
+    samples: Annotated[int, typer.Option(min=0, help="How many of the last samples to show")] = 3,
     csv: Annotated[bool, typer.Option("--csv", help="The curve as comma-separated values")] = False,
     as_json: Json = False,
 ) -> None:
     """Show a run: settings, curve, checkpoints, last samples, as plain text."""
-    folder = find_run(run, runs_dir(runs)).run
-    events = list(folder.events())
+    folder = whole_run(run, runs_dir(runs))
+    events = list(folder.events(steps=not as_json))
     if csv:
         _print_csv(events)
         return
@@ -99,7 +100,7 @@ def show(
             ],
             "size_bytes": folder.size_bytes(),
         }
-        typer.echo(json.dumps(body))
+        say_json(body)
         return
     _describe(row, folder)
     losses = [(float(e.step), e.loss_nats) for e in events if isinstance(e, Step)]
@@ -144,8 +145,8 @@ def rm(
 def _meant(text: str, runs: Path) -> RunFolder:
     """The run that is named in full: what is removed for good is never guessed. Raises RunError."""
     found = find_run(text, runs)
-    path = Path(text).expanduser()
-    if text == found.run.name or (path.exists() and path.resolve() == found.run.path.resolve()):
+    path = os.path.expanduser(text)  # noqa: PTH111 - Path's own raises for `~nobody`
+    if text == found.run.name or os.path.realpath(path) == os.path.realpath(found.run.path):
         return found.run
     raise RunError(
         f"{text!r} is not the whole name of a run, and runs are removed whole",
@@ -177,8 +178,8 @@ def _row(run: RunFolder) -> dict[str, Any]:
         record = run.record()
     except RunError:
         record = {}
-    corpus = record.get("corpus")
-    best = run.best()
+    corpus, best = _part(record, "corpus"), run.best()
+    paths = corpus.get("paths")
     return {
         "name": run.name,
         "path": str(run.path),
@@ -190,27 +191,33 @@ def _row(run: RunFolder) -> dict[str, Any]:
         else {
             "step": best.step,
             "nats_per_char": best.nats_per_char,
-            "bits_per_char": best.nats_per_char * 1.4426950408889634,
+            "bits_per_char": best.nats_per_char / math.log(2),
         },
-        "corpus": corpus.get("paths", []) if isinstance(corpus, dict) else [],
-        "genre": corpus.get("genre", "") if isinstance(corpus, dict) else "",
-        "cell": record.get("model", {}).get("cell", ""),
-        "tokenizer": record.get("data", {}).get("tokenizer", ""),
+        "corpus": list(map(str, paths)) if isinstance(paths, list) else [],
+        "genre": str(corpus.get("genre", "")),
+        "cell": str(_part(record, "model").get("cell", "")),
+        "tokenizer": str(_part(record, "data").get("tokenizer", "")),
     }
+
+
+def _part(record: dict[str, Any], name: str) -> dict[str, Any]:
+    """A part of a run's record; nothing where somebody wrote something else there."""
+    part = record.get(name)
+    return part if isinstance(part, dict) else {}
 
 
 def _describe(row: dict[str, Any], folder: RunFolder) -> None:
     record = folder.record()
-    model, training = record.get("model", {}), record.get("training", {})
+    model, training = _part(record, "model"), _part(record, "training")
     typer.echo(f"{literal(row['name'])}: {row['state']} at step {row['step']:,}")
-    typer.echo(f"  corpus     {literal(', '.join(row['corpus']))} ({row['genre']})")
     typer.echo(
-        f"  model      {model.get('cell')} {model.get('num_layers')} x {model.get('hidden_size')}, "
-        f"{row['tokenizer']} tokens"
-    )
-    typer.echo(
-        f"  learning   {training.get('optimizer')}, {training.get('lanes')} lanes x {training.get('bptt')}, "
-        f"seed {training.get('seed')}"
+        literal(
+            f"  corpus     {', '.join(row['corpus'])} ({row['genre']})\n"
+            f"  model      {model.get('cell')} {model.get('num_layers')} x {model.get('hidden_size')}, "
+            f"{row['tokenizer']} tokens\n"
+            f"  learning   {training.get('optimizer')}, {training.get('lanes')} lanes x {training.get('bptt')}, "
+            f"seed {training.get('seed')}"
+        )
     )
     if row["best"]:
         best = row["best"]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +13,7 @@ import typer
 
 from checkpoints.errors import ConfigError, UserError
 from engine.config import SampleConfig, check_seed
-from rnnstudio.common import Json, RunsDir, runs_dir
+from rnnstudio.common import Json, RunsDir, runs_dir, say_json
 from rnnstudio.completion import run_names
 from rnnstudio.options import flag, with_settings
 
@@ -174,6 +173,8 @@ def sample(
         seed = secrets.randbelow(2**31) if drawn else 0
     how = f"beam {beam}" if beam else f"temperature {config.temperature:g}" if drawn else "greedy"
     how += " · exact bars" * bars_exact
+    if drawn:
+        how += "".join(f" · {name} {value:g}" for name, value in _filters(config))
     say(f"{loaded.run} at step {loaded.step:,} · {how}" + f" · --seed {seed}" * drawn)
     if any(fields.values()):
         say("the header is given: " + " ".join(prime.splitlines()))
@@ -212,7 +213,7 @@ def _tell_best(
     if as_json:
         for place, (sample, rank) in enumerate(best, 1):
             why = {"place": place, "score": rank.score, "why": rank.why, "figures": rank.figures}
-            typer.echo(json.dumps({**described(loaded, sample), **why}))
+            say_json({**described(loaded, sample), **why})
         return
     items: list[Piece | Sample] = []
     for i, (sample, _) in enumerate(best):
@@ -242,6 +243,14 @@ def _found(
     for found in write_likeliest(model, tokenizer, kept, width=beam, documents=documents)[:count]:
         yield Piece(found.index, found.text)
         yield found
+
+
+def _filters(config: SampleConfig) -> Iterator[tuple[str, float]]:
+    """The options, with their values, that change what is drawn, as far as they are not as they would be anyway."""
+    for field in fields(config):
+        value = getattr(config, field.name)
+        if field.name not in ("weights", "temperature") and value != field.default:
+            yield flag(field.name), value
 
 
 def _config(settings: dict[str, Any], *, greedy: bool) -> SampleConfig:
@@ -294,19 +303,20 @@ def _prime(text: str, file: str) -> str:
         else:
             with Path(file).open("rb") as opened:
                 data = opened.read(MAX_PRIME_BYTES + 1)
-        read = data.decode("utf-8-sig")
     except OSError as error:
         raise UserError(
             f"{file} cannot be read: {error.strerror}", hint="is the path right?"
-        ) from None
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{file} is not UTF-8 at byte {error.start:,}", hint="save it as UTF-8"
         ) from None
     if len(data) > MAX_PRIME_BYTES:
         raise UserError(
             f"{file} has more than {MAX_PRIME_BYTES >> 20} MiB", hint="give the part that matters"
         )
+    try:
+        read = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{file} is not UTF-8 at byte {error.start:,}", hint="save it as UTF-8"
+        ) from None
     return read.replace("\r\n", "\n").replace("\r", "\n")
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
 
-from rnnstudio.common import Json, RunName, RunsDir, runs_dir
+from rnnstudio.common import Json, RunName, RunsDir, runs_dir, say_json
 from tui.literal import literal
 
 EXAMPLE = "Example:  rnnstudio samples plays --temperature 0.8"
@@ -24,14 +23,17 @@ def samples(
     as_json: Json = False,
 ) -> None:
     """Show what a run wrote at each checkpoint, in the order in which it learned."""
+    from checkpoints.checkpoint import step_of
     from checkpoints.errors import RunError
     from checkpoints.events import SampleFinished
     from checkpoints.runs import find_run
 
-    folder = find_run(run, runs_dir(runs)).run
+    folder, spec = find_run(run, runs_dir(runs))
+    if spec:
+        step = step_of(folder.checkpoint(spec))
     found = [
         e
-        for e in folder.events()
+        for e in folder.events(steps=False)
         if isinstance(e, SampleFinished)
         and step in (None, e.step)
         and temperature in (None, e.temperature)
@@ -39,7 +41,7 @@ def samples(
     if not found:
         raise RunError(
             f"run {folder.name} has no such samples",
-            hint=f"write some: rnnstudio sample {folder.name}",
+            hint=f"write some: rnnstudio sample {folder.called}",
         )
     for e in found:
         if as_json:
@@ -52,7 +54,7 @@ def samples(
                 "nats_per_char": e.nats_per_char,
                 "figures": dict(e.metrics),
             }
-            typer.echo(json.dumps(body, ensure_ascii=False))
+            say_json(body)
         else:
             typer.echo(f"── step {e.step:,}, temperature {e.temperature:g}", err=True)
             typer.echo(literal(e.prime + e.text))

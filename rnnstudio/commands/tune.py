@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from checkpoints.errors import UserError
-from rnnstudio.common import Json, RunsDir, runs_dir
+from rnnstudio.common import Json, RunsDir, runs_dir, say_json
 from rnnstudio.tunes import learnt, source, tunes
 from tui.literal import literal
 
@@ -80,9 +79,9 @@ def tune(
     for one in chosen:
         nearest = index.nearest(one.source) if index is not None else None
         if as_json:
-            typer.echo(json.dumps({"number": one.number, "title": one.title, **asdict(judge(one)),
-                                   "nearest": nearest and asdict(nearest),
-                                   "findings": [asdict(f) for f in one.findings]}))  # fmt: skip
+            say_json({"number": one.number, "title": one.title, **asdict(judge(one)),
+                      "nearest": nearest and asdict(nearest),
+                      "findings": [asdict(f) for f in one.findings]})  # fmt: skip
         else:
             _show(one, width, nearest)
         if play:

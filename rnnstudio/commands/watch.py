@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from rnnstudio.common import Json, RunName, RunsDir, listener, runs_dir
+from rnnstudio.common import Json, RunName, RunsDir, listener, runs_dir, whole_run
 
 EXAMPLE = "Example:  rnnstudio watch plays    (no name: the newest run)"
 
@@ -22,25 +22,25 @@ def watch(
     from checkpoints.eventlog import EventReader
     from checkpoints.events import Ended, Resumed, encode
     from checkpoints.lock import live
-    from checkpoints.runs import find_run
 
-    folder = find_run(run, runs_dir(runs)).run
+    folder = whole_run(run, runs_dir(runs))
     reader = EventReader(folder.path / "events.jsonl")
-    voice = listener(as_json)
+    voice = listener(as_json, folder)
     ended = False
     try:
         while True:
-            alive = live(folder.path) is not None
+            alive, before = live(folder.path) is not None, reader.offset
             for event in reader.poll():
                 ended = isinstance(event, Ended) or (ended and not isinstance(event, Resumed))
                 voice.event(event, encode(event))
-            if not alive:
-                break
-            time.sleep(POLL_S)
+            if reader.offset == before:  # a long log comes in parts
+                if not alive:
+                    break
+                time.sleep(POLL_S)
     finally:
         voice.close()
     if not ended:
         raise RunError(
-            f"run {folder.path.name} stopped without a last word",
-            hint=f"go on from its newest checkpoint: rnnstudio resume {folder.path.name}",
+            f"run {folder.name} stopped without a last word",
+            hint=f"go on from its newest checkpoint: rnnstudio resume {folder.called}",
         )

@@ -156,6 +156,34 @@ def test_one_training_serves_all_marks_unless_its_schedule_is_laid_over_them(
     assert rows[0]["steps"] <= rows[1]["steps"]
 
 
+def test_a_contest_that_was_broken_off_goes_on_with_what_it_lacks(
+    tmp_path: Path, text: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainings = []
+    theirs = contest.theirs
+
+    def counted(opponent: Any, text: Any, *, minutes: Any, **options: Any) -> Any:
+        trainings.append((opponent.name, [*minutes]))
+        return theirs(opponent, text, minutes=minutes, **options)
+
+    monkeypatch.setattr(contest, "theirs", counted)
+    asked = ("quality", str(text), "--minutes", "0.001,0.002")
+    first = figures(tmp_path, *asked, "--only", "char-rnn,nanogpt-cpu")
+    path = tmp_path / "figures.json"
+    found = json.loads(path.read_text("utf-8"))
+    found["rows"] = [first[0], first[2]]  # one of two marks, and one of two budgets
+    path.write_text(json.dumps(found), "utf-8")
+    trainings.clear()
+    rows = figures(tmp_path, *asked, "--only", "char-rnn,nanogpt-cpu,torch-rnn", "--go-on")
+    assert trainings == [
+        ("char-rnn", [0.001, 0.002]), ("nanogpt-cpu", [0.002]), ("torch-rnn", [0.001, 0.002]),
+    ]  # fmt: skip
+    assert first[2] in rows
+    assert len(rows) == 6
+    with pytest.raises(SystemExit, match="another benchmark, machine or setting"):
+        figures(tmp_path, "quality", str(text), "--minutes", "0.001", "--go-on")
+
+
 @pytest.mark.skipif(devices.usable_cores() < 2, reason="one core")
 def test_entrants_train_at_once_on_a_core_each(tmp_path: Path, text: Path) -> None:
     rows = figures(

@@ -47,6 +47,7 @@ def test_half_a_request_of_a_killed_writer_spoils_only_itself(
 def test_lines_that_are_no_requests_are_passed_over(tmp_path: Path) -> None:
     reader = ControlReader(tmp_path)
     bad = [b"", b"[]", b"7", b'{"request":7}', b"\xff", b"[" * 100_000, b'"' + b"x" * 70_000 + b'"']
+    bad += [b'{"request":"set","name":"lr","value":1' + b"0" * 400 + b"}"]  # beyond any float
     odd = b'{"request":"sing","name":7,"value":[1],"time":"now"}'  # the trainer itself refuses it
     (tmp_path / FILE).write_bytes(b"\n".join([*bad, odd, b""]))
     (asked,) = reader.poll()

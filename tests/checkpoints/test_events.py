@@ -178,6 +178,11 @@ def test_a_resumed_log_reads_like_an_uninterrupted_one(
     assert list(effective(log)) == whole
 
 
+def test_a_number_beyond_any_float_is_no_event() -> None:
+    assert decode('{"type":"note","step":7,"text":""}') is not None
+    assert decode('{"type":"note","step":1' + "0" * 400 + ',"text":""}') is None
+
+
 def test_a_validation_that_was_done_again_stands_once() -> None:
     figures = {"bits_per_char": 1.0, "chars": 1, "tokens": 1, "protocol": "p", "best": True}
     first = Validation(step=20, nats_per_token=2.0, nats_per_char=2.0, **figures)

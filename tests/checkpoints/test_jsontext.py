@@ -97,6 +97,7 @@ def test_size_and_number_of_parts_are_limited(monkeypatch: pytest.MonkeyPatch) -
         (b"\xff", "UTF-8"),
         (b"", "Expecting value"),
         (b"1" * 5000, "digits"),
+        (b'{"lr":1' + b"0" * 400 + b"}", "401 digits"),
     ],
 )
 def test_what_is_no_json_is_refused_with_the_reason(data: bytes, why: str) -> None:

@@ -55,7 +55,7 @@ def test_the_second_trainer_is_refused_by_a_sentence_that_names_the_first(tmp_pa
             RunError, match=f"run tunes is being trained by process {child.pid}$"
         ) as e:
             TrainerLock(run).acquire()
-        assert "rnnstudio watch tunes" in e.value.hint
+        assert f"rnnstudio watch {run}" in e.value.hint
         assert live(run) == child.pid
 
 

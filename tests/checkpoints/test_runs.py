@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from checkpoints.checkpoint import write_checkpoint
 from checkpoints.errors import RunError, UserError
+from checkpoints.eventlog import EventLog
+from checkpoints.events import Note, Resumed, Step
 from checkpoints.lock import TrainerLock
 from checkpoints.runs import (
     RunFolder,
@@ -213,6 +215,7 @@ def test_a_run_is_found_from_elsewhere_by_its_path(
         ("../../etc", "there is no run", ""),
         ("a\0b", "there is no run", ""),
         ("x" * 5000, "there is no run", ""),
+        ("~nobody-of-this-name/x", "there is no run", ""),
     ],
 )
 def test_a_run_that_is_not_there_is_a_sentence(
@@ -235,6 +238,36 @@ def test_runs_are_listed_newest_first_and_nothing_else(three: Path) -> None:
     (three / "file.txt").touch()
     make(three, "hidden").path.rename(three / ".removed-hidden-ab")
     assert [run.name for run in list_runs(three)] == ["shanties", "tunes", "shakespeare"]
+
+
+def test_a_folder_that_nobody_may_look_into_hides_no_other(three: Path) -> None:
+    (three / "closed").symlink_to("x" * 300)  # what root may not look at either
+    assert len(list_runs(three)) == 3
+    assert find_run("tunes", three).run.name == "tunes"
+
+
+def test_a_run_is_called_by_its_name_or_where_runs_are_not_looked_for_by_its_path(
+    three: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert RunFolder(three / "tunes").called == RunFolder(Path("runs/tunes")).called == "tunes"
+    monkeypatch.setenv("RNNSTUDIO_RUNS", "others")
+    assert RunFolder(Path("runs/tunes")).called == "runs/tunes"
+    assert RunFolder(Path("my runs/tunes")).called == "'my runs/tunes'"
+
+
+def test_a_log_is_read_without_its_steps_where_they_are_not_wanted(runs: Path) -> None:
+    run = make(runs, "r")
+    figures = dict.fromkeys(("loss_nats", "loss_min", "loss_max", "lr", "grad_norm", "epoch"), 1.0)
+    rest = {"tokens": 1, "tokens_per_s": 1.0, "chars_per_s": 1.0, "progress": 0.5}
+    with EventLog(run.events_path) as log:
+        for step in (1, 2):
+            log.write(Step(step=step, steps=1, **figures, **rest))
+            log.write(Note(step=step, text="x"))
+        log.write(Resumed(step=1, checkpoint="step-0000001"))
+        log.write(Note(step=2, text="y"))
+    told = [(e.type, e.step) for e in run.events()]
+    assert told == [("step", 1), ("note", 1), ("note", 2)]
+    assert [(e.type, e.step) for e in run.events(steps=False)] == told[1:]
 
 
 def test_the_size_is_that_of_every_file(three: Path) -> None:

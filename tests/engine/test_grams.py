@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from checkpoints.errors import ConfigError
-from engine import sizes, state
+from engine import carried, sizes
 from engine.config import ModelConfig
 from engine.ema import EMA
 from engine.grams import rows_of, rows_of_last
@@ -95,12 +95,12 @@ def test_windows_and_steps_carry_what_was_read(cell: str) -> None:
 def test_a_lane_that_begins_anew_has_read_nothing() -> None:
     model = build()
     _, read = model(some_tokens(), model.initial_state(3))
-    begun = state.reset(read, torch.tensor([False, True, False]))
+    begun = carried.reset(read, torch.tensor([False, True, False]))
     assert begun[-1][0][1].tolist() == [0, 0, 0]
     assert torch.equal(begun[-1][0][[0, 2]], read[-1][0][[0, 2]])
     expected, _ = model(some_tokens()[:, 1:2], model.initial_state(1))
     torch.testing.assert_close(model(some_tokens(), begun)[0][:, 1:2], expected)
-    unpacked = state.unpack(state.pack(read), model.initial_state(3))
+    unpacked = carried.unpack(carried.pack(read), model.initial_state(3))
     assert unpacked[-1][0].dtype == torch.int64
     torch.testing.assert_close(unpacked, read)
 

@@ -13,9 +13,9 @@ from torch.nn import functional as F
 
 from checkpoints.errors import CheckpointError
 from engine import cells
+from engine.carried import State, detach, pack, reset, unpack
 from engine.config import ModelConfig
 from engine.model import Model, check_weights, grow, weight_shapes
-from engine.state import State, detach, pack, reset, unpack
 
 V = 9
 NAMES = cells.names()

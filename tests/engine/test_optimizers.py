@@ -321,7 +321,6 @@ def test_the_default_rate_is_not_odd(name: str) -> None:
     least, most = SANE_RATES[name]
     assert least < default_lr(name) < most
     assert warn_if_odd(default_lr(name), name) is None
-    assert warn_if_odd(0.0, name) is None
 
 
 def test_an_odd_rate_is_told_with_what_is_usual() -> None:

@@ -33,19 +33,14 @@ def test_a_seed_gives_streams_that_differ_from_each_other_and_from_the_next_seed
 def test_streams_stay_what_they_are_between_versions() -> None:
     """A seed in a paper or a bug report must mean the same tomorrow."""
     seeds = [getattr(streams(1), name).initial_seed() for name in NAMES]
-    assert seeds == [
-        9026945870587435849,
-        8830085292689215445,
-        226311496422674447,
-        6756596327596664617,
-    ]
+    assert seeds == [9026945870587435849, 226311496422674447]
 
 
 def test_drawing_from_one_changes_no_other_and_no_global_generator() -> None:
     ours, untouched = streams(5), streams(5)
     before = torch.random.get_rng_state()
     for _ in range(100):
-        draw(ours.sample)
+        draw(ours.init)
     assert draw(ours.dropout) == draw(untouched.dropout)
     assert torch.equal(torch.random.get_rng_state(), before)
 
@@ -74,10 +69,10 @@ def test_a_damaged_state_is_refused_and_changes_nothing(damaged: torch.Tensor | 
     ours = streams(5)
     state = streams(6).state()
     if damaged is None:
-        del state["sample"]
+        del state["dropout"]
     else:
-        state["sample"] = damaged
-    with pytest.raises(CheckpointError, match="'sample'"):
+        state["dropout"] = damaged
+    with pytest.raises(CheckpointError, match="'dropout'"):
         ours.load_state(state)
     assert draw(ours.init) == draw(streams(5).init)
 

@@ -25,7 +25,8 @@ from engine import tokenizers
 from engine.config import DataConfig
 from engine.tokenizers.base import Tokenizer
 from engine.tokenizers.char import CharTokenizer
-from engine.tokens import Part, TokenFile, fits, learn_tokenizer, open_tokens, prepare
+from engine.tokens import Part, TokenFile, learn_tokenizer, open_tokens, prepare
+from engine.training.lanes import fits
 
 LINES = "".join(f"line {i} of a text that is long enough\n" for i in range(300))
 
@@ -410,25 +411,6 @@ def test_progress_ends_at_the_corpus_length(tmp_path: Path) -> None:
     made(corpus, tmp_path, progress=lambda done, total: told.append((done, total)))
     assert told[-1] == (len(LINES), len(LINES))
     assert told == sorted(told)
-
-
-@given(tokens=st.integers(0, 10**7), lanes=st.integers(1, 512), bptt=st.integers(1, 1024))
-def test_lanes_and_windows_shrink_to_fit(tokens: int, lanes: int, bptt: int) -> None:
-    if tokens <= 16:
-        with pytest.raises(CorpusError, match="less than one window"):
-            fits(tokens, lanes, bptt)
-        return
-    fitting_lanes, fitting_bptt, said = fits(tokens, lanes, bptt)
-    assert 1 <= fitting_lanes <= lanes
-    assert 1 <= fitting_bptt <= bptt
-    if lanes * bptt <= tokens // 2:
-        assert (fitting_lanes, fitting_bptt, said) == (lanes, bptt, "")
-    elif bptt >= 16:
-        assert fitting_lanes * fitting_bptt <= tokens // 2 or (fitting_lanes, fitting_bptt) == (
-            1,
-            16,
-        )
-    assert bool(said) == ((fitting_lanes, fitting_bptt) != (lanes, bptt))
 
 
 def test_five_hundred_characters_are_enough(tmp_path: Path) -> None:

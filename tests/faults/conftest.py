@@ -16,11 +16,11 @@ from tests.faults.runs import SETTINGS
 
 @pytest.fixture
 def make_run(tmp_path: Path) -> Callable[..., RunFolder]:
-    (tmp_path / "v.txt").write_text(verse(120), "utf-8")
-
-    def make(**settings: Any) -> RunFolder:
+    def make(*, text: str = "", suffix: str = "txt", **settings: Any) -> RunFolder:
+        path = tmp_path / f"v.{suffix}"
+        path.write_text(text or verse(120), "utf-8")
         request = Request(
-            corpus=(str(tmp_path / "v.txt"),),
+            corpus=(str(path),),
             runs=tmp_path / "runs",
             given={**SETTINGS, **settings},
             threads=1,

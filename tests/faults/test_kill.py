@@ -119,4 +119,9 @@ def test_an_interrupt_saves_and_the_run_goes_on_exactly(
     assert "Traceback" not in said.read_text("utf-8")
     here("resume", cwd=tmp_path)
     assert learned(run) == learned(uninterrupted)
-    assert logged(run) == logged(uninterrupted)
+    # What it wrote when it was interrupted stays, between two looks.
+    written = ("sample_begin", "sample_text", "sample_end")
+    kept = [
+        e for e in logged(run) if e["type"] not in written or (e["step"] and not e["step"] % 60)
+    ]
+    assert kept == logged(uninterrupted)

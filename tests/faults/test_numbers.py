@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
+import random
+import string
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
 
+from checkpoints import control
 from checkpoints import events as ev
 from checkpoints.checkpoint import checkpoint_folders, read_checkpoint
 from checkpoints.errors import RunStopped
 from checkpoints.runs import RunFolder
 from checkpoints.tensors import unpack
 from engine.training import snapshot
+from engine.training.run import train_run
 from engine.training.safety import MAX_ROLLBACKS, SPIKE_NATS
+from tests.cli import verse
 from tests.faults.runs import spoiled, trained
 
 
@@ -140,6 +147,48 @@ def test_a_checkpoint_saved_amid_bad_steps_is_not_what_the_run_goes_back_to(
     ]  # the first of step 40 is gone, the second was made after the way back
     assert outcome.end.reason == "done"
     assert snapshot.state_of(read_checkpoint(outcome.run.path / "step-0000040")).calm
+
+
+def test_a_hard_passage_of_the_text_takes_no_run_back(
+    make_run: Callable[..., RunFolder],
+) -> None:
+    """What is read there cannot be foreseen; the network is well, as the held-out text shows."""
+    letters = string.ascii_letters + string.digits
+    noise = "".join(random.Random(1).choices(letters, k=3000))
+    text = verse(200) + noise + verse(200)
+    run = make_run(text=text, steps=500, lanes=1, bptt=32, hidden_size=24, checkpoint_every=100)
+    outcome, heard = trained(run)
+    assert (outcome.end.reason, outcome.end.step) == ("done", 500)
+    assert not [e for e in heard if isinstance(e, ev.Resumed)]
+    warned = [e.text for e in heard if isinstance(e, ev.Warned)]
+    assert warned
+    assert all("is unlike the rest" in text for text in warned)
+
+
+def test_a_rate_that_was_raised_and_explodes_is_taken_back(
+    make_run: Callable[..., RunFolder],
+) -> None:
+    run = make_run(steps=150, optimizer="adam", lr=0.01, checkpoint_seconds=0)
+
+    def ask(event: ev.Event, _: str) -> None:
+        heard.append(event)
+        if isinstance(event, ev.CheckpointWritten) and event.step == 40 and not asked:
+            asked.append(True)
+            control.request(run.path, "set", name="lr", value=30)
+            control.request(run.path, "set", name="temperatures", value=[0.3])
+
+    asked: list[bool] = []
+    heard: list[ev.Event] = []
+    # Requests are looked for by the clock, here before each step.
+    outcome = train_run(run, hear=ask, clock=partial(next, itertools.count()))
+    assert (outcome.end.reason, outcome.end.step) == ("done", 150)
+    (back,) = [e for e in heard if isinstance(e, ev.Resumed)]
+    told = heard[heard.index(back) + 1 :]
+    assert isinstance(told[0], ev.ControlApplied)
+    assert (told[0].request, told[0].value) == ("set temperatures", [0.3])
+    assert isinstance(told[1], ev.Warned)
+    assert "with a rate of 0.01 as there" in told[1].text
+    assert all(e.lr <= 0.01 for e in told if isinstance(e, ev.Step))
 
 
 def test_relu_units_that_start_as_the_identity_learn_500_steps_without_a_spike(

@@ -7,11 +7,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import torch
 
 from checkpoints.checkpoint import newest_valid, write_checkpoint
 from checkpoints.runs import RunFolder
 from engine.training import snapshot
+from engine.training.distributed import World
 from engine.training.keeping import Keeper
 from tests.faults.crashdisk import QuickDisk
 
@@ -31,7 +31,7 @@ def test_a_run_that_went_back_over_a_damaged_checkpoint_keeps_what_it_saves(
             model=SimpleNamespace(cell="lstm", hidden_size=8),
         ),
         model=SimpleNamespace(weights=dict),
-        world=SimpleNamespace(device=torch.device("cpu")),
+        world=World(),
     )
     state: Any = SimpleNamespace(step=150, last=None)
     keeper = Keeper([].append)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,10 @@ from checkpoints.errors import ConfigError, RunError, RunStopped
 from checkpoints.lock import TrainerLock
 from checkpoints.runs import RunFolder
 from checkpoints.tensors import unpack
+from engine import devices
 from engine.training import keeping
 from engine.training.distributed import World
+from engine.training.steering import FIRST_CHECKPOINT_S
 from tests.faults.runs import spoiled, trained
 
 
@@ -44,6 +48,23 @@ def test_a_disk_that_refuses_once_costs_one_checkpoint(
     ]
 
 
+def test_the_last_checkpoint_is_tried_again(
+    make_run: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = keeping.write_checkpoint, 0
+
+    def write(*args: Any, **kwargs: Any) -> Path:
+        nonlocal calls
+        calls += 1
+        if calls == 4:
+            raise RunError("no space left", hint="free some")
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(keeping, "write_checkpoint", write)
+    outcome, _ = trained(make_run())
+    assert read_checkpoint(outcome.run.path / "step-0000060")
+
+
 def test_a_disk_that_goes_on_refusing_ends_the_run_with_exit_code_3(
     make_run: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -68,6 +89,15 @@ def test_looking_at_the_model_changes_nothing_about_training(
     last = "step-0000060"
     for name in ("model.safetensors", "optimizer.safetensors", "state.safetensors"):
         assert read_checkpoint(often.path / last)[name] == read_checkpoint(never.path / last)[name]
+
+
+def test_the_first_safety_checkpoint_comes_early(make_run: Callable[..., RunFolder]) -> None:
+    run = make_run(checkpoint_every=1000, checkpoint_seconds=1000)
+    _, heard = trained(run, clock=partial(next, itertools.count()))
+    saved = [(e.step, e.reason) for e in heard if isinstance(e, ev.CheckpointWritten)]
+    (step, reason) = saved[1]
+    assert reason == "time"
+    assert 0 < step < FIRST_CHECKPOINT_S
 
 
 def test_a_second_trainer_is_refused(make_run: Callable[..., RunFolder]) -> None:
@@ -149,6 +179,62 @@ def test_damaged_tokens_are_encoded_anew_and_the_run_goes_on_to_the_bit(
         assert read_checkpoint(run.path / "step-0000080")["model.safetensors"] == weights
 
 
+def test_damaged_tokens_of_changed_pieces_are_changed_again(
+    make_run: Callable[..., RunFolder],
+) -> None:
+    book = "".join(
+        f"X:{i}\nT:Tune {i}\nM:4/4\nL:1/8\nK:{('C', 'Gm', 'Ador')[i % 3]}\nCDEF G{'ABcdefg'[i % 7]}2|e8|]\n\n"
+        for i in range(1, 60)
+    )
+    run = make_run(text=book, suffix="abc", transpose="all", titles=False)
+    kept = (run.tokens_path / "tokens.bin").read_bytes()
+    trained(run)
+    for path in (run.tokens_path, *(run.path.parent / ".cache" / "tokens").iterdir()):
+        (path / "tokens.bin").unlink()
+    trained(run, resuming=True, budget={"steps": 80})
+    assert (run.tokens_path / "tokens.bin").read_bytes() == kept
+
+
+def test_a_run_of_another_device_goes_on_where_there_is_none(
+    make_run: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run()
+    trained(run)
+    run.write_record({**run.record(), "device": "cuda"})
+    monkeypatch.setattr(devices, "_available", lambda _: False)
+    outcome, heard = trained(run, resuming=True, budget={"steps": 80})
+    assert outcome.end.reason == "done"
+    (warned,) = [e.text for e in heard if isinstance(e, ev.Warned)]
+    assert "cuda cannot be used" in warned
+    assert "goes on with cpu" in warned
+    with pytest.raises(ConfigError, match="cuda cannot be used"):
+        trained(run, resuming=True, budget={"steps": 90}, device="cuda")
+
+
+@pytest.mark.parametrize("threads", [-1, 100_000])
+def test_threads_that_cannot_be_are_a_sentence(
+    make_run: Callable[..., RunFolder], threads: int
+) -> None:
+    run = make_run()
+    with pytest.raises(ConfigError, match="threads is"):
+        trained(run, resuming=True, threads=threads)
+
+
+def test_a_run_that_is_stopped_leaves_a_sample_of_where_it_stands(
+    make_run: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(model: torch.nn.Module, call: int) -> None:
+        del model
+        if call == 25:
+            signal.raise_signal(signal.SIGINT)
+
+    spoiled(monkeypatch, interrupt)
+    outcome, heard = trained(make_run(sample_length=10))
+    assert outcome.end.step == 25
+    said = [type(e) for e in heard if e.step == 25]
+    assert said.index(ev.CheckpointWritten) < said.index(ev.SampleFinished)
+
+
 def test_damaged_tokens_without_the_text_are_a_sentence_with_a_way_out(
     make_run: Callable[..., RunFolder],
 ) -> None:
@@ -185,7 +271,8 @@ def test_a_damaged_record_says_what_still_works(
     )
     with pytest.raises(RunError, match=r"run\.json") as caught:
         trained(run, resuming=True)
-    assert f"rnnstudio sample {run.name};" in caught.value.hint
+    assert "rnnstudio sample " in caught.value.hint
+    assert f"{run.name};" in caught.value.hint
 
 
 def test_dropout_draws_from_the_stream_that_is_the_processs_own(

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from checkpoints.errors import UserError
 from rnnstudio.cli import app
+from rnnstudio.narration import Narrator
 from tests.corpora.genres.samples import PLAY
 
 
@@ -63,6 +64,17 @@ def test_the_best_come_first_with_their_figures_and_why(run: Path) -> None:
         assert f"seed {f['seed']}: {f['why']}" in err
         alone, _ = sample(run, "--seed", str(f["seed"]), "--json")
         assert json.loads(alone)["text"] == f["text"]
+
+
+def test_how_far_the_texts_are_is_told_as_they_grow(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[int, int, int]] = []
+    monkeypatch.setattr(Narrator, "written", lambda _, *numbers: told.append(numbers))
+    sample(run, "--best-of", "3")
+    assert {done for _, done, _ in told} == {0, 1, 2, 3}
+    assert len({chars for chars, done, _ in told if not done}) > 3
+    assert told[-1] == (3 * 120, 3, 3)
 
 
 def test_only_the_best_is_shown_unless_more_are_asked_for(run: Path) -> None:

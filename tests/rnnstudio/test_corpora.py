@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from checkpoints.errors import CorpusError, UserError
 from corpora import catalogue
 from rnnstudio.cli import app
+from rnnstudio.narration import Narrator
 from tests.corpora.genres.samples import RECIPE
 
 
@@ -45,6 +46,14 @@ def test_info_tells_licence_provenance_and_hash() -> None:
     assert json.loads(run("info", "recipes", "--json"))["genre"] == "recipes"
     with pytest.raises(CorpusError, match="no corpus called 'recipe'"):
         run("info", "recipe")
+
+
+def test_how_far_a_text_is_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[int, int | None]] = []
+    monkeypatch.setattr(Narrator, "progress", lambda _, *numbers: told.append(numbers))
+    (tmp_path / "own.mmf").write_text(RECIPE)
+    run("check", str(tmp_path / "own.mmf"))
+    assert told[-1] == (len(RECIPE), len(RECIPE))
 
 
 def test_ones_own_text_gets_a_name(tmp_path: Path) -> None:

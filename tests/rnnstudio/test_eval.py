@@ -23,6 +23,7 @@ from engine.measure import measure_part
 from engine.tokenizers.byte import ByteTokenizer
 from engine.tokens import prepare
 from rnnstudio.cli import app
+from rnnstudio.narration import Narrator
 from tests.engine import checkpoint, tiny
 
 LETTERS = tiny.tokenizer()
@@ -95,6 +96,16 @@ def test_any_file_can_be_measured(trained: Path, tmp_path: Path) -> None:
     assert found["nats_per_char"] == pytest.approx(expected.nats_per_char, rel=1e-6)
     assert (found["chars"], found["tokens"]) == (expected.chars, expected.tokens)
     assert found["chars"] < found["tokens"]
+
+
+def test_how_far_a_file_is_read_is_told(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[int, int | None]] = []
+    monkeypatch.setattr(Narrator, "progress", lambda _, *numbers: told.append(numbers))
+    (tmp_path / "other.txt").write_text(words(700))
+    figures(trained, "plays", str(tmp_path / "other.txt"))
+    assert (700, 700) in told
 
 
 def test_the_protocol_is_chosen_and_stamped(trained: Path) -> None:

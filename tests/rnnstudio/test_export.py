@@ -78,9 +78,14 @@ def test_a_runs_samples_are_exported(tmp_path: Path) -> None:
     head, _, rest = JIG.partition("T:")
     for step in (100, 200):
         line = json.dumps(
-            {"prime": head + "T:", "text": rest.replace("Test Bench", f"Step {step}")}
+            {
+                "prime": head + "T:",
+                "text": rest.replace("Test Bench", f"Step {step}") + "%\u2028\x85",
+            },
+            ensure_ascii=False,
         )
-        (folder / "samples" / f"step-{step:07d}.jsonl").write_text(line + "\n")
+        (folder / "samples" / f"step-{step:07d}.jsonl").write_text(line + "\n", "utf-8")
+    (folder / "samples" / "step-old.jsonl").write_text("{}\n")  # somebody's copy
     out = tmp_path / "out"
     done = run.invoke(app, ["export", "folk", "--runs", str(tmp_path / "runs"), "--out", str(out)])
     assert done.exit_code == 0
@@ -92,6 +97,8 @@ def test_a_runs_samples_are_exported(tmp_path: Path) -> None:
     [
         (["--to", "mp3"], ConfigError, "no format"),
         (["--instrument", "kazoo"], ConfigError, "no instrument"),
+        (["--instrument", "²"], ConfigError, "no instrument"),
+        (["--instrument", "1" * 5000], ConfigError, "no instrument"),
         (["--tempo", "5"], ConfigError, "--tempo"),
         (["--key", "H"], ConfigError, "names no key"),
         (["--transpose", "99"], ConfigError, "--transpose"),
@@ -180,6 +187,40 @@ def test_what_is_no_text_is_no_tune(command: str, tmp_path: Path) -> None:
     assert isinstance(done.exception, UserError)
     assert "is not text" in str(done.exception)
     assert "--tokenizer" not in done.exception.hint
+
+
+def test_a_book_in_utf_16_that_is_cut_is_read_but_for_its_end(tmp_path: Path) -> None:
+    (tmp_path / "cut.abc").write_bytes(JIG.encode("utf-16")[:-1])
+    done = run.invoke(app, ["export", str(tmp_path / "cut.abc"), "--out", str(tmp_path / "out")])
+    assert done.exit_code == 0
+    assert "left out" in done.stderr
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["007-the-test-bench.mid"]
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="needs names for open files")
+def test_a_pipe_is_read_as_a_file_is() -> None:
+    ours, theirs = os.pipe()
+    os.write(theirs, JIG.encode())
+    os.close(theirs)
+    done = run.invoke(app, ["tune", f"/dev/fd/{ours}"])  # as a shell's <(…) is
+    os.close(ours)
+    assert "The Test Bench" in done.stdout
+
+
+def test_a_folder_of_a_books_name_is_no_missing_file(tmp_path: Path) -> None:
+    (tmp_path / "x.abc").mkdir()
+    done = run.invoke(app, ["tune", str(tmp_path / "x.abc")])
+    assert isinstance(done.exception, RunError)
+    assert "there is no run" in str(done.exception)
+
+
+def test_too_large_a_book_is_refused_wherever_it_comes_from(
+    book: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rnnstudio.tunes.MAX_BYTES", 20)
+    for done in (run.invoke(app, ["tune", str(book)]), run.invoke(app, ["tune", "-"], input=JIG)):
+        assert isinstance(done.exception, UserError)
+        assert "more than" in str(done.exception)
 
 
 def test_a_broken_byte_costs_no_tune(tmp_path: Path) -> None:

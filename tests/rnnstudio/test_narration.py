@@ -7,11 +7,18 @@ import json
 import math
 import os
 import re
+from pathlib import Path
 
 import pytest
 
 from checkpoints import events as ev
+from checkpoints.runs import RunFolder
 from rnnstudio.narration import JsonLines, Narrator, duration
+
+
+@pytest.fixture(autouse=True)
+def _capable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
 
 
 class Terminal(io.StringIO):
@@ -134,6 +141,44 @@ def test_much_dead_memory_is_worth_a_word(dead: float | None, said: bool) -> Non
     _, err = told(look)
     assert ("50% of the memory is dead" in err) is said
     assert ("dead" in err) is said
+
+
+@pytest.mark.parametrize("term", ["dumb", "unknown"])
+def test_a_terminal_that_cannot_erase_gets_plain_lines(
+    term: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", term)
+    _, err = told(step(1), step(2), terminal=True)
+    assert "\x1b" not in err
+    assert err.count("\n") == 1
+
+
+def test_a_terminal_that_hung_up_does_not_end_the_run() -> None:
+    class Gone(Terminal):
+        def write(self, text: str) -> int:
+            raise OSError(5, text)
+
+    narrator = Narrator(io.StringIO(), Gone())
+    narrator.event(step(1))
+    narrator.close()
+
+
+def test_the_next_look_is_told_in_steps_and_in_time(tmp_path: Path) -> None:
+    run = RunFolder.create(tmp_path, "r", {"training": {"checkpoint_every": 250}})
+    err = io.StringIO()
+    narrator = Narrator(io.StringIO(), err, run=run)  # resumed: it began elsewhere
+    narrator.event(step(100))
+    # 150 steps of 1,024 tokens, 30,000 a second
+    assert "next look at 250, in 5s" in err.getvalue()
+
+
+def test_a_terminal_is_told_how_far_texts_are() -> None:
+    err = Terminal()
+    narrator = Narrator(io.StringIO(), err)
+    narrator.written(1234, 3, 20)
+    narrator.close()
+    assert "written: 1,234 characters, 3 of 20 texts" in err.getvalue()
+    assert err.getvalue().endswith("\r\x1b[2K")
 
 
 def test_a_reader_that_leaves_ends_only_what_is_told() -> None:

@@ -112,6 +112,15 @@ def test_filters_reach_the_sampler(runs: Path) -> None:
     assert typical["text"] != lines(runs, "plays", "--seed", "1", "--length", "60")[0]["text"]
 
 
+def test_what_was_drawn_with_is_said(runs: Path) -> None:
+    words = ("--top-k", "5", "--min-p", "0.05", "--repetition-penalty", "1.2", "--weights", "int8")
+    told = run(runs, "plays", "--seed", "1", "--length", "5", *words).stderr
+    how = "temperature 0.8 · --repetition-penalty 1.2 · --top-k 5 · --min-p 0.05 · --seed 1"
+    assert how in told
+    plain = run(runs, "plays", "--seed", "1", "--length", "5", "--top-p", "1").stderr
+    assert "temperature 0.8 · --seed 1" in plain
+
+
 def test_beams_are_ordered_by_likelihood(runs: Path) -> None:
     found = lines(runs, "plays", "--beam", "4", "-n", "3", "--length", "8")
     assert len({f["text"] for f in found}) == 3
@@ -196,6 +205,16 @@ def test_a_prime_file_that_is_no_text_is_refused(runs: Path, tmp_path: Path) -> 
     error = run(runs, "plays", "--prime-file", str(file)).exception
     assert isinstance(error, UserError)
     assert "byte 2" in error.message
+
+
+def test_a_prime_that_is_too_long_is_that_wherever_it_is_cut(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rnnstudio.commands.sample.MAX_PRIME_BYTES", 2)
+    (tmp_path / "prime.txt").write_text("中中", "utf-8")
+    error = run(runs, "plays", "--prime-file", str(tmp_path / "prime.txt")).exception
+    assert isinstance(error, UserError)
+    assert "more than" in error.message
 
 
 def test_raw_output_is_the_bytes_that_the_model_wrote(tmp_path: Path) -> None:

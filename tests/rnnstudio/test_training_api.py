@@ -11,7 +11,10 @@ import pytest
 
 import rnnstudio
 from checkpoints.errors import CheckpointError, ConfigError, CorpusError, RunError
-from checkpoints.events import Ended, Event, Started
+from checkpoints.events import Ended, Event, Note, Started
+from checkpoints.runs import RunFolder
+from engine.load import open_model
+from engine.measure import measure_part
 from tests.cli import ROOT, verse
 from tests.engine import checkpoint, tiny
 
@@ -35,11 +38,12 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_readmes_example_runs(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
     (example,) = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
+    (place / "verse.txt").rename("mine.txt")
     exec(compile(example, "README.md", "exec"), {})
     text, nats = capsys.readouterr().out.rsplit("\n", 2)[:2]
     assert len(text) == 80
     assert 0 < float(nats) < 5
-    assert (place / "runs" / "verse").is_dir()
+    assert (place / "runs" / "mine").is_dir()
 
 
 def test_events_are_heard_and_a_run_goes_on_with_more(place: Path) -> None:
@@ -125,6 +129,13 @@ def test_tunes_are_learned_in_all_keys_and_a_resumed_run_never_knows_the_differe
 
 def test_a_checkpoint_that_was_sent_is_forked_as_in_its_run(place: Path) -> None:
     run = rnnstudio.train("verse.txt", steps=4, split="nanogpt", threads=1, **SMALL)
+    end = RunFolder(run).summary().end
+    assert end is not None
+    assert end.best is not None
+    assert end.best["protocol"].endswith(", nanogpt split")  # no figure that others compare with
+    assert (
+        measure_part(open_model(run / "step-0000004"), "valid").protocol == "carried, nanogpt split"
+    )
     shutil.copytree(run / "step-0000004", place / "sent")
     own = {"steps": 2, "threads": 1, "sample_length": 0}
     from_run = rnnstudio.train("verse.txt", parent="verse@4", **own)
@@ -136,6 +147,21 @@ def test_a_checkpoint_that_was_sent_is_forked_as_in_its_run(place: Path) -> None
         assert (record["parent"], record["data"]["split"]) == ("sent@4", "nanogpt")
     with pytest.raises(CorpusError, match="nothing to learn from"):
         rnnstudio.train(parent="sent", **own)
+
+
+def test_a_fork_learns_from_the_kept_text_where_the_file_is_not_to_be_found(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rnnstudio.train("verse.txt", steps=1, threads=1, **SMALL)
+    (place / "elsewhere").mkdir()
+    monkeypatch.chdir(place / "elsewhere")
+    heard: list[Event] = []
+    own = {"steps": 1, "threads": 1, "sample_length": 0}
+    fork = rnnstudio.train(parent=str(place / "runs" / "verse"), hear=heard.append, **own)
+    before = json.loads((place / "runs" / "verse" / "run.json").read_text())["corpus"]
+    assert json.loads((fork / "run.json").read_text())["corpus"] == before
+    said = [event.text for event in heard if isinstance(event, Note)]
+    assert any("verse.txt cannot be read from here" in text for text in said)
 
 
 def test_an_older_checkpoint_without_its_run_is_not_forked(place: Path) -> None:

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from engine import compiler
+from engine.carried import State
 from engine.cells.base import Cell, Fused
 from engine.cells.gru import GRU
 from engine.cells.lstm import LSTM
@@ -27,7 +28,6 @@ from engine.cells.rnn import RNN
 from engine.model import Model, no_number
 from engine.sampling.layers import array, looked_up, own_vectors
 from engine.sampling.products import Floats
-from engine.state import State
 
 MAIN = Path(__file__).parent / "writing.cpp"
 BYTES = ("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mavx512vnni")

@@ -42,14 +42,16 @@ extern "C" Network* new_network(int64_t vocabulary, int64_t in_int8, int64_t res
 extern "C" void delete_network(Network* network) { delete network; }
 
 // The tokens' own vectors (V, size) are multiplied by the first layer, so they are not looked up; they stay the caller's.
-extern "C" void read_vectors(Network* network, int64_t size, const float* vectors) {
+extern "C" int read_vectors(Network* network, int64_t size, const float* vectors) {
     network->vectors = vectors, network->vector_size = size;
+    return 0;
 }
 
 // Vectors (rows, size) and codes (V) stay the caller's.
-extern "C" void read_grams(Network* network, int64_t longest, int64_t size, int64_t rows, const float* vectors,
-                           const int64_t* codes) {
+extern "C" int read_grams(Network* network, int64_t longest, int64_t size, int64_t rows, const float* vectors,
+                          const int64_t* codes) {
     network->grams = Grams{static_cast<int>(longest), static_cast<int>(size), rows, vectors, codes};
+    return 0;
 }
 
 // `known` (tokens or 1, gates * H) and W_x (gates * H, inputs) make up what comes from below: the latter may be missing, and so

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from engine.carried import State
 from engine.config import ModelConfig
 from engine.model import Model
 from engine.sampling.network import Network
-from engine.state import State
 
 VOCAB = 11
 TOKENS = [3, 0, 10, 3, 7, 7, 1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from checkpoints.errors import CheckpointError
 from engine.config import ModelConfig, SampleConfig
 from engine.evaluation import score
 from engine.model import Model
@@ -142,3 +143,11 @@ def test_a_stop_text_ends_the_likeliest_too() -> None:
     )
     assert all(stop not in s.text for s in stopped)
     assert stopped[0].reason == "stop"
+
+
+def test_a_model_that_computes_no_number_is_a_sentence() -> None:
+    model = Model(ModelConfig(hidden_size=5), 4, rng=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        model.output_bias.fill_(math.nan)
+    with pytest.raises(CheckpointError, match="not a number"):
+        beam_search(model, PRIME, width=2, ended=partial(complete, length=3))

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checkpoints.errors import CheckpointError
-from engine.training.lanes import IGNORE, ContinuousLanes, DocumentLanes, Lanes
+from checkpoints.errors import CheckpointError, CorpusError
+from engine.evaluation import IGNORE
+from engine.training.lanes import ContinuousLanes, DocumentLanes, Lanes, fits
 
 END = 99
 
@@ -136,3 +137,22 @@ def test_a_position_of_another_text_or_of_nonsense_is_refused(kind: int) -> None
             with pytest.raises(CheckpointError):
                 source.seek({**good, key: value})
     source.seek(good)
+
+
+@given(tokens=st.integers(0, 10**7), lanes=st.integers(1, 512), bptt=st.integers(1, 1024))
+def test_lanes_and_windows_shrink_to_fit(tokens: int, lanes: int, bptt: int) -> None:
+    if tokens <= 16:
+        with pytest.raises(CorpusError, match="less than one window"):
+            fits(tokens, lanes, bptt)
+        return
+    fitting_lanes, fitting_bptt, said = fits(tokens, lanes, bptt)
+    assert 1 <= fitting_lanes <= lanes
+    assert 1 <= fitting_bptt <= bptt
+    if lanes * bptt <= tokens // 2:
+        assert (fitting_lanes, fitting_bptt, said) == (lanes, bptt, "")
+    elif bptt >= 16:
+        assert fitting_lanes * fitting_bptt <= tokens // 2 or (fitting_lanes, fitting_bptt) == (
+            1,
+            16,
+        )
+    assert bool(said) == ((fitting_lanes, fitting_bptt) != (lanes, bptt))

@@ -144,7 +144,7 @@ def test_a_step_that_the_device_skips_changes_nothing(name: str) -> None:
             p.grad = torch.full_like(p, value)
         bad = None if unless is None else torch.tensor(unless)
         optimizer.step(lr=0.01, unless=bad)
-        average.update(unless=bad)
+        average.update(step=1, unless=bad)
         averages = {f"ema.{name}": w for name, w in average.weights().items()}
         return {**model.weights(), **optimizer.state()[0], **averages}
 

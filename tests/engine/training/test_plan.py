@@ -23,7 +23,7 @@ from engine.training.plan import (
     working_weights,
 )
 from engine.training.presets import LIKE, PRESETS
-from engine.training.settings import MOST_STEPS_PER_EVENT, steps_per_event
+from engine.training.settings import steps_per_event
 
 TRIAL = Measured(tokens_per_s=30_500, weights=working_weights(ModelConfig(), 82))
 BOTH = Measured(tokens_per_s=52_000, weights=TRIAL.weights)
@@ -224,10 +224,22 @@ def test_nanogpts_budget_is_spent_on_as_many_parameters() -> None:
 
 
 @pytest.mark.parametrize(
-    ("parameters", "expected"), [(10_000, MOST_STEPS_PER_EVENT), (50_000_000, 1)]
+    ("parameters", "budget", "expected"),
+    [
+        (10_000, {"steps": 300}, 10),
+        (10_000, {"minutes": 0.1}, 10),
+        (10_000, {"steps": 30_000}, 28),  # ten a second
+        (10_000, {"epochs": 400.0}, 28),
+        (10_000, {"minutes": 10_000.0}, 28),
+        (50_000_000, {"steps": 30_000}, 1),
+    ],
 )
-def test_small_models_share_events_between_steps(parameters: int, expected: int) -> None:
-    assert steps_per_event(parameters=parameters, tokens=1024, device="cpu") == expected
+def test_small_models_share_events_between_steps(
+    parameters: int, budget: dict[str, Any], expected: int
+) -> None:
+    training = TrainConfig(**budget, lanes=16, bptt=64)
+    found = steps_per_event(training, parameters=parameters, text=1_000_000, device="cpu")
+    assert found == expected
 
 
 @pytest.mark.parametrize(

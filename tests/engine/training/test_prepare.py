@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 import torch
 
+from checkpoints.checkpoint import read_checkpoint
+from checkpoints.tensors import unpack
 from engine import devices
 from engine.training import fitting, plan
 from engine.training.prepare import Request, prepare
+from engine.training.run import train_run
 
 
 def record(
@@ -128,3 +131,26 @@ def test_a_prime_is_kept_as_it_will_be_read_and_that_is_said(tmp_path: Path) -> 
     said = "\n".join(ready.notes)
     assert "'a' for 'Á'" in said
     assert "never saw '世'" in said
+
+
+def test_a_forks_average_begins_at_its_parents_weights(tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("a cab had a bed and a head\n" * 400, encoding="utf-8")
+    given = {"steps": 2, "hidden_size": 8, "lanes": 2, "bptt": 4, "sample_length": 0}
+    runs = tmp_path / "runs"
+    asked = Request(corpus=(str(text),), runs=runs, name="one", given=given, device="cpu")
+    parent = prepare(asked).run
+    train_run(parent)
+    fork = Request(
+        corpus=(str(text),),
+        runs=runs,
+        name="two",
+        given={"steps": 2, "lanes": 2, "bptt": 4, "sample_length": 0, "ema": 0.999},
+        parent="one@last",
+        device="cpu",
+    )
+    ready = prepare(fork)
+    train_run(ready.run, weights=ready.weights)
+    last = unpack(read_checkpoint(parent.path / "step-0000002")["model.safetensors"])
+    first = unpack(read_checkpoint(ready.run.path / "step-0000000")["ema.safetensors"])
+    assert all(torch.equal(first[name], weight) for name, weight in last.items())

@@ -44,12 +44,13 @@ class Desk:
         self.interrupts = Interrupts()
         self.state = TrainerState(lr=0.1, temperatures=[0.8])
         self.steering = Steering(
-            run,
+            control.ControlReader(run),
             budget=Budget.of(TrainConfig(**settings), 1000),
             patience=3,
             watch=Stopwatch(),
             interrupts=self.interrupts,
             safety_seconds=100.0,
+            optimizer="muon",
             tell=self.told.append,
             familiar=partial(familiar, CharTokenizer.learn(["Once upon a time"])),
             clock=self.clock,
@@ -97,6 +98,15 @@ def test_the_rate_is_what_a_person_set_times_what_roll_backs_left(desk: Desk) ->
     assert desk.decide().lr == pytest.approx(0.015)
 
 
+def test_a_rate_that_suits_another_optimizer_is_taken_and_said(desk: Desk) -> None:
+    desk.ask("set", name="lr", value=30)
+    desk.decide()
+    (answer,) = desk.told
+    assert isinstance(answer, ControlApplied)
+    assert "very high for muon" in answer.text
+    assert desk.state.lr == 30
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -104,7 +114,9 @@ def test_the_rate_is_what_a_person_set_times_what_roll_backs_left(desk: Desk) ->
         ("lr", 0),
         ("lr", "fast"),
         ("lr", True),
-        ("temperature", float("inf")),
+        ("temperatures", [float("inf")]),
+        ("temperatures", 0.5),
+        ("temperatures", []),
         ("prime", 7),
         ("cell", "gru"),
     ],
@@ -113,7 +125,7 @@ def test_a_setting_that_cannot_be_is_refused_with_a_reason(
     desk: Desk, name: str, value: Any
 ) -> None:
     before = (desk.state.lr, list(desk.state.temperatures), desk.state.prime)
-    desk.ask("set", name=name, value=value if value != float("inf") else 1e999)
+    desk.ask("set", name=name, value=value)
     desk.decide()
     (answer,) = desk.told
     assert isinstance(answer, ControlApplied)

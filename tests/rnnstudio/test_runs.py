@@ -1,0 +1,143 @@
+"""`runs`, `samples`, `watch` and `resume` on run folders written by hand."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+import subprocess
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from checkpoints import events as ev
+from checkpoints.checkpoint import write_checkpoint
+from checkpoints.errors import RunError
+from checkpoints.eventlog import EventLog, EventReader
+from checkpoints.runs import RunFolder
+from rnnstudio.cli import app
+from tests.cli import command, environment
+from tests.faults.crashdisk import QuickDisk
+
+END = ev.Ended(step=20, run="runs/plays", reason="done")
+
+
+def sample(step: int, text: str) -> ev.SampleFinished:
+    return ev.SampleFinished(
+        step=step, sample=f"{step}.0", prime="", text=text, temperature=0.8, seed=1, nats_per_char=None,
+        chars=len(text), metrics={"valid": math.nan},
+    )  # fmt: skip
+
+
+def look(step: int) -> ev.Validation:
+    return ev.Validation(
+        step=step, nats_per_token=math.nan, nats_per_char=math.nan, bits_per_char=math.nan, chars=1, tokens=1,
+        protocol="carried", best=False,
+    )  # fmt: skip
+
+
+def make(runs: Path, name: str, *events: ev.Event) -> RunFolder:
+    run = RunFolder.create(runs, name, {}, disk=QuickDisk())
+    with EventLog(run.events_path) as log:
+        for event in events:
+            log.write(event)
+    return run
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    """`plays` with two looks, a checkpoint at the first one's step, and an end."""
+    told = (sample(10, "ten"), look(10), sample(20, "twenty"), look(20), END)
+    run = make(tmp_path / "runs", "plays", *told)
+    write_checkpoint(run.path, 10, {"a": b"1"}, about={"nats_per_char": 1.5}, disk=QuickDisk())
+    return tmp_path / "runs"
+
+
+def invoke(runs: Path, *words: str) -> Result:
+    return CliRunner().invoke(app, [*words, "--runs", str(runs)])
+
+
+def test_json_is_utf_8_and_json_whatever_the_locale(runs: Path) -> None:
+    make(runs, "odd", sample(10, "ten 😀"), sample(20, "half \ud83d"))
+    words = command("samples", "odd", "--json", "--runs", str(runs))
+    done = subprocess.run(
+        words, env=environment(PYTHONIOENCODING="cp1252"), capture_output=True, check=True
+    )
+    found = [json.loads(line, parse_constant=pytest.fail) for line in done.stdout.splitlines()]
+    assert [f["text"] for f in found] == ["ten 😀", "half \ud83d"]
+    assert "😀".encode() in done.stdout
+    assert found[0]["figures"] == {"valid": None}
+
+
+def test_what_was_no_number_is_null(runs: Path) -> None:
+    shown = invoke(runs, "runs", "show", "plays", "--json").stdout
+    body = json.loads(shown, parse_constant=pytest.fail)
+    assert [v["nats_per_char"] for v in body["validation"]] == [None, None]
+
+
+def test_a_log_that_comes_in_parts_is_watched_to_its_end(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = functools.partialmethod(EventReader.poll, max_bytes=400)
+    monkeypatch.setattr(EventReader, "poll", part)
+    watched = invoke(runs, "watch", "plays", "--json")
+    assert watched.exception is None
+    assert watched.stdout.splitlines()[-1].startswith('{"type":"end"')
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("resume",), "train --from {path}@10"),
+        (("runs", "show"), "leave out the @"),
+        (("watch",), "leave out the @"),
+    ],
+)
+def test_one_checkpoint_is_not_the_whole_run(words: tuple[str, ...], hint: str, runs: Path) -> None:
+    error = invoke(runs, *words, "plays@10").exception
+    assert isinstance(error, RunError)
+    assert "plays@10 is one checkpoint" in error.message
+    assert hint.format(path=runs / "plays") in error.hint
+
+
+@pytest.mark.parametrize("which", ["plays@10", "plays@best"])
+def test_samples_of_a_checkpoint_are_those_of_its_step(which: str, runs: Path) -> None:
+    (line,) = invoke(runs, "samples", which, "--json").stdout.splitlines()
+    assert json.loads(line)["step"] == 10
+
+
+def test_what_to_do_next_names_a_run_that_lies_elsewhere_by_its_path(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make(runs, "torn").path
+    assert f"write:   rnnstudio sample {runs / 'plays'} " in invoke(runs, "watch", "plays").stderr
+    monkeypatch.chdir(runs.parent)
+    assert "write:   rnnstudio sample plays " in invoke(runs, "watch", "plays").stderr
+    monkeypatch.setenv("RNNSTUDIO_RUNS", "others")
+    error = invoke(runs, "watch", "torn").exception
+    assert isinstance(error, RunError)
+    assert error.hint.endswith(f"rnnstudio resume {folder}")
+
+
+def test_a_record_that_somebody_wrote_otherwise_hides_no_run(runs: Path) -> None:
+    odd = {"model": [], "data": 7, "corpus": {"paths": 5, "genre": []}, "training": "x"}
+    RunFolder(runs / "plays").write_record(odd, disk=QuickDisk())
+    make(runs, "other", END)
+    assert {row["name"] for row in json.loads(invoke(runs, "runs", "list", "--json").stdout)} == {
+        "plays",
+        "other",
+    }
+    assert "plays: done" in invoke(runs, "runs", "show", "plays").stdout
+
+
+def test_fewer_samples_than_none_cannot_be_shown(runs: Path) -> None:
+    assert invoke(runs, "runs", "show", "plays", "--samples", "-1").exit_code == 2
+
+
+def test_doctor_tells_of_a_place_that_nobody_may_look_at(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    told = invoke(tmp_path / "loop" / "runs", "doctor")
+    assert told.exit_code in (0, 2)
+    assert str(tmp_path / "loop") in told.stdout

@@ -180,7 +180,11 @@ def _corpus(paths: list[str], notes: list[str]) -> Corpus:
     voice = Narrator()
     try:
         return read_corpus(
-            found, catalogue.default_cache(), note=notes.append, progress=voice.progress
+            found,
+            catalogue.default_cache(),
+            note=notes.append,
+            progress=voice.progress,
+            elsewhere="RNNSTUDIO_CACHE",
         )
     finally:
         voice.close()

@@ -133,6 +133,9 @@ def check(
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The new file that --fix writes")
     ] = None,
+    encoding: Annotated[
+        str, typer.Option(metavar="NAME", help="The files' encoding [detected]")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Say what a text is and what is wrong with it; mend it into a new file."""
@@ -143,7 +146,7 @@ def check(
     if bool(fix) != (out is not None):
         raise UserError("--fix and --out go together", hint="--fix utf8,doubles --out clean.txt")
     notes: list[str] = []
-    corpus = _corpus(paths, notes)
+    corpus = _corpus(paths, notes, encoding)
     report = look(corpus, genre=genre, notes=notes)
     written: dict[str, Any] = {}
     if out is not None:
@@ -172,7 +175,7 @@ def check(
         )
 
 
-def _corpus(paths: list[str], notes: list[str]) -> Corpus:
+def _corpus(paths: list[str], notes: list[str], encoding: str = "") -> Corpus:
     from corpora import catalogue
     from corpora.reading import read_corpus
 
@@ -182,6 +185,7 @@ def _corpus(paths: list[str], notes: list[str]) -> Corpus:
         return read_corpus(
             found,
             catalogue.default_cache(),
+            encoding=encoding or None,
             note=notes.append,
             progress=voice.progress,
             elsewhere="RNNSTUDIO_CACHE",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import ClassVar
@@ -314,17 +315,18 @@ class Studio(App[None]):
         self.push_screen(dialogs.Read("versions and paths", spans))
 
     def action_leave(self) -> None:
-        """Quit; asks only where a run that this studio started is still going."""
+        """Quit; asks only where a run that this studio started is still going, and once."""
         live = self.jobs.live()
+        if self.screen.id == "quit":
+            return
         if not live:
             self.exit()
             return
 
         def answer(what: str | None) -> None:
-            if what == "stop":
-                for path in live:
-                    self.attempt(lambda path=path: launch.ask(path, "stop"))  # type: ignore[misc]
-            if what in ("stop", "leave"):
+            if what == "leave" or (
+                what == "stop" and all(self.attempt(partial(self.jobs.stop, p)) for p in live)
+            ):
                 self.exit()
 
         names = ", ".join(path.name for path in live)
@@ -339,6 +341,7 @@ class Studio(App[None]):
                     ("stop", "save and stop, then quit"),
                     ("cancel", "stay"),
                 ],
+                id="quit",
             ),
             answer,
         )

@@ -135,6 +135,19 @@ class Jobs:
         """The folders of the runs that this studio started and that still go on."""
         return [job.folder for job in self._jobs if job.process.poll() is None]
 
+    def stop(self, run: Path) -> None:
+        """Have the trainer of a run that this studio started save and end.
+
+        By a signal, which it notes from before it has the run; requests are void until it listens to them. On Windows a
+        signal ends it at once, which only one that has no run yet may be. Raises RunError if it cannot be asked.
+        """
+        if os.name == "nt" and lock.live(run) is not None:
+            ask(run, "stop")
+            return
+        for job in self._jobs:
+            if job.folder == run:
+                job.process.terminate()
+
     def _bury(self, job: Job, code: int) -> None:
         """Note why a trainer ended; the log of one that never made a run goes with it."""
         if code not in (0, 130):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -308,6 +309,35 @@ async def test_a_trainer_that_is_on_its_way_is_not_started_twice(
             pilot.app.clear_notifications()
             await until(pilot, lambda: "still starting" not in screen_text(pilot.app))
     assert not started
+
+
+async def test_leaving_asks_once_and_ends_a_trainer_that_does_not_listen_yet(
+    studio: Open, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "tui.launch.command",
+        lambda *_: [sys.executable, "-c", "import time; time.sleep(600)"],
+    )
+    async with studio() as pilot:
+        job = pilot.app.jobs.start(["train"], runs / "plays")  # type: ignore[attr-defined]
+        await pilot.press("ctrl+q", "ctrl+q")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Choose))
+        assert sum(isinstance(screen, Choose) for screen in pilot.app.screen_stack) == 1
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: job.process.poll() is not None)
+        assert pilot.app._exit
+
+
+async def test_a_trainer_that_does_not_listen_yet_is_asked_nothing(
+    studio: Open, runs: Path
+) -> None:
+    path = recorded.make_run(runs, "plays", [])
+    with TrainerLock(path):
+        async with studio(run=path) as pilot:
+            await until(pilot, lambda: "● starting" in screen_text(pilot.app))
+            await pilot.press("s")
+            await until(pilot, lambda: "plays is still starting" in screen_text(pilot.app))
+    assert not (path / "control.jsonl").exists()
 
 
 async def test_a_finished_run_is_forked_and_not_resumed(

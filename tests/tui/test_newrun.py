@@ -64,6 +64,7 @@ def test_what_is_typed_becomes_the_command(tmp_path: Path) -> None:
         ("temperatures", "warm", "numbers"),
         ("valid_fraction", "0.95", "validation"),
         ("optimizer", "best", "adamw"),
+        ("steps", "9" * 400, "fewer digits"),
     ],
 )
 def test_what_is_wrong_is_said_at_its_field(name: str, text: str, part: str) -> None:
@@ -77,6 +78,7 @@ def test_names_are_free_and_safe(tmp_path: Path) -> None:
     (tmp_path / "plays-2").mkdir()
     assert recipe.free_name("", "/somewhere/plays.txt", tmp_path) == "plays-3"
     assert "/" not in recipe.free_name("../../etc", "x", tmp_path)
+    assert recipe.free_name("", "plays.txt", tmp_path, [tmp_path / "plays-3"]) == "plays-4"
 
 
 def test_the_estimate_knows_that_tunes_are_read_one_by_one() -> None:
@@ -196,6 +198,16 @@ async def test_a_text_that_is_not_there_is_said_in_a_sentence(studio: Open) -> N
         await open_form(pilot, "no-such-file.txt")
         await until(pilot, lambda: "✗" in screen_text(pilot.app))
         assert "no-such-file.txt" in screen_text(pilot.app)
+
+
+@pytest.mark.parametrize("typed", ["~nobody-of-this-name", "x" * 300, "~nobody-of-this-name/"])
+async def test_what_can_be_no_path_is_said_and_ends_nothing(studio: Open, typed: str) -> None:
+    async with studio() as pilot:
+        screen = await open_form(pilot)
+        screen.query_one("#line-corpus", Line).field.value = typed
+        await until(pilot, lambda: "✗" in screen.query_one("#card", Page).text)
+        await pilot.press("f3")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Browse))
 
 
 async def test_what_is_heard_while_the_studio_closes_is_left(

@@ -94,11 +94,12 @@ class Controls(StudioScreen):
         return asked
 
     def _can_ask(self) -> bool:
-        """Whether there is a trainer to ask; says so where there is none."""
-        if self.run.pid is not None:
+        """Whether there is a trainer that listens; says so where there is none."""
+        starting = self.run.state.word == "starting"
+        if self.run.pid is not None and not starting:
             return True
         name = self.run.path.name
-        if self.run.path in self.studio.jobs.live():
+        if starting or self.run.path in self.studio.jobs.live():
             self.studio.say(f"{name} is still starting", hint="ask again in a moment")
         else:
             self.studio.say(

@@ -21,6 +21,7 @@ from tui.browse import Browse
 from tui.card import Finding, card, fixes, grave
 from tui.child import Answer
 from tui.dialogs import Choose
+from tui.paths import expanded, is_folder
 from tui.recipe import Field as Setting
 from tui.screens.base import StudioScreen
 from tui.widgets.form import Line, Value
@@ -140,12 +141,17 @@ run can be started in a shell, and is the same run."""
             line.tell(understood.wrong.get(line.setting.name, ""))
         self._show_hint()
         corpus = self._typed["corpus"].strip()
-        name = recipe.free_name(self._typed["name"], corpus, self.studio.runs_dir)
+        name = self._free_name(corpus)
         words_ = recipe.command(understood, runs=self.studio.runs_dir, name=name)
         self.query_one("#command", Page).show(
             launch.shown(words_) if corpus else "rnnstudio train …"
         )
         self._show_estimate()
+
+    def _free_name(self, corpus: str) -> str:
+        """The name that the run will have; a run whose trainer only just starts has its own already."""
+        studio = self.studio
+        return recipe.free_name(self._typed["name"], corpus, studio.runs_dir, studio.jobs.live())
 
     def on_descendant_focus(self) -> None:
         self._show_hint()
@@ -215,7 +221,7 @@ run can be started in a shell, and is the same run."""
             page.show([("What the text is like stands here once one is chosen.", "dim")])
             return
         page.show([("reading…", "dim")])
-        self._reading = self._ask("corpus", paths=[str(Path(p).expanduser()) for p in paths])
+        self._reading = self._ask("corpus", paths=[str(expanded(p)) for p in paths])
 
     def answered(self, answer: Answer) -> None:
         if answer.id == self._timing and answer.done is not None:
@@ -257,7 +263,7 @@ run can be started in a shell, and is the same run."""
 
     async def _corpora_check(self, paths: Sequence[str], *more: str) -> dict[str, Any] | None:
         """What `rnnstudio corpora check` tells; None, and a toast, where it fails."""
-        known = [str(Path(path).expanduser()) for path in paths]
+        known = [str(expanded(path)) for path in paths]
         try:
             code, out, said = await launch.finish(
                 ("corpora", "check", *known, *more, "--json"), self.studio.jobs.environment()
@@ -293,8 +299,8 @@ run can be started in a shell, and is the same run."""
                 self.query_one("#line-corpus", Line).field.value = path
 
         root = Path.cwd() if self.app.is_web else None
-        typed = Path(self._typed["corpus"].strip() or ".").expanduser()
-        start = typed if typed.is_dir() else typed.parent
+        typed = expanded(self._typed["corpus"].strip() or ".")
+        start = typed if is_folder(typed) else typed.parent
         self.app.push_screen(Browse(root or start, root), take)
 
     def action_mend(self) -> None:
@@ -304,7 +310,7 @@ run can be started in a shell, and is the same run."""
             self.studio.say("there is nothing in this text that could be mended here")
             return
         paths = recipe.corpus_paths(self._read)
-        target = free_path(Path(paths[0]).expanduser())
+        target = free_path(expanded(paths[0]))
 
         def answer(what: str | None) -> None:
             if what == "mend":
@@ -349,7 +355,7 @@ run can be started in a shell, and is the same run."""
             )
             return
         runs = self.studio.runs_dir
-        name = recipe.free_name(self._typed["name"], corpus, runs)
+        name = self._free_name(corpus)
         words_ = recipe.command(understood, runs=runs, name=name)
         typed = {name: text for name, text in self._typed.items() if text}
         studio = self.studio

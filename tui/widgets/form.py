@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -13,6 +11,7 @@ from textual.suggester import Suggester
 from textual.widgets import Input
 
 from corpora import catalogue
+from tui.paths import expanded, is_folder
 from tui.recipe import Field as Setting
 from tui.widgets.bar import Bar
 from tui.widgets.field import Field
@@ -29,7 +28,7 @@ class Paths(Suggester):
         names = [n for n in catalogue.entries() if n.startswith(value)]
         if names:
             return names[0]
-        path = Path(value).expanduser()
+        path = expanded(value)
         folder, start = (path, "") if value.endswith("/") else (path.parent, path.name)
         try:
             found = sorted(
@@ -40,7 +39,7 @@ class Paths(Suggester):
         if not found:
             return None
         first = found[0]
-        return value + first.name[len(start) :] + ("/" if first.is_dir() else "")
+        return value + first.name[len(start) :] + ("/" if is_folder(first) else "")
 
 
 class Line(Horizontal):

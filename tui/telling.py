@@ -128,7 +128,7 @@ def is_no_run(state: RunState) -> bool:
 
 def can_resume(state: RunState) -> bool:
     """Whether there is something left to train that no trainer is at."""
-    return is_dead(state) or state.word == "stopped"
+    return is_dead(state) or state.word in ("stopped", "empty")
 
 
 def way_on(state: RunState, view: RunView) -> str:

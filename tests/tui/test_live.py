@@ -62,7 +62,8 @@ async def test_every_control_is_a_request_to_the_trainer(studio: Open, runs: Pat
             log = EventLog(path / "events.jsonl")
             log.write(ev.ControlApplied(step=700, request="pause", text="paused at step 700"))
             await until(pilot, lambda: "‖ paused" in screen_text(pilot.app))
-            await pilot.press("space", "s", "k", "plus")
+            # Before the trainer answers, too, each press takes back the one before.
+            await pilot.press(*["space"] * 3, "s", "k", "plus")
             await pilot.press("d")
             await until(pilot, lambda: isinstance(pilot.app.screen, Ask))
             pilot.app.screen.query_one("Field").value = "0.001"  # type: ignore[attr-defined]
@@ -76,9 +77,11 @@ async def test_every_control_is_a_request_to_the_trainer(studio: Open, runs: Pat
             pilot.app.screen.query_one("Field").value = "ALL:\\nWe"  # type: ignore[attr-defined]
             await pilot.press("enter")
             await pilot.press("X", "enter")
-            await until(pilot, lambda: heard() == 9)
+            await until(pilot, lambda: heard() == 11)
             log.close()
     assert [(r.request, r.name, r.value) for r in got] == [
+        ("pause", "", None),
+        ("resume", "", None),
         ("pause", "", None),
         ("resume", "", None),
         ("sample", "", None),
@@ -326,6 +329,35 @@ async def test_leaving_asks_once_and_ends_a_trainer_that_does_not_listen_yet(
         await pilot.press("down", "enter")
         await until(pilot, lambda: job.process.poll() is not None)
         assert pilot.app._exit
+
+
+async def test_nothing_is_awaited_of_a_trainer_that_is_gone(studio: Open, runs: Path) -> None:
+    path = recorded.make_run(runs, "plays", recorded.history(until=90), begin=time.time())
+    begun, first, *_ = recorded.samples(100)
+    async with studio(run=path) as pilot:
+        page = pilot.app.screen.query_one("#sample-0", Page)
+        with TrainerLock(path):
+            recorded.write_log(path / "events.jsonl", [begun, first], begin=time.time())
+            await until(pilot, lambda: page.text.endswith("▌"))
+            await pilot.press("s")
+            await until(pilot, lambda: "asked: samples now" in screen_text(pilot.app))
+        await until(pilot, lambda: "✗ crashed" in screen_text(pilot.app))
+        await until(pilot, lambda: not page.text.endswith("▌"))
+        assert "writing" not in screen_text(pilot.app)
+        assert "asked" not in screen_text(pilot.app)
+
+
+async def test_a_run_that_never_said_a_word_is_resumed(
+    studio: Open, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = recorded.make_run(runs, "plays", [])
+    started: list[Sequence[str]] = []
+    monkeypatch.setattr(Jobs, "start", lambda _, words, folder: started.append((*words, folder)))
+    async with studio() as pilot:
+        await until(pilot, lambda: "· plays" in screen_text(pilot.app))
+        await pilot.press("r")
+        await until(pilot, lambda: bool(started))
+    assert started == [("resume", str(path), path)]
 
 
 async def test_a_trainer_that_does_not_listen_yet_is_asked_nothing(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from textual.binding import Binding
@@ -22,17 +23,19 @@ ENDED = ("live.resume", "live.fork")
 
 @dataclass(frozen=True, slots=True)
 class Steering:
-    """Temperatures asked of a trainer, the latest of which keys pressed in quick succession add to."""
+    """What was asked of a trainer last, which keys pressed in quick succession go on from."""
 
-    values: list[float]
+    requests: Sequence[str]
+    """The names that its answer may have."""
+    value: object
     pid: int | None
     heard: int
     """Changes that the trainer had told of when it was asked."""
 
     def waits(self, run: Followed) -> bool:
-        """Whether the trainer has neither taken nor refused them yet."""
-        answers = [c for c in run.view.changes[self.heard :] if c.request in TEMPERATURES]
-        settled = any(not c.applied or c.value == self.values for c in answers)
+        """Whether the trainer has neither taken nor refused it yet."""
+        answers = [c for c in run.view.changes[self.heard :] if c.request in self.requests]
+        settled = any(not c.applied or c.value == self.value for c in answers)
         return run.pid == self.pid and not settled
 
 
@@ -70,6 +73,7 @@ class Controls(StudioScreen):
     def __init__(self) -> None:
         super().__init__()
         self._steering: Steering | None = None
+        self._pausing: Steering | None = None
 
     @property
     def run(self) -> Followed:
@@ -110,10 +114,14 @@ class Controls(StudioScreen):
         return False
 
     def action_pause(self) -> None:
-        if self.view.paused:
-            self._ask("resume", "go on")
-        else:
-            self._ask("pause", "pause")
+        asked = self._pausing
+        paused = self.view.paused
+        if asked is not None and asked.waits(self.run):
+            paused = "pause" in asked.requests
+        what, text = ("resume", "go on") if paused else ("pause", "pause")
+        heard = len(self.view.changes)
+        if self._ask(what, text):
+            self._pausing = Steering([what], None, self.run.pid, heard)
 
     def action_sample(self) -> None:
         self._ask("sample", "samples now")
@@ -138,13 +146,14 @@ class Controls(StudioScreen):
         text = " ".join(f"{v:g}" for v in values)
         heard = len(self.view.changes)
         if self._ask("set", f"temperatures {text}", name="temperatures", value=values):
-            self._steering = Steering(values, self.run.pid, heard)
+            self._steering = Steering(TEMPERATURES, values, self.run.pid, heard)
 
     def _temperatures(self) -> list[float]:
         """Those asked for last, or, where the trainer has answered, those it has."""
-        steering = self._steering
-        if steering is not None and steering.waits(self.run):
-            return list(steering.values)
+        asked = self._steering
+        if asked is not None and asked.waits(self.run):
+            assert isinstance(asked.value, list)
+            return list(asked.value)
         return self.view.temperatures()
 
     def action_temperatures(self) -> None:

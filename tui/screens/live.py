@@ -197,12 +197,13 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
             self._seen.pop("samples", None)
         with self.view.lock:
             self.head(*telling.head(self.path.name, self.view, state, width=self.size.width))
-            waiting = len(self.view.changes) == self._changes
+            if not state.live or len(self.view.changes) != self._changes:
+                self._asked = ""  # answered, or never to be
             line = telling.progress(
                 self.view,
                 state,
                 cells=30 if self.size.width >= 120 else 12,
-                asked=self._asked if waiting else "",
+                asked=self._asked,
                 load=self._load_text,
             )
         self.query_one("#status", Bar).show(line)
@@ -269,13 +270,14 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
     def _draw_sample(self, page: Page, sample: Sample, genre: str) -> None:
         where = f" @ {sample.step:,}" if self.size.width >= 90 or self._at is None else ""
         self.entitle(f"#{page.id}", f"T {sample.temperature:g}{where}", self._sample_note(sample))
-        page.follow = not sample.done
+        writing = not sample.done and self._state.live
+        page.follow = writing
         spans = coloured_from(genre, sample.prime, sample.text)
-        page.show(spans if sample.done else [*spans, ("▌", "accent")])
+        page.show([*spans, ("▌", "accent")] if writing else spans)
 
     def _sample_note(self, sample: Sample) -> str:
         if not sample.done:
-            return "writing"
+            return "writing" if self._state.live else "unfinished"
         if self._at is not None:
             steps = self.view.sample_steps()
             if sample.step not in steps:
@@ -291,7 +293,8 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
     def _draw_dead(self) -> None:
         state, refused = self._state, self._refused
         lacking = telling.is_no_run(state)
-        self.query_one("#resume").display = telling.can_resume(state)
+        # A run is empty for the moment until it is read, too: no button comes and goes for that.
+        self.query_one("#resume").display = telling.can_resume(state) and state.word != "empty"
         self.query_one("#again").display = lacking and bool(refused and refused.typed)
         self.query_one("#upper").display = self.query_one("#samples").display = (
             state.word != "not started"

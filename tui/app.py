@@ -6,6 +6,7 @@ studio and every run on the disk can be opened, whoever started it.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import platform
 from collections.abc import Callable, Iterable, Sequence
@@ -92,6 +93,8 @@ class Studio(App[None]):
         self.jobs = launch.Jobs(runs_dir, {} if colour is None else {"NO_COLOR": colour})
         super().__init__(driver_class=driver_class)
         self._saving: Timer | None = None
+        self.exporting = asyncio.Lock()
+        """Held while a tune is exported: a second export of it waits and finds it there."""
         self.watcher = Watcher(runs_dir, self._tell)
         self.child = Child(self._said, child)
         self._filters_last: list[LineFilter] = [Door(), *([Plain()] if ascii_only else [])]

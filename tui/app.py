@@ -30,6 +30,7 @@ from tui.door import Door, Plain
 from tui.help import help_spans
 from tui.literal import encodable, literal
 from tui.palette import Actions
+from tui.paths import within
 from tui.screens.base import StudioScreen
 from tui.store import RunView
 from tui.watch import Followed, Watcher
@@ -236,6 +237,10 @@ class Studio(App[None]):
         if done:
             self.say(done)
         return True
+
+    def allowed(self, path: Path) -> bool:
+        """Whether a text may be read: in a browser only what the folder holds that the studio was started in."""
+        return not self.is_web or within(path, Path.cwd())
 
     def resume(self, run: Followed) -> bool:
         """Start a trainer that goes on where the run's last one ended; says so, or why there is none to start."""

@@ -19,6 +19,11 @@ def exists(path: Path) -> bool:
     return os.path.exists(path)  # noqa: PTH110
 
 
+def within(path: Path, folder: Path) -> bool:
+    """Whether a path, its links followed, leads into the folder, or is it."""
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+
 def is_folder(path: Path) -> bool:
     """Whether there is such a folder, as far as one may know."""
     return os.path.isdir(path)  # noqa: PTH112

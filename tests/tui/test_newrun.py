@@ -19,6 +19,7 @@ from tui.screens.live import Live
 from tui.screens.newrun import NewRun, free_path
 from tui.widgets.form import Line
 from tui.widgets.page import Page
+from tui.widgets.rows import Rows
 
 
 def test_the_form_has_every_setting_with_its_help() -> None:
@@ -293,6 +294,76 @@ async def test_the_browser_finds_a_file(
         await pilot.press("b", "enter")
         await until(pilot, lambda: pilot.app.screen is screen)
         assert screen.query_one("#line-corpus", Line).field.value.endswith("inner/b.txt")
+
+
+async def test_the_browser_shows_a_folder_in_which_a_link_leads_nowhere(
+    studio: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    (folder / "lost.txt").symlink_to("nowhere")
+    for name in ("b.txt", "c.txt", "a.txt"):
+        (folder / name).write_text("text")
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr("tui.browse.MOST", 2)
+    async with studio() as pilot:
+        await open_form(pilot)
+        await pilot.press("f3")
+        # Of too many the first are shown, and of those that were narrowed to.
+        await until(pilot, lambda: "b.txt" in screen_text(pilot.app))
+        assert "a.txt" in screen_text(pilot.app)
+        await pilot.press("l")
+        await until(pilot, lambda: "lost.txt" in screen_text(pilot.app))
+
+
+async def test_keys_in_one_burst_lead_the_browser_where_they_were_meant_to(
+    studio: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("inner", "other"):
+        (tmp_path / "texts" / name).mkdir(parents=True)
+        (tmp_path / "texts" / name / "b.txt").write_text(name)
+    monkeypatch.chdir(tmp_path / "texts")
+    async with studio() as pilot:
+        screen = await open_form(pilot)
+        await pilot.press("f3")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Browse))
+        burst(pilot, *"ox", "backspace", "t", "enter", "b", "enter")
+        await until(pilot, lambda: pilot.app.screen is screen)
+        assert screen.query_one("#line-corpus", Line).field.value.endswith("other/b.txt")
+
+
+async def test_in_a_browser_no_text_is_seen_that_lies_elsewhere(
+    studio: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "mine.txt").write_text("mine " * 100)
+    secret = tmp_path / "secret.txt"
+    secret.write_text("Open your ears " * 100)
+    (tmp_path / "texts" / "link.txt").symlink_to(secret)
+    monkeypatch.chdir(tmp_path / "texts")
+    monkeypatch.setattr("tui.app.Studio.is_web", True)
+    async with studio() as pilot:
+        screen = await open_form(pilot)
+        field = screen.query_one("#line-corpus", Line).field
+        suggested = field.suggester
+        assert suggested is not None
+        assert await suggested.get_suggestion(str(tmp_path) + "/se") is None
+        assert await suggested.get_suggestion("mi") == "mine.txt"
+        for name in (str(secret), "link.txt", "../secret.txt"):
+            field.value = name
+            await until(pilot, lambda: "✗" in screen.query_one("#card", Page).text)
+            assert "is not in the folder" in screen.query_one("#card", Page).text
+            await pilot.press("f5")
+            await until(pilot, lambda: len(pilot.app._notifications) > 0)
+            assert not pilot.app.jobs.live()  # type: ignore[attr-defined]
+            field.value = ""
+            await until(pilot, lambda: "✗" not in screen.query_one("#card", Page).text)
+        await pilot.press("f3")
+        await until(pilot, lambda: "mine.txt" in screen_text(pilot.app))
+        rows = pilot.app.screen.query_one(Rows)
+        assert [row.key for row in rows._rows] == [".", "=link.txt", "=mine.txt"]
+        await pilot.press(*"link", "enter", "backspace")
+        assert isinstance(pilot.app.screen, Browse)
 
 
 async def test_f5_starts_the_trainer_detached_and_opens_it(

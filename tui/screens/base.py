@@ -91,6 +91,17 @@ class StudioScreen(Screen[None]):
     def news(self, runs: Sequence[Followed] | None) -> None:
         """Called, while this screen is in front, when followed runs changed (None: the list of runs did)."""
 
+    def ask(self, op: str, **body: object) -> int:
+        """Ask the playground's process; the request's id, or 0 and a toast where it cannot be started."""
+        number = 0
+
+        def ask() -> None:
+            nonlocal number
+            number = self.studio.child.ask(op, **body)
+
+        self.studio.attempt(ask)
+        return number
+
     def answered(self, answer: Answer) -> None:
         """Called with every part of an answer of the playground's process; each screen knows its own by `id`."""
 

@@ -24,7 +24,7 @@ from tui.dialogs import Choose
 from tui.paths import expanded, is_folder
 from tui.recipe import Field as Setting
 from tui.screens.base import StudioScreen
-from tui.widgets.form import Line, Value
+from tui.widgets.form import Line, Paths, Value
 from tui.widgets.ink import Span
 from tui.widgets.page import Page
 
@@ -79,7 +79,7 @@ run can be started in a shell, and is the same run."""
             draft = "" if setting.name == "parent" else drafts.get(f"new.{setting.name}", "")
             self._typed[setting.name] = first or draft
         corpus, *settings = self._settings
-        yield Line(corpus, self._typed[corpus.name])
+        yield Line(corpus, self._typed[corpus.name], Paths(self.studio.allowed))
         with Horizontal(id="new"):
             with VerticalScroll(id="form", classes="pane", can_focus=False):
                 for setting in settings:
@@ -104,22 +104,12 @@ run can be started in a shell, and is the same run."""
         self._look()
         # This machine's speed, from a small model of characters; the trainer's own reckoning scales it to any other.
         config = {**to_json(ModelConfig()), "num_layers": 1, "hidden_size": 128, "grams": GRAMS}
-        self._timing = self._ask("speed", model=config, vocab_size=VOCAB)
+        self._timing = self.ask("speed", model=config, vocab_size=VOCAB)
 
     def on_unmount(self) -> None:
         self.studio.child.stop(self._reading)
         self.studio.child.stop(self._timing)
         self.studio.remember()
-
-    def _ask(self, op: str, **body: object) -> int:
-        number = 0
-
-        def ask() -> None:
-            nonlocal number
-            number = self.studio.child.ask(op, **body)
-
-        self.studio.attempt(ask)
-        return number
 
     # -- typing -------------------------------------------------------------------------------------------------
 
@@ -220,8 +210,18 @@ run can be started in a shell, and is the same run."""
         if not paths:
             page.show([("What the text is like stands here once one is chosen.", "dim")])
             return
+        if barred := self._barred(paths):
+            page.show([(f"✗ {barred}", "bad")])
+            return
         page.show([("reading…", "dim")])
-        self._reading = self._ask("corpus", paths=[str(expanded(p)) for p in paths])
+        self._reading = self.ask("corpus", paths=[str(expanded(p)) for p in paths])
+
+    def _barred(self, paths: Sequence[str]) -> str:
+        """What is wrong with the first of these paths that may not be read here; empty where all may be."""
+        for path in paths:
+            if not self.studio.allowed(expanded(path)):
+                return f"{path} is not in the folder that the studio was started in"
+        return ""
 
     def answered(self, answer: Answer) -> None:
         if answer.id == self._timing and answer.done is not None:
@@ -298,10 +298,9 @@ run can be started in a shell, and is the same run."""
             if path:
                 self.query_one("#line-corpus", Line).field.value = path
 
-        root = Path.cwd() if self.app.is_web else None
         typed = expanded(self._typed["corpus"].strip() or ".")
         start = typed if is_folder(typed) else typed.parent
-        self.app.push_screen(Browse(root or start, root), take)
+        self.app.push_screen(Browse(start, self.studio.allowed), take)
 
     def action_mend(self) -> None:
         """Write a mended copy of the text beside it, and take that instead."""
@@ -353,6 +352,9 @@ run can be started in a shell, and is the same run."""
                 hint="name one in the first line, or F3",
                 grave=True,
             )
+            return
+        if barred := self._barred(recipe.corpus_paths(corpus)):
+            self.studio.say(barred, grave=True)
             return
         runs = self.studio.runs_dir
         name = self._free_name(corpus)

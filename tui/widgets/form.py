@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -19,10 +22,11 @@ from tui.widgets.ink import Span
 
 
 class Paths(Suggester):
-    """Completes catalogue names and paths."""
+    """Completes catalogue names and those paths that are `allowed`."""
 
-    def __init__(self) -> None:
+    def __init__(self, allowed: Callable[[Path], bool]) -> None:
         super().__init__(use_cache=False, case_sensitive=True)
+        self._allowed = allowed
 
     async def get_suggestion(self, value: str) -> str | None:
         names = [n for n in catalogue.entries() if n.startswith(value)]
@@ -30,6 +34,8 @@ class Paths(Suggester):
             return names[0]
         path = expanded(value)
         folder, start = (path, "") if value.endswith("/") else (path.parent, path.name)
+        if not self._allowed(folder):
+            return None
         try:
             found = sorted(
                 p for p in folder.iterdir() if p.name.startswith(start) and p.name[0] != "."
@@ -63,16 +69,15 @@ class Line(Horizontal):
         ),
     ]
 
-    def __init__(self, setting: Setting, value: str) -> None:
+    def __init__(self, setting: Setting, value: str, suggester: Suggester | None = None) -> None:
         super().__init__(id=f"line-{setting.name}")
         self.setting = setting
-        self._value = value
+        self._value, self._suggester = value, suggester
         self.said: Span = (setting.help, "dim")
 
     def compose(self) -> ComposeResult:
         yield Bar([(f" {self.setting.label}", "label")], classes="label")
-        suggester = Paths() if self.setting.name == "corpus" else None
-        yield Value(self.setting, self._value, suggester)
+        yield Value(self.setting, self._value, self._suggester)
         yield Bar([(self.setting.help, "dim")], classes="help")
 
     @property

@@ -23,6 +23,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.timer import Timer
 
+from checkpoints import lock
 from checkpoints.errors import RnnStudioError
 from tui import demo, dialogs, launch, settings, telling, themes
 from tui.child import Answer, Child
@@ -281,9 +282,10 @@ class Studio(App[None]):
             return
         step = view.checkpoints[-1].step if view.checkpoints else 0
         if not step:
+            live = lock.live(path) is not None
             self.say(
-                "there is no checkpoint to fork from yet",
-                hint="k on the live screen asks for one",
+                "there is no checkpoint to fork from" + " yet" * live,
+                hint="k on the live screen asks for one" if live else "",
                 grave=True,
             )
             return
@@ -353,6 +355,10 @@ class Studio(App[None]):
             ),
             answer,
         )
+
+    def action_help_quit(self) -> None:
+        """What ctrl+c does where nothing is copied."""
+        self.say("ctrl+q quits")
 
     async def action_quit(self) -> None:
         self.action_leave()

@@ -58,7 +58,12 @@ class Field:
 def fields() -> tuple[Field, ...]:
     """Every line of the form, in order: where the text is from, the settings that matter, then all others."""
     own = [
-        Field("corpus", "corpus", "A file, a folder, an archive, or a name of the catalogue.", ""),
+        Field(
+            "corpus",
+            "corpus",
+            "A file, a folder, an archive, or a name of the catalogue.",
+            "a path or a name",
+        ),
         Field("name", "name", "The run's name; empty takes the corpus's.", ""),
         Field(
             "preset",

@@ -13,6 +13,7 @@ from corpora import catalogue
 from tests.tui import recorded
 from tests.tui.conftest import Open, screen_text, until
 from tui.dialogs import Ask, Choose
+from tui.jump import Jump
 from tui.screens.home import Home
 from tui.screens.live import Live
 from tui.widgets.form import Value
@@ -250,6 +251,19 @@ async def test_jump_mode_goes_to_the_pane_of_a_letter(studio: Open, runs: Path) 
         assert home.focused is home.query_one("#words")
         await pilot.press("1")
         assert home.focused is home.query_one("#corpora")
+
+
+async def test_jump_mode_has_letters_for_what_is_in_sight(studio: Open) -> None:
+    async with studio() as pilot:
+        pilot.app.remembered.layout["newrun.all"] = "shown"  # type: ignore[attr-defined]
+        pilot.app.open_new()  # type: ignore[attr-defined]
+        await until(pilot, lambda: "the same in a shell" in screen_text(pilot.app))
+        form = pilot.app.screen
+        await until(pilot, lambda: bool(form.find_widget(form.query_one("#card")).region))
+        jump = Jump(form)
+        for widget in jump._targets.values():
+            assert form.find_widget(widget).visible_region.area
+        assert form.query_one("#card") in jump._targets.values()
 
 
 async def test_a_run_is_forked_with_its_own_model_in_the_form(studio: Open, runs: Path) -> None:

@@ -20,6 +20,7 @@ from tests.tui import recorded
 from tests.tui.conftest import Open, screen_text, until
 from tui import words
 from tui.dialogs import Ask, Choose
+from tui.help import help_spans
 from tui.launch import Jobs
 from tui.screens.controls import temperatures
 from tui.store import RunView
@@ -241,6 +242,52 @@ async def test_a_pane_grows_and_shrinks(studio: Open, runs: Path) -> None:
         await until(pilot, lambda: "T 0.8" not in screen_text(pilot.app))
         await pilot.press("escape")
         await until(pilot, lambda: "T 0.8" in screen_text(pilot.app))
+
+
+async def test_a_grown_pane_that_is_hidden_gives_its_room_back(studio: Open, runs: Path) -> None:
+    path = recorded.make_run(runs, "plays", recorded.finished())
+    async with studio(run=path) as pilot:
+        await until(pilot, lambda: "T 0.8" in screen_text(pilot.app))
+        await pilot.press("1", "z")
+        await until(pilot, lambda: "T 0.8" not in screen_text(pilot.app))
+        await pilot.press("g")
+        await until(pilot, lambda: "speaker lines" in screen_text(pilot.app))
+
+
+async def test_a_terminal_too_small_for_a_grown_pane_says_so(studio: Open, runs: Path) -> None:
+    path = recorded.make_run(runs, "plays", recorded.finished())
+    async with studio(run=path) as pilot:
+        await until(pilot, lambda: "T 0.8" in screen_text(pilot.app))
+        await pilot.press("1", "z")
+        await until(pilot, lambda: "T 0.8" not in screen_text(pilot.app))
+        await pilot.resize_terminal(50, 12)
+        await until(pilot, lambda: "needs 60x16" in screen_text(pilot.app))
+        assert "validation" not in screen_text(pilot.app)
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: "validation" in screen_text(pilot.app))
+        assert pilot.app.screen.maximized is pilot.app.screen.query_one(Plot)
+
+
+async def test_help_says_what_escape_does_on_the_curve(studio: Open, runs: Path) -> None:
+    path = recorded.make_run(runs, "plays", recorded.finished())
+    async with studio(run=path) as pilot:
+        await until(pilot, lambda: "validation" in screen_text(pilot.app))
+
+        def escape() -> str:
+            return pilot.app.screen.active_bindings["escape"].binding.description
+
+        assert escape() == "Back"
+        await pilot.press("i")
+        await until(pilot, lambda: escape() == "Whole curve")
+        await pilot.press("escape")
+        await until(pilot, lambda: escape() == "Back")
+        assert "1 … 5" in "".join(text for text, _ in help_spans(pilot.app.screen))
+
+
+async def test_ctrl_c_tells_how_to_quit(studio: Open) -> None:
+    async with studio() as pilot:
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: "ctrl+q quits" in screen_text(pilot.app))
 
 
 async def test_how_the_screen_was_arranged_is_remembered(studio: Open, runs: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from engine.config import DataConfig, ModelConfig, TrainConfig
 from engine.training.plan import Measured
+from tests.tui import recorded
 from tests.tui.conftest import Open, burst, screen_text, until
 from tui import recipe
 from tui.app import News, Said
@@ -427,6 +428,31 @@ async def test_what_was_typed_for_a_run_is_forgotten_once_the_run_is_there(
         drafts = pilot.app.remembered.drafts  # type: ignore[attr-defined]
         await until(pilot, lambda: (runs / "text" / "run.json").exists())
         await until(pilot, lambda: not drafts)
+
+
+async def test_what_is_left_empty_is_the_parents_that_is_named_now(
+    studio: Open, runs: Path
+) -> None:
+    path = recorded.make_run(runs, "plays", recorded.finished())
+    async with studio() as pilot:
+        screen = await open_form(pilot)
+        hidden = screen.query_one("#line-hidden_size", Line).field
+        assert hidden.placeholder == "chosen"
+        await pilot.press("f2")
+        await until(pilot, lambda: bool(screen.query("#line-parent")))
+        screen.query_one("#line-parent", Line).field.value = str(path)
+        await until(pilot, lambda: hidden.placeholder == "192")
+        screen.query_one("#line-parent", Line).field.value = ""
+        await until(pilot, lambda: hidden.placeholder == "chosen")
+
+
+async def test_a_speed_that_cannot_be_measured_is_not_waited_for(studio: Open) -> None:
+    async with studio(size=(160, 48)) as pilot:
+        screen = await open_form(pilot, "abc-tunes")
+        estimate = screen.query_one("#estimate", Page)
+        assert "measuring this machine" in estimate.text
+        screen.answered(Answer(screen._timing, error="it is ill", last=True))
+        assert "its speed is not known" in estimate.text
 
 
 @pytest.mark.parametrize("leave", ["down", "tab", "enter"])

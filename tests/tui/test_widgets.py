@@ -57,6 +57,11 @@ def test_the_door_lets_nothing_through_that_a_terminal_obeys(text: str) -> None:
     assert "\n" not in segment.text
 
 
+def test_the_door_leaves_out_what_only_chooses_a_glyph() -> None:
+    (segment,) = Door().apply([Segment("❤\ufe0f")], Color(0, 0, 0))
+    assert segment.text == "❤"
+
+
 def test_plain_draws_the_studios_own_glyphs_in_ascii() -> None:
     (segment,) = Plain().apply([Segment("╭─ ● running ─╮ ▁▂█ …")], Color(0, 0, 0))
     assert segment.text.isascii()

@@ -34,6 +34,7 @@ class StudioScreen(Screen[None]):
     TITLE: ClassVar[str] = ""
     ABOUT: ClassVar[str] = ""
     AUTO_FOCUS = None
+    ALLOW_IN_MAXIMIZED_VIEW = "Footer, #too-small"
     BINDINGS = [
         Binding("escape", "back", "Back", show=False, id="screen.back"),
         Binding("tab", "app.focus_next", "Next pane", show=False, id="screen.next"),
@@ -157,6 +158,14 @@ class StudioScreen(Screen[None]):
             self.minimize()
         elif self.focused is not None and self.focused.has_class("pane"):
             self.maximize(self.focused)
+
+    def on_idle(self) -> None:
+        """A grown pane that is no longer shown leaves the room to those that are."""
+        grown = self.maximized
+        if grown is not None and not all(
+            node.display for node in grown.ancestors_with_self if isinstance(node, Widget)
+        ):
+            self.minimize()
 
     def watch_maximized(self, _before: Widget | None, now: Widget | None) -> None:
         if self.is_attached and self.is_mounted:

@@ -260,5 +260,5 @@ def _brief(value: object) -> str:
     if isinstance(value, list | tuple):
         return " ".join(_brief(v) for v in value)
     if isinstance(value, float):
-        return words.count(value) if abs(value) >= 1000 else f"{value:g}"
+        return words.number(value) if abs(value) >= 1000 else f"{value:g}"
     return str(value)

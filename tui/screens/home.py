@@ -199,7 +199,7 @@ A run is a folder: it goes on without the studio, and whoever started it, it can
         started = view.started
         return (
             started.genre if started else "",
-            words.count(started.parameters) if started else "",
+            words.number(started.parameters) if started else "",
             words.age(max(0.0, now - view.time)) if view.time else "",
         )
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from functools import cached_property
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ from tui.card import Finding, card, fixes, grave
 from tui.child import Answer
 from tui.dialogs import Choose
 from tui.paths import expanded, is_folder
-from tui.recipe import Field as Setting
 from tui.screens.base import StudioScreen
 from tui.widgets.form import Line, Paths, Value
 from tui.widgets.ink import Span
@@ -56,29 +54,27 @@ run can be started in a shell, and is the same run."""
         super().__init__()
         self._first = {"corpus": corpus, "parent": parent, "preset": preset}
         self._typed: dict[str, str] = {}
+        self._inherited: Mapping[str, Any] = {}
+        """The model that it goes on from; nothing where it begins anew."""
         self._advanced = bool(parent)
         """Whether all settings are shown; always so in a fork."""
         self._reading = 0
-        self._timing = 0
+        self._timing = -1
+        """The request for this machine's speed; 0 once it was answered."""
         self._read = ""
         self._card: dict[str, object] = {}
         self._findings: Sequence[Finding] | None = None
         self._measured: Measured | None = None
         self._idle: Timer | None = None
 
-    @cached_property
-    def _settings(self) -> tuple[Setting, ...]:
-        model = recipe.parent_model(self._first["parent"], self.studio.runs_dir)
-        return tuple(recipe.as_in(field, model) for field in recipe.fields())
-
     def body(self) -> Iterable[Widget]:
         drafts = self.studio.remembered.drafts
         self._advanced |= "newrun.all" in self.studio.remembered.layout
-        for setting in self._settings:
+        for setting in recipe.fields():
             first = self._first.get(setting.name)
             draft = "" if setting.name == "parent" else drafts.get(f"new.{setting.name}", "")
             self._typed[setting.name] = first or draft
-        corpus, *settings = self._settings
+        corpus, *settings = recipe.fields()
         yield Line(corpus, self._typed[corpus.name], Paths(self.studio.allowed))
         with Horizontal(id="new"):
             with VerticalScroll(id="form", classes="pane", can_focus=False):
@@ -100,6 +96,7 @@ run can be started in a shell, and is the same run."""
         self.query_one("#card", Page).show(
             [("What the text is like stands here once one is chosen.", "dim")]
         )
+        self._inherit()
         self._change()
         self._look()
         # This machine's speed, from a small model of characters; the trainer's own reckoning scales it to any other.
@@ -118,11 +115,19 @@ run can be started in a shell, and is the same run."""
             return  # the draft that it began with
         self._typed[event.name] = event.value
         self.studio.keep(f"new.{event.name}", event.value)
+        if event.name == "parent":
+            self._inherit()
         self._change()
         if event.name == "corpus":
             if self._idle is not None:
                 self._idle.stop()
             self._idle = self.set_timer(IDLE_S, self._look)
+
+    def _inherit(self) -> None:
+        """What a fork leaves empty is its parent's, and stands there as such."""
+        self._inherited = recipe.parent_model(self._typed["parent"], self.studio.runs_dir)
+        for line in self.query(Line):
+            line.field.placeholder = recipe.as_in(line.setting, self._inherited).default
 
     def _change(self) -> None:
         """Something was typed: check it, and show the command and the estimate anew."""
@@ -170,20 +175,21 @@ run can be started in a shell, and is the same run."""
             vocab_size=vocab + 1,
             measured=self._measured,
             documents=self._card.get("documents") is True,
-            parent=recipe.parent_model(self._typed["parent"], self.studio.runs_dir),
+            parent=self._inherited,
         )
         page = self.query_one("#estimate", Page)
         if found is None:
             page.show([(f" {_wrong(understood, self.query(Line))}", "warn")])
             return
         spans: list[Span] = [
-            (f" {words.count(found.parameters)} parameters", "title"),
+            (f" {words.number(found.parameters)} parameters", "title"),
             (f"  {words.size(found.memory_bytes)} of memory", "dim"),
         ]
         if found.tokens_per_s is None:
-            spans.append(("  measuring this machine…", "dim"))
+            told = "measuring this machine…" if self._timing else "its speed is not known"
+            spans.append((f"  {told}", "dim"))
         else:
-            spans.append((f"  {words.count(found.tokens_per_s)} tokens/s", ""))
+            spans.append((f"  {words.number(found.tokens_per_s)} tokens/s", ""))
             if chars:
                 spans.append(
                     (f"  {found.epochs:.1f} epochs" if found.epochs is not None else "", "")
@@ -224,9 +230,10 @@ run can be started in a shell, and is the same run."""
         return ""
 
     def answered(self, answer: Answer) -> None:
-        if answer.id == self._timing and answer.done is not None:
-            done = answer.done
-            self._measured = Measured(float(done["tokens_per_s"]), int(done["weights"]))
+        if answer.id == self._timing and answer.last:
+            self._timing = 0
+            if (done := answer.done) is not None:
+                self._measured = Measured(float(done["tokens_per_s"]), int(done["weights"]))
             self._show_estimate()
         if answer.id != self._reading:
             return
@@ -271,7 +278,8 @@ run can be started in a shell, and is the same run."""
         except OSError as error:
             code, out, said = 1, "", str(error)
         if code:
-            self.studio.say("\n".join(said.strip().splitlines()[-2:]), grave=True)
+            fault, hint = launch.last_words(said, code)
+            self.studio.say(fault, hint=hint, grave=True)
             return None
         found: dict[str, Any] = json.loads(out)
         return found
@@ -286,9 +294,10 @@ run can be started in a shell, and is the same run."""
         """Show all settings or those that matter; the many others are made when they are first asked for."""
         self._advanced = advanced
         known = {line.setting.name for line in self.query(Line)}
-        if advanced and len(known) < len(self._settings):
-            lines = [Line(s, self._typed[s.name]) for s in self._settings if s.name not in known]
+        if advanced and len(known) < len(recipe.fields()):
+            lines = [Line(s, self._typed[s.name]) for s in recipe.fields() if s.name not in known]
             await self.query_one("#form").mount(*lines)
+            self._inherit()
             self._change()
         for line in self.query(Line):
             line.display = advanced or line.setting.name in ALWAYS

@@ -112,8 +112,7 @@ class Value(Field):
     ]
 
     def __init__(self, setting: Setting, value: str, suggester: Suggester | None) -> None:
-        shown = "a path or a name" if setting.name == "corpus" else setting.default
-        super().__init__(value, placeholder=shown, suggester=suggester)
+        super().__init__(value, placeholder=setting.default, suggester=suggester)
         self.setting = setting
 
     def action_choose(self, by: int) -> None:

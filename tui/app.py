@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -117,7 +117,7 @@ class Studio(App[None]):
             )
         self.theme = wanted if wanted in known else themes.INK.name
         if self.remembered.keys:
-            self.set_keymap(self.remembered.keys)
+            self._use_keys(self.remembered.keys)
         if self._settings_fault:
             self.say(self._settings_fault, grave=True)
         self.push_screen(Home())
@@ -125,6 +125,15 @@ class Studio(App[None]):
         self.set_interval(0.5, self._look_at_jobs)
         if self.open_run is not None:
             self.open_live(self.open_run)
+
+    def _use_keys(self, keys: Mapping[str, str]) -> None:
+        from tui import keymap
+
+        good, wrong = keymap.usable(keys)
+        self.set_keymap(good)
+        for name, why in wrong.items():
+            path = self.remembered_at
+            self.say(f"{path}, line {settings.line_of(path, name)}: {why}", grave=True)
 
     def on_unmount(self) -> None:
         self.watcher.end()
@@ -138,7 +147,7 @@ class Studio(App[None]):
             self._saving = None
         try:
             settings.save(self.remembered, self.remembered_at)
-        except OSError as error:
+        except (OSError, RnnStudioError) as error:
             self.say(f"the settings could not be saved: {error}", grave=True)
 
     def remember_soon(self) -> None:
@@ -280,7 +289,7 @@ class Studio(App[None]):
             hint = "n begins a run of your own, which can be forked"
             self.say("a recording has no model to go on from", hint=hint, grave=True)
             return
-        step = view.checkpoints[-1].step if view.checkpoints else 0
+        step = view.checkpoints[-1] if view.checkpoints else 0
         if not step:
             live = lock.live(path) is not None
             self.say(

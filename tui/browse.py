@@ -26,6 +26,14 @@ HERE = "."
 UP = ".."
 
 
+class Entries(Rows):
+    """What is chosen is taken at once, before the next key comes."""
+
+    def action_choose(self) -> None:
+        assert isinstance(self.screen, Browse)
+        self.screen.take()
+
+
 class Browse(ModalScreen[str | None]):
     """Dismissed with the path of a file or folder, or None; goes into and takes only what is `allowed`."""
 
@@ -36,7 +44,6 @@ class Browse(ModalScreen[str | None]):
     BINDINGS = [
         Binding("escape", "dismiss(None)", "Cancel", id="browse.cancel"),
         Binding("backspace", "shorter", "Shorter or up", show=False, id="browse.up"),
-        Binding("enter", "take", "Go in or take", show=False, id="browse.take"),
     ]
 
     def __init__(self, folder: Path, allowed: Callable[[Path], bool]) -> None:
@@ -48,7 +55,7 @@ class Browse(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             yield Bar(id="where")
-            yield Rows(empty="nothing here has these letters")
+            yield Entries(empty="nothing here has these letters")
             yield Bar(
                 [("enter opens or takes · backspace goes up · letters narrow · esc cancels", "dim")]
             )
@@ -86,10 +93,6 @@ class Browse(ModalScreen[str | None]):
             [(one_line(str(self._folder)), "title"), (f"  {self._narrow}", "key"), (fault, "bad")]
         )
 
-    def on_rows_chosen(self, event: Rows.Chosen) -> None:
-        event.stop()
-        self.action_take()
-
     async def on_key(self, event: events.Key) -> None:
         """Do at once what a key does: in a burst the letters behind it are narrowed with where it leads."""
         if event.character and event.is_printable:
@@ -99,7 +102,7 @@ class Browse(ModalScreen[str | None]):
         else:
             await act(event, self, self._rows)
 
-    def action_take(self) -> None:
+    def take(self) -> None:
         """Go into the folder under the cursor, or take the file."""
         key = self._rows.key
         if key == HERE:

@@ -59,6 +59,14 @@ def command(*words: str) -> list[str]:
     return [sys.executable, "-P", "-m", "rnnstudio", *words]
 
 
+def environment(**more: str) -> dict[str, str]:
+    """What a child process of ours finds in its environment."""
+    # From a checkout that is not installed, `-P` alone would not find us.
+    here, known = str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH")
+    path = os.pathsep.join([here, known] if known else [here])
+    return {**os.environ, "PYTHONPATH": path, **more}
+
+
 def shown(words: Sequence[str]) -> str:
     """The same as a person would type it."""
     return shlex.join(["rnnstudio", *words])
@@ -73,11 +81,7 @@ class Jobs:
     """The trainers that this studio started."""
 
     def __init__(self, runs_dir: Path, env: Mapping[str, str]) -> None:
-        self._runs = runs_dir
-        # From a checkout that is not installed, `-P` alone would not find us.
-        here = str(Path(__file__).resolve().parents[1])
-        known = os.environ.get("PYTHONPATH")
-        self._env = {**env, "PYTHONPATH": os.pathsep.join([here, known] if known else [here])}
+        self._runs, self._env = runs_dir, env
         self._jobs: list[Job] = []
         self.refused: dict[Path, Job] = {}
         """By the folder that they would have had: those that ended before there was a run."""
@@ -115,7 +119,7 @@ class Jobs:
 
     def environment(self) -> dict[str, str]:
         """What a child process of ours finds in its environment."""
-        return {**os.environ, **self._env}
+        return environment(**self._env)
 
     def look(self) -> tuple[list[Job], list[Job]]:
         """The trainers whose run came to be, and those that ended, since the last look; those that failed say why."""

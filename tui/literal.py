@@ -59,6 +59,16 @@ def encodable(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
+def spelled(text: str) -> str:
+    """A text as a field of one line holds it, where `\\n` stands for a new line."""
+    return text.replace("\n", "\\n")
+
+
+def meant(typed: str) -> str:
+    """The text that was `spelled` so."""
+    return typed.replace("\\n", "\n")
+
+
 def one_line(text: str, width: int = 0) -> str:
     """`literal(text)` on one line, newlines shown as `␤`, cut to `width` characters with an ellipsis (0: uncut)."""
     if width and len(text) > 4 * width:

@@ -28,6 +28,7 @@ from engine.config import (
 )
 from engine.training import plan
 from engine.training.presets import LIKE, PRESETS
+from tui.literal import meant
 from tui.paths import exists, expanded
 
 CONFIGS: tuple[type, ...] = (DataConfig, ModelConfig, TrainConfig)
@@ -137,7 +138,7 @@ def as_in(field: Field, model: Mapping[str, Any]) -> Field:
 
 def parse(field: Field, text: str) -> Any:
     """The value that was typed. Raises ConfigError with what would be right."""
-    text = text.strip() if field.name != "prime" else text.replace("\\n", "\n")
+    text = text.strip() if field.name != "prime" else meant(text)
     if field.choices and text not in field.choices:
         raise ConfigError(
             f"{field.label} is {text!r}", hint=f"use one of {', '.join(field.choices)}"

@@ -10,6 +10,7 @@ from textual.binding import Binding
 
 from tui import launch, telling
 from tui.dialogs import Ask, Choose
+from tui.literal import meant, spelled
 from tui.screens.base import StudioScreen
 from tui.store import TEMPERATURES, RunView
 from tui.watch import Followed
@@ -208,10 +209,9 @@ class Controls(StudioScreen):
 
         def take(text: str | None) -> None:
             if text is not None:
-                prime = text.replace("\\n", "\n")
-                self._ask("set", "another prime", name="prime", value=prime)
+                self._ask("set", "another prime", name="prime", value=meant(text))
 
-        now = self.view.prime().replace("\n", "\\n")
+        now = spelled(self.view.prime())
         about = "Samples go on from this text (\\n for a new line; empty takes openings from the held-out text)."
         self.app.push_screen(Ask("prime", about, now), take)
 

@@ -15,7 +15,7 @@ from tui.curve import Line, Mark
 from tui.launch import Job
 from tui.load import Load
 from tui.screens.controls import ENDED, STEERING, STREAMS, Controls
-from tui.series import Series, smooth
+from tui.series import Series, smooth, smoothing
 from tui.store import Sample
 from tui.watch import Followed, RunState
 from tui.widgets.bar import Bar
@@ -218,10 +218,11 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
             measure = MEASURES[self._measure]
             marks = [Mark(c.step, "▲") for c in view.changes if c.applied]
             if measure == "loss":
-                weight = 0.9 if self.studio.remembered.smooth and len(view.train) > 60 else 0.0
+                train = view.train.points()
+                weight = smoothing(train) if self.studio.remembered.smooth else 0.0
                 lines = [
                     Line("validation", view.valid.points(), "dashed"),
-                    Line("training", smooth(view.train.points(), weight), band=not weight),
+                    Line("training", smooth(train, weight), band=not weight),
                 ]
                 if view.baseline is not None:
                     bits = view.baseline * words.BITS

@@ -14,6 +14,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -42,6 +43,8 @@ class Job:
     folder: Path
     typed: Mapping[str, str] = field(default_factory=dict)
     """What was typed for it in the new-run form, by setting: kept until the run is there."""
+    at: float = field(default_factory=time.time)
+    """When it was started."""
     begins: int = 0
     """Where in the log it begins to print."""
     began: bool = False
@@ -112,7 +115,7 @@ class Jobs:
                 env=self.environment(),
             )
         _give_way(process.pid)
-        job = Job(folder.name, process, log, folder, typed or {}, begins, began=there)
+        job = Job(folder.name, process, log, folder, typed or {}, begins=begins, began=there)
         self.refused.pop(folder, None)
         self._jobs.append(job)
         return job
@@ -139,6 +142,13 @@ class Jobs:
     def live(self) -> list[Path]:
         """The folders of the runs that this studio started and that still go on."""
         return [job.folder for job in self._jobs if job.process.poll() is None]
+
+    def starts(self, run: Path, heard: float) -> bool:
+        """Whether a trainer that this studio started has not said a word yet; `heard` is when the run said its last."""
+        return any(
+            job.folder == run and job.at > heard and job.process.poll() is None
+            for job in self._jobs
+        )
 
     def stop(self, run: Path) -> None:
         """Have the trainer of a run that this studio started save and end.

@@ -331,7 +331,7 @@ async def test_a_dead_run_has_a_button_that_resumes_it(
     def start(jobs: Jobs, words: Sequence[str], folder: Path) -> None:
         del folder
         started.extend(words)
-        monkeypatch.setattr(jobs, "live", lambda: [path])
+        monkeypatch.setattr(jobs, "starts", lambda *_: True)
 
     monkeypatch.setattr(Jobs, "start", start)
     path = recorded.make_run(runs, "plays", recorded.history(until=700))
@@ -350,6 +350,7 @@ async def test_a_trainer_that_is_on_its_way_is_not_started_twice(
     path = recorded.make_run(runs, "plays", recorded.history(until=700))
     started: list[Sequence[str]] = []
     monkeypatch.setattr(Jobs, "live", lambda _: [path])
+    monkeypatch.setattr(Jobs, "starts", lambda *_: True)
     monkeypatch.setattr(Jobs, "start", lambda _, words, folder: started.append((*words, folder)))
     async with studio(run=path) as pilot:
         await until(pilot, lambda: "● starting" in screen_text(pilot.app))
@@ -416,6 +417,27 @@ async def test_a_trainer_that_does_not_listen_yet_is_asked_nothing(
             await until(pilot, lambda: "● starting" in screen_text(pilot.app))
             await pilot.press("s")
             await until(pilot, lambda: "plays is still starting" in screen_text(pilot.app))
+    assert not (path / "control.jsonl").exists()
+
+
+async def test_a_crashed_run_is_starting_until_its_new_trainer_says_a_word(
+    studio: Open, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = [sys.executable, "-c", "import time; time.sleep(600)"]
+    monkeypatch.setattr("tui.launch.command", lambda *_: waits)
+    path = recorded.make_run(runs, "plays", recorded.history(until=700))
+    async with studio(run=path) as pilot:
+        await until(pilot, lambda: "✗ crashed" in screen_text(pilot.app))
+        with TrainerLock(path):
+            job = pilot.app.jobs.start(["resume"], path)  # type: ignore[attr-defined]
+            await until(pilot, lambda: "● starting" in screen_text(pilot.app))
+            await pilot.press("s")
+            await until(pilot, lambda: "plays is still starting" in screen_text(pilot.app))
+            back = ev.Resumed(step=700, checkpoint="step-0000700")
+            recorded.write_log(path / "events.jsonl", [back], begin=time.time())
+            await until(pilot, lambda: "● running" in screen_text(pilot.app))
+        job.process.kill()
+        job.process.wait()
     assert not (path / "control.jsonl").exists()
 
 

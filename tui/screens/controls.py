@@ -13,7 +13,7 @@ from tui.dialogs import Ask, Choose
 from tui.literal import meant, spelled
 from tui.screens.base import StudioScreen
 from tui.store import TEMPERATURES, RunView
-from tui.watch import Followed
+from tui.watch import Followed, RunState
 
 STREAMS = 3
 """Sample streams side by side."""
@@ -82,6 +82,11 @@ class Controls(StudioScreen):
         raise NotImplementedError
 
     @property
+    def state(self) -> RunState:
+        """What the run does, a trainer that only just starts included."""
+        raise NotImplementedError
+
+    @property
     def view(self) -> RunView:
         return self.run.view
 
@@ -100,16 +105,15 @@ class Controls(StudioScreen):
 
     def _can_ask(self) -> bool:
         """Whether there is a trainer that listens; says so where there is none."""
-        starting = self.run.state.word == "starting"
-        if self.run.pid is not None and not starting:
+        state, name = self.state, self.run.path.name
+        if state.live and state.word != "starting":
             return True
-        name = self.run.path.name
-        if starting or self.run.path in self.studio.jobs.live():
+        if state.live:
             self.studio.say(f"{name} is still starting", hint="ask again in a moment")
         else:
             self.studio.say(
                 f"{name} is not being trained",
-                hint=telling.way_on(self.run.state, self.view),
+                hint=telling.way_on(state, self.view),
                 grave=True,
             )
         return False

@@ -279,8 +279,9 @@ files' names where they were changed. What is there already is never written ove
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "tune.abc"
             file.write_text(encodable(abc), encoding="utf-8")
-            # `tune` prints and plays; it says on standard error why it cannot.
-            code, said = await self._run("tune", str(file), "--play")
+            # `tune` prints and plays; it says on standard error why it cannot. Stopped, it leaves its sound behind.
+            here = {"TMPDIR": folder, "TEMP": folder}
+            code, said = await self._run("tune", str(file), "--play", **here)
         if code:
             fault, hint = launch.last_words(said, code)
             self.studio.say(fault, hint=hint, grave=True)
@@ -336,10 +337,10 @@ files' names where they were changed. What is there already is never written ove
                 hint="" if engraves else "for the score: pip install 'rnnstudio[score]'",
             )
 
-    async def _run(self, *words: str) -> tuple[int, str]:
+    async def _run(self, *words: str, **env: str) -> tuple[int, str]:
         """Run a command of ours to its end: its exit code, and what it said on standard error."""
         try:
-            code, _, said = await launch.finish(words, self.studio.jobs.environment())
+            code, _, said = await launch.finish(words, {**self.studio.jobs.environment(), **env})
         except OSError as error:
             return 1, str(error)
         return code, said

@@ -16,7 +16,7 @@ from checkpoints.runs import RunFolder
 from tui import demo, words
 from tui.child import Answer
 from tui.dialogs import Choose
-from tui.literal import one_line
+from tui.literal import meant, one_line
 from tui.paper import Paper, Voice
 from tui.screens.base import StudioScreen
 from tui.widgets.drawing import Drawing
@@ -163,29 +163,21 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
         """The checkpoint that writes; there must be one."""
         return Voice(self.path, self._step)
 
-    def _ask(self, op: str, voice: Voice, **body: object) -> int:
-        number = 0
-
-        def ask() -> None:
-            nonlocal number
-            runs = str(self.studio.runs_dir)
-            model = f"{voice.run}@{voice.step}"
-            number = self.studio.child.ask(op, model=model, runs=runs, **body)
-
-        self.studio.attempt(ask)
-        return number
+    def _ask_of(self, voice: Voice, op: str, **body: object) -> int:
+        model = f"{voice.run}@{voice.step}"
+        return self.ask(op, model=model, runs=str(self.studio.runs_dir), **body)
 
     def _ask_next(self) -> None:
         if self._steps:
             self.studio.child.stop(self._next)
             text = self._papers[0].text or self._prompt
-            self._next = self._ask(
-                "next", self._voice, text=text, settings=self._drawing.settings, count=BARS
+            self._next = self._ask_of(
+                self._voice, "next", text=text, settings=self._drawing.settings, count=BARS
             )
 
     @property
     def _prompt(self) -> str:
-        return _spelled(self.query_one("#prompt", Field).value)
+        return meant(self.query_one("#prompt", Field).value)
 
     def _write(self) -> None:
         """Begin to write on every paper from its base."""
@@ -196,9 +188,9 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
         for paper, voice in zip(self._papers, voices, strict=False):
             self.studio.child.stop(paper.request)
             paper.begin(voice, self._drawing.manner)
-            paper.request = self._ask(
-                "write",
+            paper.request = self._ask_of(
                 voice,
+                "write",
                 prompt=paper.base,
                 seed=self._drawing.seed,
                 length=self._drawing.length,
@@ -328,7 +320,7 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         for paper in self._papers:
-            paper.turn(_spelled(event.value))
+            paper.turn(meant(event.value))
         self._write()
         self.query_one("#paper", Page).focus()
 
@@ -441,7 +433,7 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
     def _ask_surprise(self) -> None:
         self.studio.child.stop(self._asked_surprise)
         self._reader = self._voice
-        self._asked_surprise = self._ask("surprise", self._reader, text=self._papers[0].text)
+        self._asked_surprise = self._ask_of(self._reader, "surprise", text=self._papers[0].text)
 
     def _forget_surprise(self) -> None:
         """The text is shown as it is written again, whatever is still asked of how it surprised."""
@@ -468,8 +460,3 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
         for paper in self._papers:
             paper.turn(event.before + event.chosen)
         self._write()
-
-
-def _spelled(typed: str) -> str:
-    """A prompt as it was meant: the field has one line, where \\n is typed for a new one."""
-    return typed.replace("\\n", "\n")

@@ -247,6 +247,7 @@ def command(recipe: Recipe, *, runs: Path, name: str) -> list[str]:
 class Estimate:
     """What a run would be like, as far as that can be said before."""
 
+    model: ModelConfig
     parameters: int
     memory_bytes: int
     tokens_per_s: float | None = None
@@ -318,11 +319,11 @@ def estimate(
     except ConfigError:
         return None
     if measured is None:
-        return Estimate(parameters, memory)
+        return Estimate(model, parameters, memory)
     rate = measured.tokens_per_s_with(plan.working_weights(model, vocab_size))
     rate = plan.rate_with(training, rate, measured_with=asked_for)
     budgets = [training.minutes * 60] if training.minutes else []
     if epochs := plan.epochs(training, tokens):
         budgets.append(epochs * tokens / rate)
     seconds = min(budgets)
-    return Estimate(parameters, memory, rate, seconds * rate / max(1, tokens), seconds, why)
+    return Estimate(model, parameters, memory, rate, seconds * rate / max(1, tokens), seconds, why)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.config import DataConfig, ModelConfig, TrainConfig
+from engine.training import plan
 from engine.training.plan import Measured
 from tests.tui import recorded
 from tests.tui.conftest import Open, burst, screen_text, until
@@ -18,6 +19,7 @@ from tui.browse import Browse
 from tui.child import Answer
 from tui.screens.live import Live
 from tui.screens.newrun import NewRun, free_path
+from tui.speeds import FIRST, Speeds
 from tui.widgets.form import Line
 from tui.widgets.page import Page
 from tui.widgets.rows import Rows
@@ -121,6 +123,52 @@ def test_the_estimate_follows_the_trainers_own_reckoning() -> None:
         recipe.estimate(recipe.understand({"lr": "x"}), chars=1, vocab_size=9, measured=None)
         is None
     )
+
+
+def test_what_the_form_comes_to_is_measured_itself_until_it_comes_to_the_same() -> None:
+    """Wide layers compute more in a second than the first, small one promises."""
+    asked: list[int] = []
+    speeds = Speeds()
+
+    def reckon(measured: Measured | None) -> recipe.Estimate | None:
+        return recipe.estimate(
+            recipe.understand({"minutes": "3"}), chars=2_000_000, vocab_size=80, measured=measured
+        )
+
+    found, unknown = speeds.estimate(reckon)
+    assert found is not None
+    assert (found.tokens_per_s, unknown) == (None, None)  # until the first was measured
+    weights = plan.working_weights(FIRST, 80)
+    speeds.keep(FIRST, Measured(tokens_per_s=60_000, weights=weights))
+    found, unknown = speeds.estimate(reckon)
+    reckoned = found
+    while unknown is not None:
+        asked.append(unknown.hidden_size)
+        weights = plan.working_weights(unknown, 80)
+        speeds.keep(unknown, Measured(tokens_per_s=2e10 / weights, weights=weights))
+        found, unknown = speeds.estimate(reckon)
+    assert found is not None
+    assert reckoned is not None
+    assert asked == sorted(set(asked))
+    assert found.model.hidden_size == asked[-1] > reckoned.model.hidden_size
+    assert found.tokens_per_s == pytest.approx(
+        2e10 / plan.working_weights(found.model, 80), rel=0.2
+    )
+
+
+def test_a_model_that_cannot_be_measured_is_reckoned() -> None:
+    speeds = Speeds()
+
+    def reckon(measured: Measured | None) -> recipe.Estimate | None:
+        given = recipe.understand({"hidden_size": "256", "steps": "100"})
+        return recipe.estimate(given, chars=10**6, vocab_size=80, measured=measured)
+
+    speeds.keep(FIRST, Measured(tokens_per_s=60_000, weights=100_000))
+    found, unknown = speeds.estimate(reckon)
+    assert unknown is not None
+    assert unknown.hidden_size == 256
+    speeds.pass_over(unknown)
+    assert speeds.estimate(reckon) == (found, None)
 
 
 def test_the_forms_fork_chooses_dropout_as_the_trainer_does() -> None:

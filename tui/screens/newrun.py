@@ -14,7 +14,7 @@ from textual.widget import Widget
 
 from checkpoints.runs import safe_name
 from engine.config import ModelConfig, to_json
-from engine.training.plan import GRAMS, Measured
+from engine.training.plan import Measured
 from tui import launch, recipe, words
 from tui.browse import Browse
 from tui.card import Finding, card, fixes, grave
@@ -22,6 +22,7 @@ from tui.child import Answer
 from tui.dialogs import Choose
 from tui.paths import expanded, is_folder
 from tui.screens.base import StudioScreen
+from tui.speeds import FIRST, Speeds
 from tui.widgets.form import Line, Paths, Value
 from tui.widgets.ink import Span
 from tui.widgets.page import Page
@@ -64,8 +65,9 @@ run can be started in a shell, and is the same run."""
         self._read = ""
         self._card: dict[str, object] = {}
         self._findings: Sequence[Finding] | None = None
-        self._measured: Measured | None = None
+        self._speeds, self._timed = Speeds(), FIRST
         self._idle: Timer | None = None
+        self._soon: Timer | None = None
 
     def body(self) -> Iterable[Widget]:
         drafts = self.studio.remembered.drafts
@@ -99,9 +101,7 @@ run can be started in a shell, and is the same run."""
         self._inherit()
         self._change()
         self._look()
-        # This machine's speed, from a small model of characters; the trainer's own reckoning scales it to any other.
-        config = {**to_json(ModelConfig()), "num_layers": 1, "hidden_size": 128, "grams": GRAMS}
-        self._timing = self.ask("speed", model=config, vocab_size=VOCAB)
+        self._time(FIRST)
 
     def on_unmount(self) -> None:
         self.studio.child.stop(self._reading)
@@ -169,14 +169,20 @@ run can be started in a shell, and is the same run."""
         chars = self._card.get("chars", 0)
         assert isinstance(vocab, int)
         assert isinstance(chars, int)
-        found = recipe.estimate(
-            understood,
-            chars=chars,
-            vocab_size=vocab + 1,
-            measured=self._measured,
-            documents=self._card.get("documents") is True,
-            parent=self._inherited,
+        found, unknown = self._speeds.estimate(
+            lambda measured: recipe.estimate(
+                understood,
+                chars=chars,
+                vocab_size=vocab + 1,
+                measured=measured,
+                documents=self._card.get("documents") is True,
+                parent=self._inherited,
+            )
         )
+        if self._soon is not None:
+            self._soon.stop()
+        if unknown is not None and not self._timing:
+            self._soon = self.set_timer(IDLE_S, lambda: self._time(unknown))
         page = self.query_one("#estimate", Page)
         if found is None:
             page.show([(f" {_wrong(understood, self.query(Line))}", "warn")])
@@ -197,6 +203,12 @@ run can be started in a shell, and is the same run."""
             spans.append((f"  {words.duration(found.seconds)}\n", "title"))
             spans.append((f" {found.why}" if found.why and chars else "", "dim"))
         page.show(spans)
+
+    def _time(self, model: ModelConfig) -> None:
+        """Have a model's training measured on this machine."""
+        vocab = self._card.get("vocabulary", VOCAB)
+        self._timed = model
+        self._timing = self.ask("speed", model=to_json(model), vocab_size=vocab)
 
     # -- the corpus ---------------------------------------------------------------------------------------------
 
@@ -233,7 +245,10 @@ run can be started in a shell, and is the same run."""
         if answer.id == self._timing and answer.last:
             self._timing = 0
             if (done := answer.done) is not None:
-                self._measured = Measured(float(done["tokens_per_s"]), int(done["weights"]))
+                measured = Measured(float(done["tokens_per_s"]), int(done["weights"]))
+                self._speeds.keep(self._timed, measured)
+            else:
+                self._speeds.pass_over(self._timed)
             self._show_estimate()
         if answer.id != self._reading:
             return

@@ -10,6 +10,7 @@ window with it.
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 import statistics
@@ -105,7 +106,13 @@ def without(trainer: Trainer) -> float:
 
 def main(arguments: list[str]) -> int:
     """Measure and print."""
-    minutes = float(arguments[0]) if arguments else 3.0
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks beside",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("minutes", type=float, nargs="?", default=3.0)
+    minutes = parser.parse_args(arguments).minutes
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         trainer = Trainer(folder)

@@ -5,6 +5,7 @@ python -m benchmarks studio
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import statistics
@@ -66,7 +67,8 @@ async def opening_and_keys(runs: Path, path: Path) -> tuple[float, list[float]]:
 
 def main(arguments: list[str]) -> int:
     """Measure and print."""
-    del arguments
+    parser = argparse.ArgumentParser(prog="python -m benchmarks studio", description=__doc__)
+    parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "runs").mkdir()

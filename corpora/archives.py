@@ -10,6 +10,7 @@ import bz2
 import contextlib
 import gzip
 import lzma
+import os
 import stat
 import tarfile
 import zipfile
@@ -87,8 +88,10 @@ def is_archive(path: Path) -> bool:
     return path.name.lower().endswith(SUFFIXES)
 
 
-def open_archive(path: Path, *, named: bool, limits: Limits, skipped: Skipped) -> Iterator[Source]:
-    """The texts in a compressed file or an archive, one after another.
+def open_archive(
+    path: Path, packed: BinaryIO, *, named: bool, limits: Limits, skipped: Skipped
+) -> Iterator[Source]:
+    """The texts in a compressed file or an archive, one after another; `packed` are its bytes.
 
     Raises CorpusError where it is damaged, encrypted, or unpacks to more than `limits` allows. One that is not `named`
     raises DamagedError where it is damaged (a member's stream, too), and its encrypted members are skipped.
@@ -96,16 +99,15 @@ def open_archive(path: Path, *, named: bool, limits: Limits, skipped: Skipped) -
     name = path.name.lower()
     with _said(path, named=named):
         if name.endswith(".zip"):
-            yield from _zip_members(path, limits, skipped, named=named)
+            yield from _zip_members(path, packed, limits, skipped, named=named)
             return
-        with path.open("rb") as packed:
-            meter = Metered(
-                _decompress(packed, name), packed.tell, path, limits=limits, named=named
-            )
-            if ".tar" in name[-8:] or name.endswith((".tgz", ".tbz2", ".txz")):
-                yield from _tar_members(path, meter, limits, skipped, named=named)
-            else:
-                yield Source(str(path), meter, named)
+        # A pipe does not tell how much came of it; what it may unpack to is limited all the same.
+        size = packed.tell if packed.seekable() else lambda: limits.unpacked_bytes
+        meter = Metered(_decompress(packed, name), size, path, limits=limits, named=named)
+        if ".tar" in name[-8:] or name.endswith((".tgz", ".tbz2", ".txz")):
+            yield from _tar_members(path, meter, limits, skipped, named=named)
+        else:
+            yield Source(str(path), meter, named)
 
 
 class Metered:
@@ -198,10 +200,12 @@ def _tar_members(
                 yield Source(label, _Said(text, path, named=named), named=False)
 
 
-def _zip_members(path: Path, limits: Limits, skipped: Skipped, *, named: bool) -> Iterator[Source]:
-    with zipfile.ZipFile(path) as archive:
+def _zip_members(
+    path: Path, packed: BinaryIO, limits: Limits, skipped: Skipped, *, named: bool
+) -> Iterator[Source]:
+    with zipfile.ZipFile(packed) as archive:
         _count(path, len(archive.infolist()), limits)
-        size = path.stat().st_size
+        size = os.fstat(packed.fileno()).st_size
         meter: Metered | None = None
         for info in archive.infolist():
             label = f"{path}: {info.filename}"
@@ -268,6 +272,7 @@ def _said(path: Path, *, named: bool) -> Iterator[None]:
         EOFError,
         NotImplementedError,
         OSError,
+        UnicodeDecodeError,  # a zip's names may be said to be UTF-8 and not be it
     ) as error:
         kind = CorpusError if named else DamagedError
         raise kind(

@@ -25,6 +25,9 @@ TINY_CHARS = 10_000
 COMPARED_CHARS = 20_000_000
 """Characters of a corpus that are read for the check; of a longer one the first half of them and the last."""
 
+HELD_OUT = 0.1
+"""Share of a corpus, its end, that a run keeps for validation and test unless it is told otherwise."""
+
 LONG_LINE = 20_000
 
 SENTENCE_END = re.compile(r"(?<=[.!?…]) +(?=[\"“'(]?[A-ZÀ-Þ])")
@@ -81,32 +84,41 @@ class Report:
         return asdict(self)
 
 
-def check(
-    corpus: Corpus,
-    *,
-    genre: str = "",
-    notes: Sequence[str] = (),
-    valid_fraction: float = 0.05,
-    test_fraction: float = 0.05,
-) -> Report:
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What is read of a corpus for the check: all of it, or its first half and its last."""
+
+    text: str
+    last: int = 0
+    """Where the last half begins in `text`; 0 where nothing was left out."""
+    lines_left_out: int = 0
+
+    def line(self, at: int) -> int:
+        """The line of the corpus, from 1, in which a place of `text` is."""
+        before = self.text.count("\n", 0, at) + 1
+        return before + (self.lines_left_out if at >= self.last else 0)
+
+
+def check(corpus: Corpus, *, genre: str = "", notes: Sequence[str] = ()) -> Report:
     """Looks at a whole corpus (5 MB in some 5 s). `notes` is what `read_corpus` said while it read."""
-    text = _looked_at(corpus)
+    looked = _looked_at(corpus)
+    text = looked.text
     if genre:
         known, why = genres.find(genre), "as you said"
     else:
         known, why = genres.detect(text)
-    heldout = len(text) - round((valid_fraction + test_fraction) * corpus.chars)
-    starts = pieces_of(known, text)
+    heldout = max(len(text) - round(HELD_OUT * corpus.chars), looked.last)
+    starts = sorted({*pieces_of(known, text), looked.last})
     pieces = [text[a:b] for a, b in zip(starts, [*starts[1:], len(text)], strict=True)]
     twice = doubles(pieces)
-    leaks, leaked = _leaks(starts, pieces, twice, min(heldout, len(text)))
+    leaks, leaked = _leaks(starts, pieces, twice, heldout)
     longest = max(map(len, text.split("\n")), default=0)
     findings = [
         *_of_reading(notes),
         *_of_size(corpus.chars),
         *_of_characters(corpus),
-        *_of_markup(text, known),
-        *_of_doubles(starts, pieces, twice, text),
+        *_of_markup(looked, known),
+        *_of_doubles(starts, pieces, twice, looked),
         *_of_leaks(leaks, leaked, starts, pieces, heldout),
         *_of_lines(longest),
     ]
@@ -174,16 +186,19 @@ def _count(n: int, what: str) -> str:
     return f"{n:,} {what}" + ("" if n == 1 else "s")
 
 
-def _looked_at(corpus: Corpus) -> str:
+def _looked_at(corpus: Corpus) -> _Looked:
     if corpus.chars <= COMPARED_CHARS:
-        return corpus.text(0, corpus.chars)
+        return _Looked(corpus.text(0, corpus.chars))
     half = COMPARED_CHARS // 2
-    return corpus.text(0, half) + corpus.text(corpus.chars - half, corpus.chars)
+    first = corpus.text(0, half) + "\n"  # so that no line is half of one and half of another
+    text = first + corpus.text(corpus.chars - half, corpus.chars)
+    return _Looked(text, len(first), corpus.counts.get("\n", 0) - text.count("\n"))
 
 
 def _of_reading(notes: Iterable[str]) -> Iterable[Finding]:
     for note in notes:
-        yield Finding("reading", "note", note, "utf8")
+        mended = note.startswith("line ends:") or ": read as " in note
+        yield Finding("reading", "note", note, "utf8" if mended else "")
 
 
 def _of_size(chars: int) -> Iterable[Finding]:
@@ -218,16 +233,16 @@ def _of_characters(corpus: Corpus) -> Iterable[Finding]:
         )
 
 
-def _of_markup(text: str, genre: Genre) -> Iterable[Finding]:
+def _of_markup(looked: _Looked, genre: Genre) -> Iterable[Finding]:
+    text = looked.text
     if is_markup(text):
         n = len(_TAG.findall(text))
         yield Finding("html", "problem", f"it is HTML or was: {n:,} tags", "html")
     if found := _GUTENBERG.search(text):
-        line = text.count("\n", 0, found.start()) + 1
         yield Finding(
             "boilerplate",
             "warning",
-            f"Project Gutenberg's licence stands in it (line {line:,}) and would be learnt too",
+            f"Project Gutenberg's licence stands in it (line {looked.line(found.start()):,}) and would be learnt too",
             "boilerplate",
         )
     licences = len(_LICENCE.findall(text))
@@ -244,14 +259,14 @@ def _of_markup(text: str, genre: Genre) -> Iterable[Finding]:
 
 
 def _of_doubles(
-    starts: Sequence[int], pieces: Sequence[str], twice: Sequence[Double], text: str
+    starts: Sequence[int], pieces: Sequence[str], twice: Sequence[Double], looked: _Looked
 ) -> Iterable[Finding]:
     if not twice:
         return
     exact = sum(double.alike == 1.0 for double in twice)
-    share = sum(len(pieces[double.index]) for double in twice) / len(text)
+    share = sum(len(pieces[double.index]) for double in twice) / len(looked.text)
     first = twice[0]
-    lines = [text.count("\n", 0, starts[i]) + 1 for i in (first.index, first.of)]
+    lines = [looked.line(starts[i]) for i in (first.index, first.of)]
     yield Finding(
         "doubles",
         "warning" if share > 0.02 else "note",

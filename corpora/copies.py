@@ -9,7 +9,7 @@ from __future__ import annotations
 import bisect
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import accumulate
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -25,100 +25,67 @@ _HEAD = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
-    """A passage of a text that stands in the training text too; all in characters."""
-
-    start: int
-    length: int
-    place: int
-    """Where it stands in the training text."""
-
-
-@dataclass(frozen=True, slots=True)
 class Copies:
     """What was copied into a text."""
 
-    longest: Copy | None
-    """The longest copied passage, however short; None of an empty text."""
+    longest: str
+    """The longest copied passage, however short."""
 
     share: float
     """Share of the characters that lie in copied passages of `LEAST` characters or more."""
-
-    passages: tuple[Copy, ...]
-    """Those passages in order, none inside another."""
 
 
 class CopyIndex:
     """Finds passages of a training text."""
 
     def __init__(self, pieces: Iterable[str], *, limit: int = INDEXED_BYTES) -> None:
-        kept = _thinned(pieces, limit)
-        self._text = b"".join(data for _, data in kept)
-        self._piece_places = [place for place, _ in kept]
-        self._piece_starts = [0, *accumulate(len(data) for _, data in kept)][:-1]
+        encoded = (piece.encode("utf-8", "replace") for piece in pieces)
+        self._text = b"".join(thinned(encoded, limit))[:limit]
         self._suffixes = _suffix_array(self._text)
 
     def find(self, text: str) -> Copies:
         """What of the text stands in the training text."""
         data = text.encode("utf-8", "replace")
         if not data or not self._text:
-            return Copies(None, 0.0, ())
+            return Copies("", 0.0)
         # chars[i]: characters that begin before byte i.
         begins = (np.frombuffer(data, np.uint8) & 0xC0) != 0x80
         chars = np.concatenate(([0], np.cumsum(begins))).tolist()
-        covered_to = longest_bytes = longest_at = longest_place = covered = 0
-        passages: list[tuple[int, int, int]] = []  # first byte, bytes, place
-        go_on = 0
+        longest = ""
+        covered_to = covered = go_on = 0
         for at in np.flatnonzero(begins).tolist():
             if at < go_on:
                 continue
-            length, place = self._longest_match(data, at)
+            length = self._longest_match(data, at)
             while length and at + length < len(data) and not begins[at + length]:
                 length -= 1  # never a part of a character
-            if (
-                chars[at + length] - chars[at]
-                > chars[longest_at + longest_bytes] - chars[longest_at]
-            ):
-                longest_bytes, longest_at, longest_place = length, at, place
+            if chars[at + length] - chars[at] > len(longest):
+                longest = text[chars[at] : chars[at + length]]
             if chars[at + length] - chars[at] >= LEAST and at + length > covered_to:
                 covered += chars[at + length] - chars[max(at, covered_to)]
                 covered_to = at + length
-                passages.append((at, length, place))
                 if length >= _HEAD:
                     # Inside so long a copy none is looked for that begins later and ends little later: a text copied
                     # whole would take time with the square of its length.
                     go_on = at + length - 2 * LEAST
-        return Copies(
-            self._copy(chars, longest_at, longest_bytes, longest_place),
-            covered / chars[-1],
-            tuple(self._copy(chars, *passage) for passage in passages),
-        )
+        return Copies(longest, covered / chars[-1])
 
-    def _copy(self, chars: list[int], at: int, length: int, place: int) -> Copy:
-        piece = bisect.bisect_right(self._piece_starts, place) - 1
-        within = self._text[self._piece_starts[piece] : place].decode("utf-8", "ignore")
-        return Copy(
-            chars[at], chars[at + length] - chars[at], self._piece_places[piece] + len(within)
-        )
-
-    def _longest_match(self, data: bytes, at: int) -> tuple[int, int]:
-        """(bytes, where in the training text) of the longest match of what begins at `at`."""
+    def _longest_match(self, data: bytes, at: int) -> int:
+        """How many bytes from `at` on stand in the training text."""
         text, suffixes = self._text, self._suffixes
         head = data[at : at + _HEAD]
         slot = bisect.bisect_left(
             range(len(suffixes)), head, key=lambda i: text[suffixes[i] : suffixes[i] + _HEAD]
         )
-        best, place = 0, 0
+        best = 0
         # The longest match is a neighbour in the order of suffixes; where many agree over a whole head, the next few
         # are looked at, so that of a passage far longer than a head nearly always the longest copy is found.
         for i in range(max(0, slot - 1), min(len(suffixes), slot + 8)):
-            here = int(suffixes[i])
-            length = _common(data, at, text, here)
-            if length > best:
-                best, place = length, here
-            elif i > slot and length < _HEAD:
+            length = _common(data, at, text, int(suffixes[i]))
+            if length <= best and i > slot and length < _HEAD:
                 break
-        return best, place
+            best = max(best, length)
+        return best
 
 
 def _common(a: bytes, i: int, b: bytes, j: int) -> int:
@@ -143,19 +110,19 @@ def _suffix_array(text: bytes) -> npt.NDArray[np.int32]:
     return np.asarray(divsufsort(text), np.int32)
 
 
-def _thinned(pieces: Iterable[str], limit: int) -> list[tuple[int, bytes]]:
-    """(place in characters, bytes) of evenly spaced pieces that together stay below the limit."""
-    kept: list[tuple[int, bytes]] = []
-    place = size = 0
-    stride = 1
+Piece = TypeVar("Piece", str, bytes)
+
+
+def thinned(pieces: Iterable[Piece], limit: int) -> list[Piece]:
+    """Evenly spaced pieces that together, unless it is one, are not longer than the limit."""
+    kept: list[Piece] = []
+    stride, size = 1, 0
     for i, piece in enumerate(pieces):
         if i % stride == 0:
-            data = piece.encode("utf-8", "replace")
-            kept.append((place, data))
-            size += len(data)
+            kept.append(piece)
+            size += len(piece)
         while size > limit and len(kept) > 1:
             kept = kept[::2]
             stride *= 2
-            size = sum(len(data) for _, data in kept)
-        place += len(piece)
-    return [(place, data[:limit]) for place, data in kept]
+            size = sum(map(len, kept))
+    return kept

@@ -32,6 +32,21 @@ TEXT_CONTROLS = b"\t\n\x0b\x0c\r\x08\x1a\x1b"
 CONTROLS = bytes(set(range(32)) - set(TEXT_CONTROLS))
 NEVER_IN_TEXT = re.compile(f"[{re.escape(CONTROLS.decode())}\x7f-\x9f]")
 
+MIXED = "utf-8+cp1252"
+"""UTF-8 in which stray bytes are cp1252's: what programs of two minds wrote."""
+
+_STRAY = re.compile("[\udc80-\udcff]")
+
+
+def _as_cp1252(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeDecodeError)
+    odd = error.object[error.start : error.end]
+    # Five bytes are nothing in cp1252; as in browsers, they are Latin-1's control characters.
+    return "".join(bytes([b]).decode("cp1252", "ignore") or chr(b) for b in odd), error.end
+
+
+codecs.register_error(MIXED, _as_cp1252)
+
 
 class NotTextError(CorpusError):
     """A file is no text at all."""
@@ -56,6 +71,8 @@ class Encoding:
     """Length of the byte order mark, which is no part of the text."""
     said: str = ""
     """What the reader should be told; empty for plain UTF-8."""
+    errors: str = "strict"
+    """How bytes are read that the encoding does not have, as `codecs` names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,17 +151,22 @@ def detect(seen: Survey, file: Rereadable, name: str) -> Encoding:
 
 
 def named(encoding: str, seen: Survey | None = None, name: str = "") -> Encoding:
-    """The encoding that the user named.
+    """The encoding that the user named: one of Python's, or MIXED.
 
     Raises CorpusError where Python knows none of this name and NotTextError for zero bytes in any but UTF-16 and -32.
     """
+    if encoding.lower() == MIXED:
+        mark = codecs.BOM_UTF8 if seen and seen.head.startswith(codecs.BOM_UTF8) else b""
+        return Encoding("utf-8", len(mark), errors=MIXED)
     try:
         found = codecs.lookup(encoding)
         "".encode(found.name)  # refuses what is no text encoding, such as base64
+        if found.name in ("idna", "punycode"):
+            raise LookupError("it writes names of hosts, not texts")
     except (LookupError, ValueError) as error:
         raise CorpusError(
             f"there is no text encoding {encoding!r}",
-            hint="for example utf-8, cp1252, cp437, latin-1, koi8-r, gb18030, shift_jis or utf-16",
+            hint=f"for example utf-8, cp1252, {MIXED}, cp437, latin-1, koi8-r, gb18030, shift_jis or utf-16",
         ) from error
     if seen is not None:
         for mark, marked in MARKS:
@@ -165,7 +187,7 @@ def decode(file: Rereadable, encoding: Encoding, name: str) -> Iterator[str]:
     Raises BrokenTextError with line and byte offset at the first byte that the encoding does not have.
     """
     file.seek(encoding.mark_bytes)
-    decoder = codecs.getincrementaldecoder(encoding.name)("strict")
+    decoder = codecs.getincrementaldecoder(encoding.name)(encoding.errors)
     offset = encoding.mark_bytes
     lines, after_return = 1, False
     recent = ""
@@ -179,11 +201,16 @@ def decode(file: Rereadable, encoding: Encoding, name: str) -> Iterator[str]:
             lines += _line_ends(before, after_return)
             beginning = re.split("[\r\n]", recent + before)[-1][-30:]
             bad = error.object[error.start : error.start + 4]
+            utf8 = encoding.name == "utf-8"
+            strays = _strays(file) if utf8 else 1
             raise BrokenTextError(
                 f"{name}, line {lines:,}, byte {offset - len(held) + error.start:,}: "
-                f"{bad[:1].hex().upper()} is not {encoding.name.upper()} after {beginning!r} ({error.reason})",
-                hint="mend the line, name the file's encoding with --encoding NAME, "
-                "or train on the raw bytes with --tokenizer byte",
+                f"{bad[:1].hex().upper()} is not {encoding.name.upper()} after {beginning!r} ({error.reason})"
+                + (f", the first of {strays:,} such bytes" if strays > 1 else ""),
+                hint=(
+                    f"read them as cp1252 with --encoding {MIXED}, " if utf8 else "mend the line, "
+                )
+                + "name the file's encoding with --encoding NAME, or train on the raw bytes with --tokenizer byte",
             ) from error
         offset += len(block)
         if text:
@@ -193,6 +220,17 @@ def decode(file: Rereadable, encoding: Encoding, name: str) -> Iterator[str]:
             yield text
         if not block:
             return
+
+
+def _strays(file: Rereadable) -> int:
+    """How many bytes of a file are no UTF-8."""
+    file.seek(0)
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    strays, block = 0, b" "
+    while block:
+        block = file.read(BLOCK)
+        strays += len(_STRAY.findall(decoder.decode(block, final=not block)))
+    return strays
 
 
 def _line_ends(text: str, after_return: bool) -> int:

@@ -33,9 +33,3 @@ def value(figure: Figure, number: float) -> str:
     if figure.unit == "share":
         return f"{100 * number:.0f} %"
     return f"{number:.0f}" if figure.unit == "count" else f"{number:.1f}"
-
-
-def line(figure: Figure, model: float, human: float | None) -> str:
-    """One figure beside the human text's: "speaker lines well formed: model 71 %, human 96 %"."""
-    beside = "" if human is None else f", human {value(figure, human)}"
-    return f"{figure.label}: model {value(figure, model)}{beside}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 from collections import Counter
@@ -18,12 +19,11 @@ from corpora.snapshot import Corpus
 LARGEST_CHARS = 200_000_000
 """Fixes hold the text in memory; a longer corpus is for other tools."""
 
-_START = re.compile(
-    r"\A.{0,100000}?\*\*\* ?START OF (?:THE|THIS) PROJECT GUTENBERG[^\n]*\n",
-    re.DOTALL | re.IGNORECASE,
-)
-_END = re.compile(
-    r"^[^\n]{0,40}\*\*\* ?END OF (?:THE|THIS) PROJECT GUTENBERG.*\Z",
+_START = r"\*\*\* ?START OF (?:THE|THIS) PROJECT GUTENBERG[^\n]*\n"
+_AROUND_BOOKS = re.compile(
+    # Before the first book, and from each book's end to the beginning of the next.
+    rf"\A.{{0,100000}}?{_START}"
+    rf"|^[^\n]{{0,40}}\*\*\* ?END OF (?:THE|THIS) PROJECT GUTENBERG.*?(?:{_START}|\Z)",
     re.DOTALL | re.IGNORECASE | re.MULTILINE,
 )
 _COMMENT = re.compile(
@@ -61,7 +61,8 @@ def once(text: str, genre: Genre) -> str:
 def boilerplate(text: str, genre: Genre) -> str:
     """Without what Project Gutenberg wrote before and behind its books."""
     del genre
-    return _END.sub("", _START.sub("", text)).strip("\n") + "\n"
+    books = _AROUND_BOOKS.sub("", text)
+    return text if books == text else books.strip("\n") + "\n"
 
 
 def licences(text: str, genre: Genre) -> str:
@@ -99,6 +100,9 @@ FIXES: dict[str, Callable[[str, Genre], str]] = {
 }
 """The fixes by name, in the order in which they are applied."""
 
+_ACROSS = frozenset(("doubles", "once"))
+"""Those that look at the whole corpus; the others go file by file, so that none takes what is another file's."""
+
 
 def write(corpus: Corpus, genre: Genre, names: Sequence[str], target: Path) -> int:
     """Writes the corpus with these fixes to a new file; returns its characters.
@@ -106,6 +110,8 @@ def write(corpus: Corpus, genre: Genre, names: Sequence[str], target: Path) -> i
     Raises CorpusError where the target exists (a file of the user's is never written over), a fix is unknown, the
     corpus is binary or too large, or nothing would be left.
     """
+    if os.path.lexists(target):  # also `.` and `/`
+        raise _taken(target)
     for name in names:
         if name not in FIXES:
             raise CorpusError(f"there is no fix called {name!r}", hint=f"use {', '.join(FIXES)}")
@@ -115,9 +121,13 @@ def write(corpus: Corpus, genre: Genre, names: Sequence[str], target: Path) -> i
             hint="fix its files one by one",
         )
     text = corpus.text(0, corpus.chars)
+    starts = sorted({0, *(source.start_char for source in corpus.sources)})
+    texts = [text[a:b] for a, b in itertools.pairwise([*starts, len(text)])]
     for name, fix in FIXES.items():
         if name in names:
-            text = fix(text, genre)
+            texts = ["".join(texts)] if name in _ACROSS else texts
+            texts = [fix(text, genre) for text in texts]
+    text = "".join(texts)
     if not text.strip():
         raise CorpusError("nothing would be left of the corpus", hint="leave out a fix")
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
@@ -128,10 +138,7 @@ def write(corpus: Corpus, genre: Genre, names: Sequence[str], target: Path) -> i
         os.link(part, target)
     except OSError as error:
         if isinstance(error, FileExistsError) and os.path.lexists(target):
-            raise CorpusError(
-                f"{target} exists, and nothing is written over",
-                hint="choose another name with --out",
-            ) from error
+            raise _taken(target) from error
         raise CorpusError(
             f"cannot write {target}: {error.strerror or error}",
             hint="choose another place with --out",
@@ -140,3 +147,9 @@ def write(corpus: Corpus, genre: Genre, names: Sequence[str], target: Path) -> i
         with contextlib.suppress(OSError):  # below a file, or with too long a name, there is none
             part.unlink()
     return len(text)
+
+
+def _taken(target: Path) -> CorpusError:
+    return CorpusError(
+        f"{target} exists, and nothing is written over", hint="choose another name with --out"
+    )

@@ -20,14 +20,17 @@ from statistics import fmean
 import numpy as np
 
 from corpora import ngram, words
-from corpora.copies import Copies, CopyIndex
-from corpora.figures import line, table
-from corpora.genres.base import Figure, Genre, Validator, Verdict
+from corpora.copies import CopyIndex, thinned
+from corpora.figures import table
+from corpora.genres.base import Figure, Genre, Validator
 
 HUMAN_PIECES = 24
 """Pieces of held-out text that the human figures are the mean of."""
 
 NOISE_PIECES = 6
+
+LEARNT_CHARS = 50_000_000
+"""Characters of training text that a judge has read at most."""
 
 BASELINE_CHARS = 3_000_000
 """Characters of training text that the n-gram model counts."""
@@ -93,20 +96,12 @@ class Judge:
         """
         return cls(
             genre,
-            list(thinned(training)),
+            thinned(training, LEARNT_CHARS),
             heldout,
             sample_chars=sample_chars,
             reached=reached,
             before=before,
         )
-
-    def verdict(self, text: str) -> Verdict:
-        """What the genre says about a text, with the places of its faults."""
-        return self._validator(text)
-
-    def copies(self, text: str) -> Copies:
-        """The passages that the text has from the training text, and where they stand there."""
-        return self._index.find(text)
 
     def figures(self, text: str, *, prime: str = "") -> dict[str, float]:
         """The figures of one text. Any text; about 20 ms for 1,000 characters.
@@ -120,7 +115,7 @@ class Judge:
             **_word_figures(text, self._vocabulary),
             "looped": looped(text),
             "copied": copies.share,
-            "longest_copy": float(copies.longest.length if copies.longest else 0),
+            "longest_copy": float(len(copies.longest)),
         }
 
     @cached_property
@@ -231,21 +226,16 @@ class Judge:
                 score += 0.5 * taken
                 parts.append("it compiles" if taken == 1 else f"{taken:.0%} of it compiles")
             if beyond > 0.005:
-                parts.append(f"{figures['copied']:.0%} copied")
+                longest = self._index.find(text).longest
+                parts.append(
+                    f"{figures['copied']:.0%} copied, up to {len(longest):,} characters on end: {longest[:40]!r}"
+                )
             if figures["looped"] > 0.005:
                 parts.append(f"{figures['looped']:.0%} in loops")
             if cost is not None:
                 parts.append(f"{cost:.2f} nats a character")
             ranked.append(Ranked(i, score, figures, ", ".join(parts)))
         return sorted(ranked, key=lambda r: (-r.score, r.index))
-
-    def report(self, figures: Mapping[str, float]) -> list[str]:
-        """The figures as lines, each with the human one beside it."""
-        return [
-            line(what, figures[name], self.human.get(name))
-            for name, what in self.table.items()
-            if name in figures
-        ]
 
     @cached_property
     def _validator(self) -> Validator:
@@ -299,21 +289,6 @@ def looped(text: str) -> float:
             if stop - start >= max(3 * p, 24):
                 inside[start : stop + p] = True
     return float(inside.mean()) if len(codes) else 0.0
-
-
-def thinned(pieces: Iterable[str], limit: int = 50_000_000) -> list[str]:
-    """Evenly spaced pieces that together have at most `limit` characters."""
-    kept: list[str] = []
-    stride, size = 1, 0
-    for i, piece in enumerate(pieces):
-        if i % stride == 0:
-            kept.append(piece)
-            size += len(piece)
-        while size > limit and len(kept) > 1:
-            kept = kept[::2]
-            stride *= 2
-            size = sum(map(len, kept))
-    return kept
 
 
 def _word_figures(text: str, vocabulary: frozenset[str]) -> dict[str, float]:

@@ -23,7 +23,7 @@ from typing import BinaryIO
 from checkpoints.errors import CorpusError
 from corpora.archives import DamagedError, Limits, Skipped, Source
 from corpora.encodings import BrokenTextError, Encoding, NotTextError, decode, detect, named, survey
-from corpora.snapshot import Corpus, SnapshotWriter, SourceFile, writing
+from corpora.snapshot import ELSEWHERE, Corpus, SnapshotWriter, SourceFile, writing
 from corpora.sources import DAMAGED, Found, find, open_sources
 
 BLOCK = 1 << 20
@@ -71,6 +71,7 @@ def read_corpus(
     progress: Callable[[int, int | None], None] | None = None,
     stdin: BinaryIO | None = None,
     limits: Limits | None = None,
+    elsewhere: str = ELSEWHERE,
 ) -> Corpus:
     """Read everything that `paths` name, in their order, into one snapshot in `cache`.
 
@@ -79,7 +80,8 @@ def read_corpus(
     passed over); `progress` gets bytes read and their total, None where that cannot be known, as while folders are
     gone through. Between files a line end is added where one is missing.
 
-    `stdin` is what `-` means, the process's own unless given. Raises CorpusError for what cannot be read and for an
+    `stdin` is what `-` means, the process's own unless given. `elsewhere` is the option or variable that names another
+    cache, for whoever finds this one full. Raises CorpusError for what cannot be read and for an
     empty or one-character corpus; RunError where the cache cannot be written.
     """
     limits = limits or Limits()
@@ -102,6 +104,7 @@ def read_corpus(
             stdin=stdin,
             limits=limits,
             skipped=skipped,
+            elsewhere=elsewhere,
         )
 
     try:
@@ -124,12 +127,13 @@ def _read(
     stdin: BinaryIO | None,
     limits: Limits,
     skipped: Skipped,
+    elsewhere: str,
 ) -> Corpus:
     sizes = [file.size_bytes for file in found]
     total = None if None in sizes else sum(size or 0 for size in sizes)
     line_ends = _LineEnds()
     guessed: dict[str, list[str]] = {}
-    with SnapshotWriter(cache, binary=binary) as writer:
+    with SnapshotWriter(cache, binary=binary, elsewhere=elsewhere) as writer:
         done = 0
         for source in open_sources(found, limits=limits, skipped=skipped, note=note, stdin=stdin):
 
@@ -171,7 +175,7 @@ def _read_text(
 ) -> str:
     """Append one source's text. Returns what is to be said of its encoding."""
     with (
-        writing(cache),
+        writing(cache, writer.elsewhere),
         tempfile.SpooledTemporaryFile(ASIDE_IN_MEMORY, dir=str(writer.folder)) as aside,
     ):
 

@@ -29,6 +29,8 @@ from checkpoints.errors import CorpusError, RunError
 FORMAT = 1
 PIECE_BYTES = 1 << 20
 ABANDONED_S = 24 * 3600.0
+ELSEWHERE = "--runs DIR"
+"""How who trains names another place for the cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +144,9 @@ def open_corpus(cache: Path, sha256: str) -> Corpus | None:
 class SnapshotWriter:
     """Writes a snapshot piece by piece; `publish` makes it visible. Leaving the `with` block earlier leaves nothing."""
 
-    def __init__(self, cache: Path, *, binary: bool) -> None:
+    def __init__(self, cache: Path, *, binary: bool, elsewhere: str = ELSEWHERE) -> None:
         self.binary = binary
+        self.elsewhere = elsewhere
         self.chars = 0
         self.size_bytes = 0
         self.sources: list[SourceFile] = []
@@ -153,7 +156,7 @@ class SnapshotWriter:
         self._index = [(0, 0)]
         self._code_points = np.zeros(0x110000, dtype=np.int64)
         self._bytes = np.zeros(256, dtype=np.int64)
-        with writing(cache):
+        with writing(cache, elsewhere):
             self.folder.mkdir(parents=True, exist_ok=True)
             _sweep(self.folder)
             self._path = self.folder / f".{secrets.token_hex(8)}.tmp"
@@ -199,7 +202,7 @@ class SnapshotWriter:
             self._append(data, len(data))
 
     def _append(self, data: bytes, chars: int) -> None:
-        with writing(self.folder):
+        with writing(self.folder, self.elsewhere):
             self._file.write(data)
         self._hash.update(data)
         self._last = data[-1:]
@@ -232,7 +235,7 @@ class SnapshotWriter:
             "counts": dict(corpus.counts),
             "index": corpus.index,
         }
-        with writing(self.folder):
+        with writing(self.folder, self.elsewhere):
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
@@ -259,14 +262,14 @@ def _sweep(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def writing(folder: Path) -> Iterator[None]:
-    """Turn a failure to write below `folder` into a sentence."""
+def writing(folder: Path, elsewhere: str) -> Iterator[None]:
+    """Turn a failure to write below `folder` into a sentence; `elsewhere` is what names another place."""
     try:
         yield
     except OSError as error:
         raise RunError(
             f"the corpus could not be kept in {folder}: {error.strerror or error}",
-            hint="free some space there, or name another place with --runs DIR",
+            hint=f"free some space there, or name another place with {elsewhere}",
         ) from error
 
 

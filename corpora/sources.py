@@ -47,7 +47,9 @@ def find(
         path = Path(name)
         if name == STDIN:
             found.append(Found(path, True, None, once=True))
-        elif path.is_dir():
+        # Where a folder may not be entered or a name is too long, Path.is_dir raises; here the name is then looked up
+        # as a file's, which says why it cannot be read.
+        elif os.path.isdir(path):  # noqa: PTH112
             found += (_found(file) for file in _walk(path, skipped, visit))
         elif os.path.lexists(path) or not glob.has_magic(name):
             found.append(_named(path))
@@ -60,9 +62,9 @@ def find(
                 raise CorpusError(f"no file matches {name}", hint="`ls` shows what is there")
             for match in sorted(matches, key=str):
                 # With **, a folder's files match by themselves.
-                if match.is_file():
+                if os.path.isfile(match):  # noqa: PTH113
                     found.append(_found(match))
-                elif match.is_dir() and "**" not in name:
+                elif os.path.isdir(match) and "**" not in name:  # noqa: PTH112
                     found += (_found(file) for file in _walk(match, skipped, visit))
     return found
 
@@ -83,30 +85,32 @@ def open_sources(
             if stdin.isatty():
                 note("reading what you type; Ctrl-D at the start of a line ends it")
             yield Source("standard input", Pipe(stdin, "standard input", limits), True)
-        elif is_archive(file.path):
-            try:
-                yield from open_archive(file.path, named=file.named, limits=limits, skipped=skipped)
-            except DamagedError:
-                skipped.add(DAMAGED, str(file.path))
-        else:
-            try:
-                stream = file.path.open("rb")
-            except OSError as error:
-                if file.named:
-                    raise CorpusError(
-                        f"{file.path} could not be opened: {error.strerror}",
-                        hint=_permissions(error),
-                    ) from error
-                skipped.add(f"could not be opened ({error.strerror})", str(file.path))
-                continue
-            with stream:
-                if stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode):
-                    yield Source(str(file.path), Pipe(stream, str(file.path), limits), file.named)
-                else:
-                    frozen = AsOpened(stream, file.path)
-                    yield Source(str(file.path), frozen, file.named)
-                    if said := frozen.change():
-                        note(said)
+            continue
+        try:
+            stream = file.path.open("rb")
+        except OSError as error:
+            if file.named:
+                raise CorpusError(
+                    f"{file.path} could not be opened: {error.strerror}",
+                    hint=_permissions(error),
+                ) from error
+            skipped.add(f"could not be opened ({error.strerror})", str(file.path))
+            continue
+        with stream:
+            if is_archive(file.path):
+                try:
+                    yield from open_archive(
+                        file.path, stream, named=file.named, limits=limits, skipped=skipped
+                    )
+                except DamagedError:
+                    skipped.add(DAMAGED, str(file.path))
+            elif stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode):
+                yield Source(str(file.path), Pipe(stream, str(file.path), limits), file.named)
+            else:
+                frozen = AsOpened(stream, file.path)
+                yield Source(str(file.path), frozen, file.named)
+                if said := frozen.change():
+                    note(said)
 
 
 class Pipe:
@@ -226,7 +230,7 @@ def _walk(folder: Path, skipped: Skipped, visit: Callable[[], object]) -> Iterat
 
 
 def _missing(path: Path, error: OSError) -> str:
-    if path.is_symlink():
+    if os.path.islink(path):  # noqa: PTH114
         return f"{path} is a link to something that is not there"
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return f"there is no file or folder {path}"

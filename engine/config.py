@@ -1,7 +1,7 @@
 """Every setting of a run, as frozen dataclasses: built once at the edge, passed down whole, stored in `run.json`.
 
-The line of documentation under each field is the command line's help, the studio's form and the docs at once
-(`field_help`). Values are checked here and nowhere else.
+The line of documentation under each field is the command line's help and the studio's form at once (`field_help`).
+Values are checked here and nowhere else.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class DataConfig:
     """How text is cut: char, byte, word, bpe, unigram or abc."""
 
     vocab_size: int = 0
-    """Most tokens of word, bpe or unigram; 0: by the corpus."""
+    """Most tokens of every tokenizer but byte; 0: by the corpus."""
 
     split: Literal["tail", "nanogpt"] = "tail"
     """Held out: the tail, cut at a document or line, or the last 10 % by characters (nanogpt)."""
@@ -104,7 +104,7 @@ class ModelConfig:
     """Recurrent layers."""
 
     hidden_size: int = 192
-    """Units a layer."""
+    """Units a layer; chosen in a budget of minutes."""
 
     embedding_size: int = 64
     """Size of a token's vector; 0 feeds tokens as one-hot vectors."""
@@ -201,7 +201,7 @@ class TrainConfig:
     """Decay of rmsprop's running mean of squares (char-rnn: 0.95)."""
 
     weight_decay: float = 0.01
-    """Decoupled weight decay of matrices."""
+    """Decoupled weight decay of matrices; with muon 0.1."""
 
     schedule: str = "cosine"
     """Learning-rate schedule: cosine (with warm-up, over the budget), constant, step (per epoch), plateau."""
@@ -231,7 +231,7 @@ class TrainConfig:
     """Decay of a running average of the weights that validation and samples use; 0: none."""
 
     patience: int = 0
-    """Stop after this many validations without a better one; 0 never stops early."""
+    """Stop after this many validations without a better one, 0: never; 8 in a budget of minutes."""
 
     precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"
     """Arithmetic: bf16, fp16 (GPUs), float32; auto: bf16 where GPU or CPU is faster in it."""
@@ -261,7 +261,7 @@ class TrainConfig:
         _one_of("clip-by", self.clip_by, ("norm", "value"))
         _one_of("precision", self.precision, ("auto", "float32", "bf16", "fp16"))
         if self.bptt < 1:
-            raise ConfigError(f"bptt is {self.bptt}", hint="use 2 or more; 64 is a good start")
+            raise ConfigError(f"bptt is {self.bptt}", hint="use 1 or more; 64 is a good start")
         if self.lanes < 1:
             raise ConfigError(f"lanes is {self.lanes}", hint="use 1 or more; 16 is a good start")
         for name in (

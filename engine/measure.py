@@ -93,7 +93,7 @@ def _read(
 ) -> Corpus:
     """Text where it is text; for a model of bytes also what is none."""
     try:
-        return read_corpus(paths, folder, note=note, progress=progress)
+        return read_corpus(paths, folder, note=note, progress=progress, elsewhere="TMPDIR")
     except (NotTextError, BrokenTextError) as error:
         if loaded.tokenizer.name != "byte":  # to train with another tokenizer is no way out here
             raise CorpusError(
@@ -102,7 +102,7 @@ def _read(
             ) from None
         if "-" in map(str, paths):
             raise
-    return read_corpus(paths, folder, binary=True, note=note, progress=progress)
+    return read_corpus(paths, folder, binary=True, note=note, progress=progress, elsewhere="TMPDIR")
 
 
 def _measure(

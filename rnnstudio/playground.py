@@ -11,12 +11,12 @@ so that looking at a corpus does not wait for it.
     op        asks                                          is answered
     corpus    paths, cache                                  card of the text: size, genre, encoding, preview, notes
     speed     model (ModelConfig), vocab_size               tokens_per_s of training steps, weights
-    open      model (a path or NAME@STEP), runs             step, run, vocab_size, genre, tokens of the vocabulary
-    write     model, runs, prompt, seed, length, settings   where the prompt has characters that the model never saw
-                                                            a piece with prime, notes; then pieces of text; then
-                                                            reason, nats_per_char
+    write     model (a path or NAME@STEP), runs, prompt,    where the prompt has characters that the model never saw
+              seed, length, settings                        a piece with prime, notes; then pieces of text; then
+                                                            reason, seed, nats_per_char, stuck
     next      model, runs, text, settings, count            likeliest next tokens: text, own and filtered probability
-    surprise  model, runs, text                             each token: text, nats, the five likeliest in its place
+    surprise  model, runs, text                             each token: text, nats, the five likeliest in its place:
+                                                            text, probability, what it puts there
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from checkpoints.checkpoint import MANIFEST
 from checkpoints.errors import RnnStudioError
 
 if TYPE_CHECKING:
@@ -59,11 +60,11 @@ class Playground:
     def __init__(self, tell: Callable[[Answer], None], wanted: Callable[[], bool]) -> None:
         self._tell = tell
         self._wanted = wanted
-        self._models: dict[str, tuple[LoadedModel, Sampler]] = {}
+        self._models: dict[str, tuple[LoadedModel, Sampler, int]] = {}
+        """By what was asked for, with the time at which each checkpoint was written; the one used last is last."""
         self._ops: dict[str, Callable[[Body], Answer]] = {
             "corpus": self._corpus,
             "speed": self._speed,
-            "open": self._open,
             "write": self._write,
             "next": self._next,
             "surprise": self._surprise,
@@ -153,33 +154,24 @@ class Playground:
         from engine.sampling.sampler import Sampler
 
         torch.set_num_threads(1)
-        key = str(body["model"])
-        if key not in self._models:
-            loaded = open_run(key, Path(body["runs"]))
+        name = str(body["model"])
+        held = self._models.pop(name, None)
+        # A run that was made anew, or resumed from before it, has written other weights in the same place.
+        if held is None or held[2] != _written_ns(held[0].path):
+            loaded = open_run(name, Path(body["runs"]))
+            written_ns = _written_ns(loaded.path)
+            sampler = Sampler(loaded.model, loaded.tokenizer, documents=loaded.documents)
+            held = (loaded, sampler, written_ns)
             while len(self._models) >= MOST_LOADED:
                 self._models.pop(next(iter(self._models)))
-            sampler = Sampler(loaded.model, loaded.tokenizer, documents=loaded.documents)
-            self._models[key] = (loaded, sampler)
-        return self._models[key]
-
-    def _open(self, body: Body) -> Answer:
-        if body.get("again"):
-            self._models.pop(str(body["model"]), None)
-        loaded, _ = self._model(body)
-        return {
-            "run": loaded.run,
-            "step": loaded.step,
-            "genre": loaded.genre,
-            "documents": loaded.documents,
-            "tokenizer": loaded.tokenizer.name,
-            "vocab_size": loaded.tokenizer.vocab_size,
-            "averaged": loaded.averaged,
-        }
+        self._models[name] = held
+        return held[:2]
 
     def _write(self, body: Body) -> Answer:
         from engine.config import SampleConfig, from_json
         from engine.sampling.prime import familiar
         from engine.sampling.stream import Piece, Request
+        from engine.sampling.stuck import stuck
 
         loaded, sampler = self._model(body)
         prime, notes = familiar(loaded.tokenizer, str(body["prompt"]))
@@ -193,26 +185,29 @@ class Playground:
         )
         held: list[str] = []
         sent = time.monotonic()
+        done: Answer = {}
         for item in sampler.stream([request]):
             self._check()
-            if not isinstance(item, Piece):
-                self._tell({"piece": "".join(held)})
-                return {
+            if isinstance(item, Piece):
+                held.append(item.text)
+            else:
+                done = {
                     "reason": item.reason,
                     "nats_per_char": item.nats_per_char,
                     "seed": request.seed,
+                    "stuck": stuck(prime + item.text),
                 }
-            held.append(item.text)
-            if time.monotonic() - sent >= CHUNK_S:
+            if done or time.monotonic() - sent >= CHUNK_S:
                 self._tell({"piece": "".join(held)})
                 held, sent = [], time.monotonic()
-        return {"reason": "length", "nats_per_char": None, "seed": request.seed}
+        return done
 
     def _next(self, body: Body) -> Answer:
         """What may follow a text: the model's own probabilities, and those that are drawn from after the filters."""
         import torch
 
         from engine.config import SampleConfig, from_json
+        from engine.model import no_number
         from engine.sampling import filters
         from engine.sampling.prime import familiar, prime_ids, read
 
@@ -224,6 +219,8 @@ class Playground:
         with torch.inference_mode():
             logits, _ = loaded.model.step(torch.tensor([int(ids[-1])]), state)
         own = torch.log_softmax(logits.double(), dim=-1)
+        if own.isnan().any():
+            raise no_number()
         recent = torch.full((1, filters.REPETITION_WINDOW), -1, dtype=torch.int64)
         tail = torch.from_numpy(ids[-filters.REPETITION_WINDOW :].astype("int64"))
         recent[0, -len(tail) :] = tail
@@ -243,6 +240,7 @@ class Playground:
         """How unlikely each token of a text was, and what the model would rather have written."""
         import torch
 
+        from engine.model import no_number
         from engine.sampling.prime import CHUNK, prime_ids
 
         loaded, _ = self._model(body)
@@ -253,36 +251,47 @@ class Playground:
         inputs = torch.cat([torch.from_numpy(before), ids])[: len(before) + len(ids) - 1]
         state = loaded.model.initial_state(1)
         rows: list[Answer] = []
+        row: Answer = {}
         decoder = loaded.tokenizer.decoder()
         skip = len(before) - 1
-        held = 0.0
         for start in range(0, len(inputs), CHUNK):
             self._check()
             with torch.inference_mode():
                 logits, state = loaded.model(inputs[start : start + CHUNK].unsqueeze(1), state)
                 logp = torch.log_softmax(logits[:, 0].double(), dim=-1)  # (T, V)
+                if logp.isnan().any():
+                    raise no_number()
                 best = torch.topk(logp, min(ALTERNATIVES, logp.shape[-1]), dim=-1)
             for i in range(len(logp)):
                 at = start + i - skip
                 if at < 0:
                     continue
                 token = int(wanted[at])
-                held -= float(logp[i, token])
-                shown = decoder.push(token)
-                if not shown:
-                    continue  # bytes that only together make a character are told as one
-                rows.append(
-                    {
-                        "text": shown,
-                        "nats": held,
-                        "rather": [
-                            {"text": _name(loaded, int(t)), "p": float(p)}
-                            for p, t in zip(best.values[i].exp(), best.indices[i], strict=True)
-                        ],
-                    }
-                )
-                held = 0.0
+                if not row:
+                    likely = zip(
+                        best.values[i].exp().tolist(), best.indices[i].tolist(), strict=True
+                    )
+                    row = {"nats": 0.0, "rather": [_likely(loaded, t, p) for p, t in likely]}
+                row["nats"] -= float(logp[i, token])
+                row["text"] = decoder.push(token)
+                if row["text"]:  # bytes that only together make a character are told as one
+                    rows.append(row)
+                    row = {}
         return {"tokens": rows, "nats": sum(row["nats"] for row in rows), "chars": len(text)}
+
+
+def _written_ns(checkpoint: Path) -> int:
+    """When a checkpoint was written; 0 where it is not there any more."""
+    try:
+        return (checkpoint / MANIFEST).stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _likely(loaded: LoadedModel, token: int, p: float) -> Answer:
+    """A token as it is shown, and the text that it puts: none where it ends the document or is part of a character."""
+    put = loaded.tokenizer.decoder().push(token)
+    return {"text": _name(loaded, token), "p": p, "put": put}
 
 
 def _name(loaded: LoadedModel, token: int) -> str:

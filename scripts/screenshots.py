@@ -20,8 +20,12 @@ from tui.screens.evolution import Evolution
 from tui.screens.live import Live
 from tui.screens.music import Music
 from tui.screens.playground import Playground
+from tui.widgets.page import Page
 
 SIZE = (132, 40)
+CORPUS = "abc-tunes"
+"""Whose card the new-run form shows: made offline, so everybody has it."""
+PATIENCE_S = 60
 
 
 async def picture(pilot: Pilot[None], name: str, out: Path) -> None:
@@ -37,6 +41,20 @@ async def picture(pilot: Pilot[None], name: str, out: Path) -> None:
 
         target = Path(sys.argv[4]) / f"{name}.png"
         cairosvg.svg2png(bytestring=svg.encode(), write_to=str(target), output_width=1400)
+
+
+async def form(pilot: Pilot[None]) -> None:
+    """Wait until the new-run form tells all it finds out; a picture of an error is of no use to anybody."""
+    for _ in range(PATIENCE_S):
+        await pilot.pause(1.0)
+        card, estimate = (
+            pilot.app.screen.query_one(name, Page).text for name in ("#card", "#estimate")
+        )
+        if "✗" in card:
+            raise SystemExit(f"the card of {CORPUS} tells of an error: {card.splitlines()[0]}")
+        if "characters" in card and "checking…" not in card and "measuring" not in estimate:
+            return
+    raise SystemExit(f"the card of {CORPUS} did not stand after {PATIENCE_S} s: {card[:80]}")
 
 
 def _without_fonts(svg: str) -> list[str]:
@@ -67,10 +85,13 @@ async def main(run: Path, other: Path, out: Path) -> None:
             await pilot.pause(2.0)
             await picture(pilot, "compare", out)
             app.pop_screen()
-            app.open_new("docs")
-            await pilot.pause(12.0)
+            app.open_new(CORPUS)
+            await form(pilot)
             await picture(pilot, "new-run", out)
             app.pop_screen()
+            app.keep(
+                "play.length", "150"
+            )  # a tune that has not ended leaves something to come next
             app.push_screen(Playground(run))
             await pilot.pause(2.0)
             await pilot.press(*"X:1", "enter")

@@ -6,9 +6,11 @@ studio and every run on the disk can be opened, whoever started it.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import platform
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import ClassVar
@@ -21,6 +23,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.timer import Timer
 
+from checkpoints import lock
 from checkpoints.errors import RnnStudioError
 from tui import demo, dialogs, launch, settings, telling, themes
 from tui.child import Answer, Child
@@ -28,6 +31,7 @@ from tui.door import Door, Plain
 from tui.help import help_spans
 from tui.literal import encodable, literal
 from tui.palette import Actions
+from tui.paths import within
 from tui.screens.base import StudioScreen
 from tui.store import RunView
 from tui.watch import Followed, Watcher
@@ -91,6 +95,8 @@ class Studio(App[None]):
         self.jobs = launch.Jobs(runs_dir, {} if colour is None else {"NO_COLOR": colour})
         super().__init__(driver_class=driver_class)
         self._saving: Timer | None = None
+        self.exporting = asyncio.Lock()
+        """Held while a tune is exported: a second export of it waits and finds it there."""
         self.watcher = Watcher(runs_dir, self._tell)
         self.child = Child(self._said, child)
         self._filters_last: list[LineFilter] = [Door(), *([Plain()] if ascii_only else [])]
@@ -111,7 +117,7 @@ class Studio(App[None]):
             )
         self.theme = wanted if wanted in known else themes.INK.name
         if self.remembered.keys:
-            self.set_keymap(self.remembered.keys)
+            self._use_keys(self.remembered.keys)
         if self._settings_fault:
             self.say(self._settings_fault, grave=True)
         self.push_screen(Home())
@@ -119,6 +125,15 @@ class Studio(App[None]):
         self.set_interval(0.5, self._look_at_jobs)
         if self.open_run is not None:
             self.open_live(self.open_run)
+
+    def _use_keys(self, keys: Mapping[str, str]) -> None:
+        from tui import keymap
+
+        good, wrong = keymap.usable(keys)
+        self.set_keymap(good)
+        for name, why in wrong.items():
+            path = self.remembered_at
+            self.say(f"{path}, line {settings.line_of(path, name)}: {why}", grave=True)
 
     def on_unmount(self) -> None:
         self.watcher.end()
@@ -132,7 +147,7 @@ class Studio(App[None]):
             self._saving = None
         try:
             settings.save(self.remembered, self.remembered_at)
-        except OSError as error:
+        except (OSError, RnnStudioError) as error:
             self.say(f"the settings could not be saved: {error}", grave=True)
 
     def remember_soon(self) -> None:
@@ -233,6 +248,10 @@ class Studio(App[None]):
             self.say(done)
         return True
 
+    def allowed(self, path: Path) -> bool:
+        """Whether a text may be read: in a browser only what the folder holds that the studio was started in."""
+        return not self.is_web or within(path, Path.cwd())
+
     def resume(self, run: Followed) -> bool:
         """Start a trainer that goes on where the run's last one ended; says so, or why there is none to start."""
         name = run.path.name
@@ -270,11 +289,12 @@ class Studio(App[None]):
             hint = "n begins a run of your own, which can be forked"
             self.say("a recording has no model to go on from", hint=hint, grave=True)
             return
-        step = view.checkpoints[-1].step if view.checkpoints else 0
+        step = view.checkpoints[-1] if view.checkpoints else 0
         if not step:
+            live = lock.live(path) is not None
             self.say(
-                "there is no checkpoint to fork from yet",
-                hint="k on the live screen asks for one",
+                "there is no checkpoint to fork from" + " yet" * live,
+                hint="k on the live screen asks for one" if live else "",
                 grave=True,
             )
             return
@@ -314,17 +334,18 @@ class Studio(App[None]):
         self.push_screen(dialogs.Read("versions and paths", spans))
 
     def action_leave(self) -> None:
-        """Quit; asks only where a run that this studio started is still going."""
+        """Quit; asks only where a run that this studio started is still going, and once."""
         live = self.jobs.live()
+        if self.screen.id == "quit":
+            return
         if not live:
             self.exit()
             return
 
         def answer(what: str | None) -> None:
-            if what == "stop":
-                for path in live:
-                    self.attempt(lambda path=path: launch.ask(path, "stop"))  # type: ignore[misc]
-            if what in ("stop", "leave"):
+            if what == "leave" or (
+                what == "stop" and all(self.attempt(partial(self.jobs.stop, p)) for p in live)
+            ):
                 self.exit()
 
         names = ", ".join(path.name for path in live)
@@ -339,9 +360,14 @@ class Studio(App[None]):
                     ("stop", "save and stop, then quit"),
                     ("cancel", "stay"),
                 ],
+                id="quit",
             ),
             answer,
         )
+
+    def action_help_quit(self) -> None:
+        """What ctrl+c does where nothing is copied."""
+        self.say("ctrl+q quits")
 
     async def action_quit(self) -> None:
         self.action_leave()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from textual import events
@@ -13,7 +14,10 @@ from textual.screen import ModalScreen
 
 from tui import words
 from tui.literal import one_line
+from tui.paths import is_folder
 from tui.widgets.bar import Bar
+from tui.widgets.field import act
+from tui.widgets.ink import fit
 from tui.widgets.rows import Row, Rows
 
 MOST = 5_000
@@ -22,8 +26,16 @@ HERE = "."
 UP = ".."
 
 
+class Entries(Rows):
+    """What is chosen is taken at once, before the next key comes."""
+
+    def action_choose(self) -> None:
+        assert isinstance(self.screen, Browse)
+        self.screen.take()
+
+
 class Browse(ModalScreen[str | None]):
-    """Dismissed with the path of a file or folder, or None. `root`, if given, is never left (the browser's studio)."""
+    """Dismissed with the path of a file or folder, or None; goes into and takes only what is `allowed`."""
 
     DEFAULT_CSS = """
     Browse .dialog { height: 80%; }
@@ -34,16 +46,16 @@ class Browse(ModalScreen[str | None]):
         Binding("backspace", "shorter", "Shorter or up", show=False, id="browse.up"),
     ]
 
-    def __init__(self, folder: Path, root: Path | None = None) -> None:
+    def __init__(self, folder: Path, allowed: Callable[[Path], bool]) -> None:
         super().__init__()
-        self._folder = folder if folder.is_dir() else Path.cwd()
-        self._root = root
+        self._folder = folder.absolute() if is_folder(folder) and allowed(folder) else Path.cwd()
+        self._allowed = allowed
         self._narrow = ""
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             yield Bar(id="where")
-            yield Rows(empty="nothing here has these letters")
+            yield Entries(empty="nothing here has these letters")
             yield Bar(
                 [("enter opens or takes · backspace goes up · letters narrow · esc cancels", "dim")]
             )
@@ -53,64 +65,77 @@ class Browse(ModalScreen[str | None]):
         self.query_one(Rows).focus()
         self._show()
 
+    @property
+    def _rows(self) -> Rows:
+        return self.query_one(Rows)
+
     def _show(self) -> None:
+        narrow, fault = self._narrow.lower(), ""
         try:
             with os.scandir(self._folder) as found:
-                entries = [
-                    (e.name, e.is_dir(), 0 if e.is_dir() else e.stat().st_size) for e in found
-                ][:MOST]
-            fault = ""
+                entries = [e for e in found if e.name[0] != "." and narrow in e.name.lower()]
         except OSError as error:
             entries, fault = [], str(error)
-        narrow = self._narrow.lower()
-        entries = [e for e in entries if not e[0].startswith(".") and narrow in e[0].lower()]
+        folders = {e.name for e in entries if _is_folder(e)}
+        entries.sort(key=lambda e: (e.name not in folders, e.name.lower()))
         rows = []
         if not narrow:
             rows.append(Row(HERE, ((" this folder, with all its texts", "accent"),)))
-            if self._folder.resolve() != (self._root or Path(self._folder.anchor)).resolve():
+            if self._folder != self._folder.parent and self._allowed(self._folder.parent):
                 rows.append(Row(UP, ((" ..", "dim"),)))
-        for name, is_folder, size in sorted(entries, key=lambda e: (not e[1], e[0].lower())):
-            shown = f" {one_line(name, 48)}{'/' if is_folder else ''}"
-            rows.append(
-                Row(
-                    f"={name}",
-                    (
-                        (f"{shown:<52}", "title" if is_folder else ""),
-                        ("" if is_folder else words.size(size), "dim"),
-                    ),
-                )
-            )
-        self.query_one(Rows).show(rows)
+        for entry in entries[:MOST]:
+            inner = entry.name in folders
+            shown = f" {one_line(entry.name, 48)}{'/' if inner else ''}"
+            cells = fit([(shown, "title" if inner else "")], 52)
+            rows.append(Row(f"={entry.name}", (*cells, ("" if inner else _size(entry), "dim"))))
+        self._rows.show(rows)
         self.query_one("#where", Bar).show(
-            [
-                (one_line(str(self._folder.absolute())), "title"),
-                (f"  {self._narrow}", "key"),
-                (fault, "bad"),
-            ]
+            [(one_line(str(self._folder)), "title"), (f"  {self._narrow}", "key"), (fault, "bad")]
         )
 
-    def on_rows_chosen(self, event: Rows.Chosen) -> None:
-        event.stop()
-        if event.key == HERE:
-            self.dismiss(str(self._folder))
-            return
-        path = self._folder.absolute().parent if event.key == UP else self._folder / event.key[1:]
-        if path.is_dir():
-            self._folder, self._narrow = path, ""
-            self._show()
-        else:
-            self.dismiss(str(path))
-
-    def on_key(self, event: events.Key) -> None:
-        if event.character and event.character.isprintable() and len(event.character) == 1:
+    async def on_key(self, event: events.Key) -> None:
+        """Do at once what a key does: in a burst the letters behind it are narrowed with where it leads."""
+        if event.character and event.is_printable:
             event.stop()
-            event.prevent_default()
             self._narrow += event.character
             self._show()
+        else:
+            await act(event, self, self._rows)
+
+    def take(self) -> None:
+        """Go into the folder under the cursor, or take the file."""
+        key = self._rows.key
+        if key == HERE:
+            self.dismiss(str(self._folder))
+        elif key == UP:
+            self._go(self._folder.parent)
+        elif key and is_folder(path := self._folder / key[1:]):
+            self._go(path)
+        elif key and self._allowed(path):
+            self.dismiss(str(path))
 
     def action_shorter(self) -> None:
         if self._narrow:
             self._narrow = self._narrow[:-1]
-        elif self._root is None or self._folder.resolve() != self._root.resolve():
-            self._folder = self._folder.absolute().parent
-        self._show()
+            self._show()
+        else:
+            self._go(self._folder.parent)
+
+    def _go(self, folder: Path) -> None:
+        if self._allowed(folder):
+            self._folder, self._narrow = folder, ""
+            self._show()
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads nowhere one may look
+        return False
+
+
+def _size(entry: os.DirEntry[str]) -> str:
+    try:
+        return words.size(entry.stat().st_size)
+    except OSError:
+        return "?"

@@ -7,17 +7,16 @@ started again for the next request, and whatever it was answering ends in an err
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+from tui import launch
+
 GONE = "the model's process ended"
 
 
@@ -82,8 +81,6 @@ class Child:
 
     def _running(self) -> subprocess.Popen[str]:
         if self._process is None:
-            known = os.environ.get("PYTHONPATH")
-            path = os.pathsep.join([str(ROOT), known] if known else [str(ROOT)])
             self._process = subprocess.Popen(
                 self._argv,
                 stdin=subprocess.PIPE,
@@ -91,7 +88,7 @@ class Child:
                 stderr=subprocess.DEVNULL,
                 text=True,
                 encoding="utf-8",
-                env={**os.environ, "PYTHONPATH": path, "PYTHONUTF8": "1"},
+                env=launch.environment(PYTHONUTF8="1"),
             )
             self._reader = threading.Thread(
                 target=self._read, args=(self._process,), name="playground", daemon=True

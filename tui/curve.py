@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from tui.words import number
 
 Point = tuple[float, float, float, float]
 """(x, low, mean, high); a non-finite mean is a gap."""
@@ -67,7 +69,6 @@ class Drawing:
     columns: int = 0
     x_range: tuple[float, float] = (0.0, 1.0)
     log_x: bool = False
-    legend: list[str] = field(default_factory=list)
 
     def x_at(self, column: int) -> float:
         """The x under a cell of the plane."""
@@ -102,21 +103,6 @@ def ticks(low: float, high: float, most: int, *, log: bool = False) -> list[floa
         if last - first + 1 <= most:
             return [i * size for i in range(first, last + 1)]
     return []
-
-
-def number(value: float) -> str:
-    """A value in few characters: 1.62, 12k, 3.5M, 2e-05."""
-    if not math.isfinite(value):
-        return "—"
-    size = abs(value)
-    if size >= 999.5:
-        for factor, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-            if size >= factor * 0.9995:
-                return f"{value / factor:.3g}{unit}"
-    if size and size < 0.001:
-        mantissa, exponent = f"{value:.1e}".split("e")
-        return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
-    return f"{value:.3g}"
 
 
 def draw(
@@ -179,7 +165,7 @@ def draw(
         row.extend(plane.row(y, ascii_only=axes.ascii_only, cursor=cursor, bar=bar))
         out.append(row)
     out.extend(_lower(plane, label_width, corner, dash, notch, marks))
-    return Drawing(out, left, columns, (x_low, x_high), axes.log_x, [line.name for line in lines])
+    return Drawing(out, left, columns, (x_low, x_high), axes.log_x)
 
 
 class _Plane:

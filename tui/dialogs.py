@@ -1,4 +1,4 @@
-"""Small questions: choose one of a few, or type a line. `esc` always takes nothing back with it."""
+"""Dialogs: choose one of a few, type a line, or read. `esc` always takes nothing back with it."""
 
 from __future__ import annotations
 
@@ -40,8 +40,10 @@ class Choose(ModalScreen[str]):
 
     BINDINGS = [Binding("escape", "dismiss('')", "Cancel", id="dialog.cancel")]
 
-    def __init__(self, title: str, text: str, answers: Sequence[tuple[str, str]]) -> None:
-        super().__init__()
+    def __init__(
+        self, title: str, text: str, answers: Sequence[tuple[str, str]], *, id: str | None = None
+    ) -> None:
+        super().__init__(id=id)
         self._title, self._text, self._answers = title, text, answers
 
     def compose(self) -> ComposeResult:

@@ -11,18 +11,18 @@ from rich.segment import Segment
 from textual.color import Color
 from textual.filter import LineFilter
 
-from tui.literal import literal
+from tui.literal import NEWLINE, is_literal, literal
 
 
 class Door(LineFilter):
-    """Makes literal whatever a widget let through. `str.isprintable` costs 30 ns for text that needs nothing."""
+    """Makes literal whatever a widget let through. Text that needs nothing costs 50 ns."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         del background
-        if all(segment.text.isprintable() for segment in segments):
+        if all(is_literal(segment.text) for segment in segments):
             return segments
         return [
-            Segment(literal(text).replace("\n", "␤"), style, control)
+            Segment(literal(text).replace("\n", NEWLINE), style, control)
             for text, style, control in segments
         ]
 

@@ -9,13 +9,14 @@ import difflib
 import html
 import json
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tui import words
 from tui.literal import literal
 from tui.store import RunView
-from tui.widgets.ink import Span
+from tui.widgets.ink import Span, wrap
 
 _TOKENS = re.compile(r"\w+|\s+|[^\w\s]")
 _NOT_XML = re.compile("[\ufffe\uffff\U0001fffe\U0001ffff]")
@@ -45,22 +46,25 @@ def temperatures(view: RunView) -> list[float]:
 def frames(view: RunView, temperature: float) -> list[Frame]:
     """One frame a checkpoint, oldest first: what it wrote at the temperature nearest to this one."""
     with view.lock:
-        losses = [(b.last, b.mean) for b in view.valid.buckets]
+        measured = [b.last for b in view.valid.buckets]
+        figures = {name: dict(values) for name, values in view.figures.items()}
         out: list[Frame] = []
         before = -1
         for step in sorted(view.samples):
             sample = min(view.samples[step], key=lambda s: abs(s.temperature - temperature))
             reached = [m.text for m in view.milestones if before < m.step <= step]
-            at = {name: dict(values) for name, values in view.figures.items()}
+            known = bisect_right(measured, step)
             out.append(
                 Frame(
                     step,
                     sample.prime,
                     sample.text,
                     sample.temperature,
-                    next((loss for s, loss in reversed(losses) if s <= step), None),
+                    view.valid.buckets[known - 1].mean if known else None,
                     " · ".join(reached),
-                    tuple((name, values[step]) for name, values in at.items() if step in values),
+                    tuple(
+                        (name, values[step]) for name, values in figures.items() if step in values
+                    ),
                 )
             )
             before = step
@@ -97,6 +101,28 @@ def unheard(earlier: Sequence[str], now: str) -> list[Span]:
 
 
 # -- taking it away -----------------------------------------------------------------------------------------------
+
+Marked = tuple[Frame, list[Span]]
+"""A frame, and its text with what is new in it."""
+
+
+def export(name: str, film: Sequence[Frame]) -> dict[str, str]:
+    """The film as files, by their names: two seconds for 20 frames of 3,000 characters."""
+    told = marked(film)
+    return {
+        "film.txt": as_text(name, film),
+        "film.html": as_html(name, told),
+        "film.svg": as_svg(name, told),
+    }
+
+
+def marked(film: Sequence[Frame]) -> list[Marked]:
+    """Each frame with what is new since the one before; nothing is in the first."""
+    befores = ["", *(frame.text for frame in film)]
+    return [
+        (frame, changed(before, frame.text) if before else [(frame.text, "")])
+        for before, frame in zip(befores, film, strict=False)
+    ]
 
 
 def title(frame: Frame) -> str:
@@ -149,21 +175,17 @@ _PAGE = """<!doctype html>
 """
 
 
-def as_html(name: str, film: Sequence[Frame]) -> str:
+def as_html(name: str, film: Sequence[Marked]) -> str:
     """The film as one page that needs nothing else: a slider, a play button, what is new underlined."""
-    body = []
-    before = ""
-    for frame in film:
-        spans = changed(before, frame.text) if before else [(frame.text, "")]
-        body.append(
-            {
-                "title": title(frame),
-                "caption": literal(frame.caption),
-                "prime": literal(frame.prime),
-                "spans": [[literal(text), kind] for text, kind in spans],
-            }
-        )
-        before = frame.text
+    body = [
+        {
+            "title": title(frame),
+            "caption": literal(frame.caption),
+            "prime": literal(frame.prime),
+            "spans": [[literal(text), kind] for text, kind in spans],
+        }
+        for frame, spans in film
+    ]
     # Escaping < keeps a sample that holds </script> inside its JSON.
     data = json.dumps(body, ensure_ascii=True).replace("<", "\\u003c")
     return _PAGE.replace("@NAME@", html.escape(literal(name))).replace("@FILM@", data)
@@ -174,10 +196,8 @@ COLUMNS = 76
 LINES = 18
 
 
-def as_svg(name: str, film: Sequence[Frame]) -> str:
+def as_svg(name: str, film: Sequence[Marked]) -> str:
     """The film as an animated SVG (CSS only): the first 18 lines of each frame for 1.5 seconds, over and over."""
-    from tui.widgets.ink import wrap
-
     total = SECONDS * len(film)
     share = 100 / max(1, len(film))
     height = 24 * (LINES + 3)
@@ -190,9 +210,7 @@ def as_svg(name: str, film: Sequence[Frame]) -> str:
         "text{fill:#d8dee6;white-space:pre}.n{fill:#f0e442}.p{fill:#8a97a5}.t{fill:#56b4e9}.c{fill:#e69f00}</style>",
         '<rect width="100%" height="100%" fill="#0f141a"/>',
     ]
-    before = ""
-    for i, frame in enumerate(film):
-        spans = changed(before, frame.text) if before else [(frame.text, "")]
+    for i, (frame, spans) in enumerate(film):
         out.append(f'<g style="animation-delay:{i * SECONDS - total:g}s">')
         out.append(f'<text x="20" y="26" class="t">{_xml(title(frame))}</text>')
         out.append(f'<text x="20" y="48" class="c">{_xml(frame.caption[:COLUMNS])}</text>')
@@ -205,7 +223,6 @@ def as_svg(name: str, film: Sequence[Frame]) -> str:
             )
             out.append(f'<text x="20" y="{76 + row * 24}" xml:space="preserve">{parts}</text>')
         out.append("</g>")
-        before = frame.text
     return "\n".join([*out, "</svg>", ""])
 
 

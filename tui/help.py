@@ -23,12 +23,11 @@ def help_spans(screen: Screen[None]) -> list[Span]:
             group = "everywhere"
         else:
             group = "this screen"
-        if binding.id.startswith("screen.pane-"):
-            continue  # one line for all of them, below
         entry = (screen.app.get_key_display(binding), binding.description)
+        if binding.id.startswith("screen.pane-"):
+            entry = ("1 … 5", "Pane 1 to 5")  # one line for all of them
         if entry not in groups.setdefault(group, []):
             groups[group].append(entry)
-    groups.setdefault("everywhere", []).append(("1 … 5", "Pane 1 to 5"))
     for group in ("this screen", "this pane", "everywhere"):
         # One action may have several keys: they share a line.
         lines: dict[str, list[str]] = {}

@@ -13,7 +13,7 @@ LETTERS = "asdfghjklqwertyuiopzxcvbnm"
 
 
 class Jump(ModalScreen[None]):
-    """Shows the letters over the screen beneath and takes one key."""
+    """Shows the letters over what is in sight of the screen beneath, and takes one key."""
 
     DEFAULT_CSS = """
     Jump Bar { width: 3; height: 1; position: absolute; background: $accent; color: $background; text-style: bold; }
@@ -22,7 +22,8 @@ class Jump(ModalScreen[None]):
     def __init__(self, below: Screen[None]) -> None:
         super().__init__()
         self._targets: dict[str, Widget] = {}
-        for letter, widget in zip(LETTERS, below.focus_chain, strict=False):
+        seen = [w for w in below.focus_chain if below.find_widget(w).visible_region]
+        for letter, widget in zip(LETTERS, seen, strict=False):
             self._targets[letter] = widget
 
     def compose(self) -> ComposeResult:

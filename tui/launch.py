@@ -11,8 +11,10 @@ import asyncio
 import os
 import secrets
 import shlex
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -41,6 +43,8 @@ class Job:
     folder: Path
     typed: Mapping[str, str] = field(default_factory=dict)
     """What was typed for it in the new-run form, by setting: kept until the run is there."""
+    at: float = field(default_factory=time.time)
+    """When it was started."""
     begins: int = 0
     """Where in the log it begins to print."""
     began: bool = False
@@ -58,6 +62,14 @@ def command(*words: str) -> list[str]:
     return [sys.executable, "-P", "-m", "rnnstudio", *words]
 
 
+def environment(**more: str) -> dict[str, str]:
+    """What a child process of ours finds in its environment."""
+    # From a checkout that is not installed, `-P` alone would not find us.
+    here, known = str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH")
+    path = os.pathsep.join([here, known] if known else [here])
+    return {**os.environ, "PYTHONPATH": path, **more}
+
+
 def shown(words: Sequence[str]) -> str:
     """The same as a person would type it."""
     return shlex.join(["rnnstudio", *words])
@@ -72,11 +84,7 @@ class Jobs:
     """The trainers that this studio started."""
 
     def __init__(self, runs_dir: Path, env: Mapping[str, str]) -> None:
-        self._runs = runs_dir
-        # From a checkout that is not installed, `-P` alone would not find us.
-        here = str(Path(__file__).resolve().parents[1])
-        known = os.environ.get("PYTHONPATH")
-        self._env = {**env, "PYTHONPATH": os.pathsep.join([here, known] if known else [here])}
+        self._runs, self._env = runs_dir, env
         self._jobs: list[Job] = []
         self.refused: dict[Path, Job] = {}
         """By the folder that they would have had: those that ended before there was a run."""
@@ -107,14 +115,14 @@ class Jobs:
                 env=self.environment(),
             )
         _give_way(process.pid)
-        job = Job(folder.name, process, log, folder, typed or {}, begins, began=there)
+        job = Job(folder.name, process, log, folder, typed or {}, begins=begins, began=there)
         self.refused.pop(folder, None)
         self._jobs.append(job)
         return job
 
     def environment(self) -> dict[str, str]:
         """What a child process of ours finds in its environment."""
-        return {**os.environ, **self._env}
+        return environment(**self._env)
 
     def look(self) -> tuple[list[Job], list[Job]]:
         """The trainers whose run came to be, and those that ended, since the last look; those that failed say why."""
@@ -134,6 +142,26 @@ class Jobs:
     def live(self) -> list[Path]:
         """The folders of the runs that this studio started and that still go on."""
         return [job.folder for job in self._jobs if job.process.poll() is None]
+
+    def starts(self, run: Path, heard: float) -> bool:
+        """Whether a trainer that this studio started has not said a word yet; `heard` is when the run said its last."""
+        return any(
+            job.folder == run and job.at > heard and job.process.poll() is None
+            for job in self._jobs
+        )
+
+    def stop(self, run: Path) -> None:
+        """Have the trainer of a run that this studio started save and end.
+
+        By a signal, which it notes from before it has the run; requests are void until it listens to them. On Windows a
+        signal ends it at once, which only one that has no run yet may be. Raises RunError if it cannot be asked.
+        """
+        if os.name == "nt" and lock.live(run) is not None:
+            ask(run, "stop")
+            return
+        for job in self._jobs:
+            if job.folder == run:
+                job.process.terminate()
 
     def _bury(self, job: Job, code: int) -> None:
         """Note why a trainer ended; the log of one that never made a run goes with it."""
@@ -186,7 +214,7 @@ def _tail(path: Path, begins: int) -> str:
 async def finish(words: Sequence[str], env: Mapping[str, str]) -> tuple[int, str, str]:
     """Run `rnnstudio` with these words to its end: exit code, what it printed, what it said on standard error.
 
-    Cancelled, it ends the command. Raises OSError where it cannot be started.
+    Cancelled, it ends the command and whatever that has started. Raises OSError where it cannot be started.
     """
     process = await asyncio.create_subprocess_exec(
         *command(*words),
@@ -194,13 +222,17 @@ async def finish(words: Sequence[str], env: Mapping[str, str]) -> tuple[int, str
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env=env,
+        start_new_session=True,
     )
     _give_way(process.pid)
     try:
         out, said = await process.communicate()
     except asyncio.CancelledError:  # nobody waits for it any more
         with suppress(ProcessLookupError):
-            process.terminate()
+            if hasattr(os, "killpg"):
+                os.killpg(process.pid, signal.SIGTERM)
+            else:
+                process.terminate()
         await process.wait()
         raise
     return process.returncode or 0, out.decode("utf-8", "replace"), said.decode("utf-8", "replace")

@@ -10,6 +10,13 @@ from __future__ import annotations
 import unicodedata
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+NEWLINE = "\N{SYMBOL FOR NEWLINE}"
+"""What a line end is shown as where there is one line only."""
+
+
+# Variation selectors only choose a glyph, and terminals disagree about the width that it then has. Python calls them
+# printable.
+_SELECTORS = frozenset(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
 
 
 def _table() -> dict[int, str | None]:
@@ -22,25 +29,29 @@ def _table() -> dict[int, str | None]:
     table.update({code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\n\t"})
     table[0x7F] = "\N{SYMBOL FOR DELETE}"
     table.update(dict.fromkeys(range(0x80, 0xA0), REPLACEMENT))
-    # Variation selectors only choose a glyph, and terminals disagree about the width that it then has.
-    table.update(dict.fromkeys(range(0xFE00, 0xFE10), None))
+    table.update(dict.fromkeys(map(ord, _SELECTORS), None))
     return table
 
 
 _TABLE: dict[int, str | None] = {}
 
 
-def literal(text: str, *, tab: int = 4) -> str:
+def is_literal(text: str) -> bool:
+    """Whether `literal` would change nothing."""
+    return text.isprintable() and (text.isascii() or _SELECTORS.isdisjoint(text))
+
+
+def literal(text: str) -> str:
     """The text with nothing left in it that a terminal would obey; newlines stay, tabs become spaces.
 
     C0 controls and DEL become their control pictures; C1 controls, bidirectional and zero-width characters, line and
-    paragraph separators and lone surrogates become U+FFFD.
+    paragraph separators and lone surrogates become U+FFFD; variation selectors are left out.
     """
-    if text.isprintable():
+    if is_literal(text):
         return text
     if not _TABLE:
         _TABLE.update(_table())  # 20 ms of CPU, spent when the first such text arrives
-    return text.expandtabs(tab).translate(_TABLE)
+    return text.expandtabs(4).translate(_TABLE)
 
 
 def encodable(text: str) -> str:
@@ -48,9 +59,19 @@ def encodable(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
+def spelled(text: str) -> str:
+    """A text as a field of one line holds it, where `\\n` stands for a new line."""
+    return text.replace("\n", "\\n")
+
+
+def meant(typed: str) -> str:
+    """The text that was `spelled` so."""
+    return typed.replace("\\n", "\n")
+
+
 def one_line(text: str, width: int = 0) -> str:
     """`literal(text)` on one line, newlines shown as `␤`, cut to `width` characters with an ellipsis (0: uncut)."""
     if width and len(text) > 4 * width:
         text = text[: 4 * width]
-    line = literal(text).replace("\n", "\N{SYMBOL FOR NEWLINE}")
+    line = literal(text).replace("\n", NEWLINE)
     return line if not width or len(line) <= width else line[: width - 1] + "…"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -28,6 +28,8 @@ from engine.config import (
 )
 from engine.training import plan
 from engine.training.presets import LIKE, PRESETS
+from tui.literal import meant
+from tui.paths import exists, expanded
 
 CONFIGS: tuple[type, ...] = (DataConfig, ModelConfig, TrainConfig)
 CHOSEN = ("grams", "gram_dropout", "hidden_size", "dropout", "bptt", "patience", "lr")
@@ -35,6 +37,8 @@ CHOSEN = ("grams", "gram_dropout", "hidden_size", "dropout", "bptt", "patience",
 SHOWN = {"minutes": "10, without a budget"}
 """What the trainer takes where the default means nothing by itself."""
 BASIC = ("minutes", "tokenizer", "cell", "num_layers", "hidden_size", "prime")
+LARGEST = 10**18
+"""No count is as large; what it is reckoned with stays a number that a float can hold."""
 _CHOICES = {"tokenizer": TOKENIZERS, "optimizer": OPTIMIZERS, "schedule": SCHEDULES}
 
 
@@ -55,7 +59,12 @@ class Field:
 def fields() -> tuple[Field, ...]:
     """Every line of the form, in order: where the text is from, the settings that matter, then all others."""
     own = [
-        Field("corpus", "corpus", "A file, a folder, an archive, or a name of the catalogue.", ""),
+        Field(
+            "corpus",
+            "corpus",
+            "A file, a folder, an archive, or a name of the catalogue.",
+            "a path or a name",
+        ),
         Field("name", "name", "The run's name; empty takes the corpus's.", ""),
         Field(
             "preset",
@@ -129,7 +138,7 @@ def as_in(field: Field, model: Mapping[str, Any]) -> Field:
 
 def parse(field: Field, text: str) -> Any:
     """The value that was typed. Raises ConfigError with what would be right."""
-    text = text.strip() if field.name != "prime" else text.replace("\\n", "\n")
+    text = text.strip() if field.name != "prime" else meant(text)
     if field.choices and text not in field.choices:
         raise ConfigError(
             f"{field.label} is {text!r}", hint=f"use one of {', '.join(field.choices)}"
@@ -138,7 +147,10 @@ def parse(field: Field, text: str) -> Any:
         if field.kind is bool:
             return text == "yes"
         if field.kind is int:
-            return int(text.replace(",", "").replace("_", ""))
+            number = int(text.replace(",", "").replace("_", ""))
+            if abs(number) < LARGEST:
+                return number
+            raise ConfigError(f"{field.label} is {text[:9]}…", hint="use fewer digits")
         if field.kind is float:
             return float(text)
         if get_origin(field.kind) is tuple:
@@ -189,7 +201,7 @@ def understand(typed: Mapping[str, str]) -> Recipe:
 def corpus_paths(text: str) -> list[str]:
     """What the corpus field names: one path or name, or several as a shell would separate them."""
     text = text.strip()
-    if not text or Path(text).expanduser().exists() or text in catalogue.entries():
+    if not text or exists(expanded(text)) or text in catalogue.entries():
         return [text] if text else []
     try:
         return shlex.split(text)
@@ -197,12 +209,15 @@ def corpus_paths(text: str) -> list[str]:
         return [text]
 
 
-def free_name(wanted: str, corpus: str, runs: Path) -> str:
-    """A name that no run has: the wanted one or the corpus's, with a number where it is taken."""
+def free_name(wanted: str, corpus: str, runs: Path, starting: Collection[Path] = ()) -> str:
+    """A name that no run has: the wanted one or the corpus's, with a number where it is taken.
+
+    `starting` are the folders of runs that may not be on the disk yet.
+    """
     name = safe_name(wanted or Path(corpus).stem or "run")
     number = 1
     candidate = name
-    while (runs / candidate).exists():
+    while exists(runs / candidate) or runs / candidate in starting:
         number += 1
         candidate = f"{name}-{number}"
     return candidate
@@ -232,6 +247,7 @@ def command(recipe: Recipe, *, runs: Path, name: str) -> list[str]:
 class Estimate:
     """What a run would be like, as far as that can be said before."""
 
+    model: ModelConfig
     parameters: int
     memory_bytes: int
     tokens_per_s: float | None = None
@@ -303,11 +319,11 @@ def estimate(
     except ConfigError:
         return None
     if measured is None:
-        return Estimate(parameters, memory)
+        return Estimate(model, parameters, memory)
     rate = measured.tokens_per_s_with(plan.working_weights(model, vocab_size))
     rate = plan.rate_with(training, rate, measured_with=asked_for)
     budgets = [training.minutes * 60] if training.minutes else []
     if epochs := plan.epochs(training, tokens):
         budgets.append(epochs * tokens / rate)
     seconds = min(budgets)
-    return Estimate(parameters, memory, rate, seconds * rate / max(1, tokens), seconds, why)
+    return Estimate(model, parameters, memory, rate, seconds * rate / max(1, tokens), seconds, why)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -77,13 +78,14 @@ class Series:
         if self.buckets and self.buckets[-1].last > step:
             self.buckets[-1].last = step
 
-    def last(self) -> float:
-        """The newest finite bucket's mean; NaN if there is none."""
-        return next((b.mean for b in reversed(self.buckets) if b.count), math.nan)
-
     def points(self) -> list[tuple[float, float, float, float]]:
         """(step, low, mean, high) per bucket, at the bucket's last step."""
         return [(b.last, b.low, b.mean, b.high) for b in self.buckets]
+
+
+def smoothing(points: Sequence[object]) -> float:
+    """The weight with which a curve is smoothed: none where there are few points."""
+    return 0.9 if len(points) > 60 else 0.0
 
 
 def smooth(
@@ -105,14 +107,12 @@ def smooth(
 
 
 BARS = "▁▂▃▄▅▆▇█"
-ASCII_BARS = "_.-~=*#@"
 
 
-def sparkline(values: list[float], width: int, *, ascii_only: bool = False) -> str:
+def sparkline(values: list[float], width: int) -> str:
     """The values in `width` characters, lowest to highest; a space where nothing finite was."""
     if not values or width < 1:
         return ""
-    bars = ASCII_BARS if ascii_only else BARS
     columns = min(width, len(values))
     means: list[float | None] = []
     for i in range(columns):
@@ -123,5 +123,5 @@ def sparkline(values: list[float], width: int, *, ascii_only: bool = False) -> s
     if not known:
         return " " * columns
     low, high = min(known), max(known)
-    scale = (len(bars) - 1) / (high - low) if high > low else 0.0
-    return "".join(" " if v is None else bars[round((v - low) * scale)] for v in means)
+    scale = (len(BARS) - 1) / (high - low) if high > low else 0.0
+    return "".join(" " if v is None else BARS[round((v - low) * scale)] for v in means)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
-import tempfile
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+
+from checkpoints.files import write_atomic
 
 VERSION = 1
 
@@ -58,9 +60,13 @@ def load(path: Path) -> tuple[Settings, str]:
 
 def _read(path: Path) -> tuple[Settings, str]:
     try:
-        body = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_bytes().decode()
+        body = json.loads(text)
     except FileNotFoundError:
         return Settings(), ""
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        return Settings(), f"{path}, line {line}: this is not UTF-8; using the defaults"
     except json.JSONDecodeError as error:
         return Settings(), f"{path}, line {error.lineno}: {error.msg}; using the defaults"
     except (OSError, ValueError, RecursionError) as error:
@@ -78,19 +84,24 @@ def _read(path: Path) -> tuple[Settings, str]:
         if fits:
             setattr(settings, f.name, value)
         else:
-            wrong.append(f.name)
+            wrong.append(f"{f.name} (line {_line(text, f.name)})")
     return settings, f"{path}: {', '.join(wrong)} could not be used" if wrong else ""
 
 
-def save(settings: Settings, path: Path) -> None:
-    """Write the settings whole. Raises OSError if they cannot be written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fd, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+def line_of(path: Path, name: str) -> int:
+    """The line of the file on which something of this name stands; 0 where it cannot be read."""
     try:
-        with os.fdopen(fd, "w", encoding="utf-8") as file:
-            json.dump({"version": VERSION, **asdict(settings)}, file, indent=1, ensure_ascii=True)
-        Path(name).replace(path)
-    except OSError:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise
+        return _line(path.read_text(encoding="utf-8"), name)
+    except (OSError, ValueError):
+        return 0
+
+
+def _line(text: str, name: str) -> int:
+    found = re.search(rf"{re.escape(json.dumps(name))}\s*:", text)
+    return text.count("\n", 0, found.start()) + 1 if found else 0
+
+
+def save(settings: Settings, path: Path) -> None:
+    """Write the settings whole. Raises OSError or UserError if they cannot be written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, json.dumps({"version": VERSION, **asdict(settings)}, indent=1))

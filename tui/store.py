@@ -33,20 +33,7 @@ class Sample:
     temperature: float
     seed: int
     nats_per_char: float | None = None
-    metrics: Mapping[str, float] = field(default_factory=dict)
     done: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """A checkpoint that the run has announced."""
-
-    step: int
-    path: str
-    reason: str
-    nats_per_char: float | None
-    time: float
-    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +76,13 @@ class RunView:
     figures: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
     human: dict[str, float] = field(default_factory=dict)
     baseline: float | None = None
-    checkpoints: list[Checkpoint] = field(default_factory=list)
+    checkpoints: list[int] = field(default_factory=list)
+    """The steps of those that the run has announced."""
     milestones: list[ev.Milestone] = field(default_factory=list)
     changes: list[ev.ControlApplied] = field(default_factory=list)
     samples: dict[int, list[Sample]] = field(default_factory=dict)
     writing: dict[str, Sample] = field(default_factory=dict)
     log: deque[LogLine] = field(default_factory=lambda: deque(maxlen=LOG_LINES))
-    unknown: int = 0
     revision: int = 0
     """Grows with every event, so that a screen knows at a glance whether anything is new."""
     news: dict[str, int] = field(default_factory=dict)
@@ -260,17 +247,8 @@ class RunView:
                 self.baseline = event.baseline if event.baseline is not None else self.baseline
                 self._note("samples")
             case ev.CheckpointWritten():
-                self.checkpoints = [c for c in self.checkpoints if c.step != event.step]
-                self.checkpoints.append(
-                    Checkpoint(
-                        event.step,
-                        event.path,
-                        event.reason,
-                        event.nats_per_char,
-                        event.time,
-                        event.size_bytes,
-                    )
-                )
+                self.checkpoints = [c for c in self.checkpoints if c != event.step]
+                self.checkpoints.append(event.step)
                 self._say(event, "checkpoint", f"checkpoint ({event.reason})")
                 self._note("state")
             case ev.Milestone():
@@ -300,7 +278,6 @@ class RunView:
                 self._say(event, "note", f"started on {event.device} with {threads}")
                 self._note("state")
             case _:
-                self.unknown += 1
                 self._note()
 
     def _control(self, event: ev.ControlApplied) -> None:
@@ -329,7 +306,6 @@ class RunView:
             event.temperature,
             event.seed,
             event.nats_per_char,
-            event.metrics,
         )
         group = self.samples.setdefault(event.step, [])
         group[:] = [
@@ -348,7 +324,7 @@ class RunView:
         """The run goes on from a checkpoint: what came after it is void."""
         for series in (self.train, self.valid, self.rate, self.grad, self.speed):
             series.rewind(event.step)
-        self.checkpoints = [c for c in self.checkpoints if c.step <= event.step]
+        self.checkpoints = [c for c in self.checkpoints if c <= event.step]
         self.milestones = [m for m in self.milestones if m.step <= event.step]
         self.changes = [c for c in self.changes if c.step <= event.step]
         self.samples = {step: group for step, group in self.samples.items() if step <= event.step}

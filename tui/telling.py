@@ -71,15 +71,15 @@ def progress(view: RunView, state: RunState, *, cells: int, asked: str, load: st
         ]
         if state.live and state.word != "paused":
             spans.append((f"  {words.duration(last.eta_s)} to go", "title"))
-            spans.append((f"  {words.count(last.chars_per_s)} ch/s", ""))
+            spans.append((f"  {words.number(last.chars_per_s)} ch/s", ""))
     if asked:
         spans.append((f"  asked: {asked}", "warn"))
     if last is not None:
-        spans.append((f"  lr {last.lr:.3g}  grad {words.count(last.grad_norm)}", "dim"))
+        spans.append((f"  lr {last.lr:.3g}  grad {words.number(last.grad_norm)}", "dim"))
     if load:
         spans.append((f"  {load}", "dim"))
     if started is not None:
-        size = words.count(started.parameters)
+        size = words.number(started.parameters)
         spans.append((f"  {size} params  {started.device} {started.threads}t", "dim"))
     return spans
 
@@ -128,7 +128,7 @@ def is_no_run(state: RunState) -> bool:
 
 def can_resume(state: RunState) -> bool:
     """Whether there is something left to train that no trainer is at."""
-    return is_dead(state) or state.word == "stopped"
+    return is_dead(state) or state.word in ("stopped", "empty")
 
 
 def way_on(state: RunState, view: RunView) -> str:

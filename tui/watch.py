@@ -11,13 +11,16 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from checkpoints import lock
+from checkpoints.errors import RnnStudioError
 from checkpoints.eventlog import decode_bytes
 from checkpoints.lines import LineReader
 from checkpoints.runs import list_runs
+from tui.paths import exists
 from tui.store import RunView
 
 TICK_S = 0.1
@@ -79,7 +82,6 @@ class Followed:
     path: Path
     view: RunView
     pid: int | None = None
-    broken: int = 0
     gone: bool = False
     """Whether its folder is not there (any more)."""
 
@@ -120,7 +122,6 @@ class _Closely:
         kept = [line for i, line in enumerate(lines) if not self._skips(line) or i == last]
         events = [decode_bytes(line) for line in kept]
         run.view.feed(event for event in events if event is not None)
-        run.broken += sum(event is None for event in events)
         return self._lines.offset - before > CHUNK_BYTES // 2
 
     def _skips(self, line: bytes) -> bool:
@@ -223,8 +224,9 @@ class Watcher(threading.Thread):
                 waiting.clear()
             if began - scanned >= RESCAN_S or (self._wake.is_set() and not more):
                 scanned = began
-                if self._scan():
-                    self._tell(None)
+                with suppress(OSError, RnnStudioError):  # what it cannot read now the next look may
+                    if self._scan():
+                        self._tell(None)
             self._wake.clear()
             if not more:
                 self._wake.wait(TICK_S if typing else IDLE_S)
@@ -244,10 +246,11 @@ class Watcher(threading.Thread):
                     break
             more = more or unread
             run.pid = lock.live(run.path)
-            run.gone = not run.path.exists()
+            run.gone = not exists(run.path)
             if (run.view.revision, run.pid, run.gone) != before:
                 changed.append(run)
-        return changed, more, any(run.view.writing for run, _ in followed)
+        typing = any(run.view.writing and run.pid is not None for run, _ in followed)
+        return changed, more, typing
 
     def _scan(self) -> bool:
         """Look at every run folder; True if the list should be drawn again."""

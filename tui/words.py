@@ -32,18 +32,23 @@ def age(seconds: float) -> str:
 
 def size(size_bytes: float) -> str:
     """4.8 MB, 139 kB."""
-    for factor, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if size_bytes >= factor:
-            return f"{size_bytes / factor:.3g} {unit}"
-    return f"{size_bytes:.0f} B"
+    shown = number(size_bytes)
+    figures = shown.rstrip("kMGT")
+    return f"{figures} {shown.removeprefix(figures)}B"
 
 
-def count(value: float) -> str:
-    """18.2k, 1.3M."""
-    for factor, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= factor:
-            return f"{value / factor:.3g}{unit}"
-    return f"{value:.3g}" if math.isfinite(value) else "—"
+def number(value: float) -> str:
+    """Three figures and a unit, at most: 1.62, 18.2k, 1.3M, 2e-5."""
+    if not math.isfinite(value):
+        return "—"
+    if value and abs(value) < 0.001:
+        mantissa, exponent = f"{value:.1e}".split("e")
+        return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+    for unit in ("", "k", "M", "G"):
+        if abs(value) < 999.5:
+            return f"{value:.3g}{unit}"
+        value /= 1000
+    return f"{value:.3g}T"
 
 
 def bits(value: float | None) -> str:

@@ -14,8 +14,9 @@ from functools import lru_cache
 from checkpoints.errors import ConfigError
 from corpora.abc.book import read_tune
 from corpora.abc.fields import key_of
-from corpora.abc.lexer import tokens
+from corpora.abc.lexer import FIELD, NOTE, tokens
 from corpora.abc.reader import looks_like_music
+from corpora.abc.signs import is_chord
 from corpora.abc.transposing import key_moved, moved, nameable, root_moved, spellings, transposed
 from corpora.abc.tune import LETTERS, Key
 from corpora.abc.writer import SIGNS, key_text, write_abc
@@ -29,9 +30,8 @@ _KEY_FIELD = re.compile(r"^([ \t]{0,8}K:[ \t]*)([^\n%]*)", re.MULTILINE)
 _INLINE_KEY = re.compile(r"(\[ ?K:)([^\]]*)(\])")
 _BESIDE = re.compile(r"\S+=\S*|(?:treble|alto|tenor|bass)\S*|[+-]8(?:va)?(?=\s|$)")
 """What may stand in K: beside the key."""
-_FIELD = re.compile(r"[ \t]{0,8}(?:[H-Zmrsw]:|[A-G]:(?![ \t]{0,4}[|:]))|\+:|%")
+_FIELD = re.compile(rf"{FIELD}|\+:|%")
 _TITLE = re.compile(r"[ \t]{0,8}T:")
-_NOTE = re.compile(r"(\^{1,2}|_{1,2}|=)?([A-Ga-g])([,']*)")
 _MOVED = frozenset(("note", "inline", "symbol", "decoration"))
 _SHIFT = {"": 0, **{sign: alter for alter, sign in SIGNS.items()}}
 
@@ -99,7 +99,8 @@ def in_keys(piece: str, key: Key, intervals: Iterable[int]) -> Iterator[str]:
             except _NoSuchNoteError:
                 continue
         else:  # written anew, note for note
-            yield write_abc(transposed(read_tune(piece), semitones), notes=False)
+            tune = read_tune(piece)
+            yield write_abc(transposed(tune, semitones), titles=bool(tune.titles), notes=False)
 
 
 class _NoSuchNoteError(Exception):
@@ -129,15 +130,15 @@ def _moved(kind: str, text: str, semitones: int, steps: int) -> str:
         return _note(text, semitones, steps)
     if kind == "inline":
         return _INLINE_KEY.sub(lambda m: m[1] + _key(m[2], semitones, steps) + m[3], text)
-    if kind == "symbol" and text[1] not in "^_<>@":
+    if kind == "symbol" and is_chord(text[1:-1]):
         return root_moved(text, semitones, steps)
     if kind == "decoration" and text[0] == "+" and re.fullmatch(r"\+[\^_=A-Ga-g,'0-9/]+\+", text):
-        return _NOTE.sub(lambda m: _note(m[0], semitones, steps), text)  # ABC 1.6's chord
+        return NOTE.sub(lambda m: _note(m[0], semitones, steps), text)  # ABC 1.6's chord
     return text
 
 
 def _note(text: str, semitones: int, steps: int) -> str:
-    match = _NOTE.fullmatch(text)
+    match = NOTE.fullmatch(text)
     assert match is not None  # the lexer's pattern
     sign, letter, marks = match[1] or "", match[2], match[3]
     octaves = marks.count("'") - marks.count(",") + letter.islower()

@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from corpora.abc.lexer import FIELD
 from corpora.abc.reader import Reader, looks_like_music
 from corpora.abc.tune import Tune
 
 _NUMBER = re.compile(r"[ \t]{0,8}X:")
-_HEADER = re.compile(r"[ \t]{0,8}(?:[H-Zmrsw]:|[A-G]:(?![ \t]{0,4}[|:]))")
+_HEADER = re.compile(FIELD)
 _OPENS = re.compile(r"[ \t]{0,8}(?:[TMLRKQOSNZ]:|C:(?![ \t]{0,4}[|:]))")
 _DEFAULT = re.compile(r"[MLQRU]:")
 

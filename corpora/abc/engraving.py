@@ -56,7 +56,8 @@ def _plain(svg: str) -> str:
 
 
 def write_pdf(svg: str) -> bytes:
-    """The SVG as PDF, by a converter that the machine has. Raises UserError where it has none."""
+    """The SVG as PDF, by a converter that the machine has. Raises UserError where it has none that can."""
+    why = "no program here turns SVG into PDF"
     for command in (
         ["rsvg-convert", "-f", "pdf"],
         ["inkscape", "--pipe", "--export-type=pdf", "-o", "-"],
@@ -67,7 +68,9 @@ def write_pdf(svg: str) -> bytes:
             )
             if done.returncode == 0 and done.stdout.startswith(b"%PDF"):
                 return done.stdout
+            said = done.stderr.decode(errors="replace").strip().split("\n")[-1][:200]
+            why = f"{command[0]} made no PDF: {said or f'exit code {done.returncode}'}"
     raise UserError(
-        "no program here turns SVG into PDF",
+        why,
         hint="export --to svg and print it to PDF, or install librsvg2-bin (rsvg-convert) or Inkscape",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
@@ -171,7 +172,7 @@ def _write(
     done: Exported, path: Path, make: Callable[[], bytes | str], options: ExportOptions
 ) -> None:
     """Make and write one file; whatever goes wrong is said, and stops neither its other files nor other tunes."""
-    if path.exists() and not options.force:
+    if os.path.lexists(path) and not options.force:
         done.problems.append(f"{path} exists already; --force writes over it")
         done.left.append(path)
         return

@@ -127,10 +127,7 @@ def clef_of(text: str) -> tuple[str, int] | None:
 
     `octave=-1`, `transpose=-12` (also `t=`) and a clef's `-8`, `+8`, `-8va` shift what sounds.
     """
-    clef = re.search(
-        r"(?:^|[\s=])(treble|alto|tenor|bass|soprano|mezzo|baritone|perc)\w*?([+-]?8(?:va)?)?(?=\s|$)",
-        text,
-    )
+    clef = _CLEF.search(text)
     shift, said = 0, clef is not None
     for octave in re.findall(r"\boctave=(-?\d)", text)[:1]:
         shift, said = shift + 12 * int(octave), True

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import itertools
 import math
+from bisect import bisect
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from corpora.abc.tune import SEMITONES, Bar, Change, Meter, Tune, Voice
-from corpora.abc.unfolding import Section, perform, sections
+from corpora.abc.tune import SEMITONES, Bar, Change, Key, Meter, Tune, Voice
+from corpora.abc.unfolding import Note, Section, perform, sections
 
 RANGES = {
     "fiddle": (55, 93),
@@ -52,7 +54,7 @@ class Report:
     """The order of parts as played, equal parts by one letter: AABB."""
     ends_on_tonic: bool
     in_key: float
-    """Share of notes that the key's signature has."""
+    """Share of notes that the signature of the key they are written in has."""
     lowest: int
     highest: int
     playable: tuple[str, ...]
@@ -71,12 +73,13 @@ def judge(tune: Tune) -> Report:
     )
     pitches = [n.pitch for n in notes]
     voice = tune.voices[0] if tune.voices else Voice()
-    odd, full = bar_lengths(voice.bars, tune.meter)
+    asked = _lengths_asked(voice.bars, tune.meter)
+    odd, full = bar_lengths(voice.bars, asked)
     found = sections(voice.bars, 0, len(voice.bars))
-    parts = tuple(_bars_of(section, voice.bars, tune.meter) for section in found)
-    tonic = tune.key.tonic_pitch
+    parts = tuple(_bars_of(section, voice.bars, asked) for section in found)
+    keys = _keys(notes, voice, tune.key)
+    last = [n.pitch % 12 for n in notes if n.onset == notes[-1].onset]
     low, high = (min(pitches), max(pitches)) if pitches else (0, 0)
-    scale = {(SEMITONES[i] + a) % 12 for i, a in enumerate(tune.key.accidentals)}
     return Report(
         notes=sum(len(part.notes) for part in playing.parts),
         seconds=playing.seconds,
@@ -87,12 +90,14 @@ def judge(tune: Tune) -> Report:
         parts=parts,
         usual_parts=sum(p in USUAL for p in parts) / len(parts) if parts else 0.0,
         form=_form(found, voice.bars),
-        ends_on_tonic=bool(pitches) and tonic is not None and pitches[-1] % 12 == tonic,
-        in_key=sum(p % 12 in scale for p in pitches) / len(pitches) if pitches else 0.0,
+        ends_on_tonic=bool(keys) and keys[-1].tonic_pitch in last,
+        in_key=sum(map(_has, keys, pitches)) / len(pitches) if pitches else 0.0,
         lowest=low,
         highest=high,
         playable=tuple(n for n, (a, b) in RANGES.items() if pitches and a <= low and high <= b),
-        pitch_entropy=entropy((p - (tonic or 0)) % 12 for p in pitches),
+        pitch_entropy=entropy(
+            (p - (key.tonic_pitch or 0)) % 12 for key, p in zip(keys, pitches, strict=True)
+        ),
         interval_entropy=entropy(b - a for a, b in itertools.pairwise(pitches)),
     )
 
@@ -126,25 +131,48 @@ def entropy(values: Iterable[int]) -> float:
     return sum(n / total * math.log2(total / n) for n in counts.values()) if total else 0.0
 
 
-def bar_lengths(bars: Sequence[Bar], meter: Meter) -> tuple[tuple[int, ...], float]:
-    """The bars that do not have the metre's length, and the share of those that do; free metre asks for none.
+def _lengths_asked(bars: Sequence[Bar], meter: Meter) -> list[int]:
+    """For each bar the length of the metre that it ends in; 0 in free metre."""
+    asked = []
+    for bar in bars:
+        for item in bar.items:
+            if isinstance(item, Change) and isinstance(item.value, Meter):
+                meter = item.value
+        asked.append(meter.length)
+    return asked
+
+
+def _keys(notes: Sequence[Note], voice: Voice, key: Key) -> list[Key]:
+    """For each note the key in which it is written, whichever was played before it."""
+    changes = [
+        (item.start, item.value)
+        for bar in voice.bars
+        for item in bar.items
+        if isinstance(item, Change) and isinstance(item.value, Key)
+    ]
+    starts, keys = [start for start, _ in changes], [key, *(value for _, value in changes)]
+    return [keys[bisect(starts, note.start)] for note in notes]
+
+
+@lru_cache(maxsize=1024)
+def _has(key: Key, pitch: int) -> bool:
+    """Whether a pitch is one of the key's signature."""
+    return pitch % 12 in {(SEMITONES[i] + a) % 12 for i, a in enumerate(key.accidentals)}
+
+
+def bar_lengths(bars: Sequence[Bar], asked: Sequence[int]) -> tuple[tuple[int, ...], float]:
+    """The bars that do not have the metre's length, and the share of those that do; free metre (0) asks for none.
 
     A tune may begin with a pickup. Where a repeat, an ending or a double bar divides a bar, its two pieces count as
     one: what ends must fill up with what can follow it (the next bar, or where the repeat goes back to).
     """
     bounds: list[tuple[int, int, int]] = []  # first index, length, the metre's length
-    asked = meter.length
     open_bar = False
     for i, bar in enumerate(bars):
-        changes = [
-            c.value for c in bar.items if isinstance(c, Change) and isinstance(c.value, Meter)
-        ]
-        if changes:
-            asked = changes[-1].length
         if open_bar and bounds and not bar.ending:
-            bounds[-1] = (bounds[-1][0], bounds[-1][1] + bar.duration, asked)
+            bounds[-1] = (bounds[-1][0], bounds[-1][1] + bar.duration, asked[i])
         else:
-            bounds.append((i, bar.duration, asked))
+            bounds.append((i, bar.duration, asked[i]))
         open_bar = not bar.closed
     length = {i: (n, m) for i, n, m in bounds}
     partners = _partners(bars, list(length))
@@ -205,14 +233,11 @@ def balanced(bars: Sequence[Bar]) -> bool:
     return True
 
 
-def _bars_of(section: Section, bars: Sequence[Bar], meter: Meter) -> int:
+def _bars_of(section: Section, bars: Sequence[Bar], asked: Sequence[int]) -> int:
     """Bars of a part one time through: by its length where there is a metre, so that pickups do not count."""
     heads = [e for e in section.endings if e >= 0]
-    stop = heads[1] if len(heads) > 1 else section.end
-    once = list(bars[section.start : stop])
-    if not meter.length:
-        return len(once)
-    return round(sum(bar.duration for bar in once) / meter.length)
+    once = range(section.start, heads[1] if len(heads) > 1 else section.end)
+    return round(sum(bars[i].duration / asked[i] if asked[i] else 1 for i in once))
 
 
 def _form(found: Sequence[Section], bars: Sequence[Bar]) -> str:

@@ -19,11 +19,16 @@ class Token(NamedTuple):
     start: int
 
 
+FIELD = r"[ \t]{0,8}(?:[H-Zmrsw]:|[A-G]:(?![ \t]{0,4}[|:]))"
+"""What a field's line begins with; `G:|` and `F::` begin lines of music: A to G are notes too."""
+
+NOTE = re.compile(r"(\^{1,2}|_{1,2}|=)?([A-Ga-g])([,']*)")
+"""A note's accidental, letter and octave marks."""
+
 # First match wins. Repetitions that could be tried again from each following character are bounded ({0,n}), which
 # keeps every input linear: `[K:[K:[K:…` without a bracket's end would otherwise be read to the line's end each time.
 _KINDS = (
-    # `G:|` and `F::` begin lines of music: A to G are notes too.
-    ("field", r"^[ \t]{0,8}(?:[H-Zmrsw]:|[A-G]:(?![ \t]{0,4}[|:]))[^\n]*"),
+    ("field", rf"^{FIELD}[^\n]*"),
     ("continuation", r"^\+:[^\n]*"),
     ("comment", r"%[^\n]*"),
     ("inline", r"\[[ ]?[A-Za-z]:(?![|:])[^\]\n]{0,200}\]"),
@@ -32,7 +37,7 @@ _KINDS = (
         r'\[[ ]?[0-9][0-9,.-]{0,40}|\["[^"\n|\]]{0,40}"|(?<=[|:])[0-9]+(?:[,-][0-9]+){0,20}',
     ),
     ("bar", r"\.\||:{0,8}(?:\[\|\]|\[?\|[|\]:]*)|:{2,9}"),
-    ("note", r"(?:\^{1,2}|_{1,2}|=)?[A-Ga-g][,']*"),
+    ("note", NOTE.pattern),
     ("rest", r"[zxZX]"),
     ("length", r"[0-9]+(?:/[0-9]*)*|/[/0-9]*"),
     ("tuplet", r"\([0-9]{1,3}(?::[0-9]{0,3}){0,2}"),

@@ -7,7 +7,7 @@ import re
 from corpora.abc.brackets import close_chord, open_chord
 from corpora.abc.lexer import Token, tokens
 from corpora.abc.notes import read_length, read_note
-from corpora.abc.signs import mark_of
+from corpora.abc.signs import is_chord, mark_of
 from corpora.abc.state import Reading
 
 _PLUS = {"f", "ff", "fff", "p", "pp", "ppp", "mf", "mp"}
@@ -19,11 +19,10 @@ def read_symbol(reading: Reading, token: Token) -> None:
     state, text = reading.state, token.text[1:-1].strip()
     if text[:1] and text[0] in "^_<>@":
         state.annotations.append(text)
-    elif text:
-        if state.symbol:
-            state.annotations.append("^" + text)
-        else:
-            state.symbol = text
+    elif text and (state.symbol or not is_chord(text)):
+        state.annotations.append("^" + text)
+    else:
+        state.symbol = state.symbol or text
 
 
 def read_decoration(reading: Reading, token: Token) -> None:

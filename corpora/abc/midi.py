@@ -24,15 +24,9 @@ def ticks(time: int) -> int:
     return (time + _UNIT // 2) // _UNIT
 
 
-def write_midi(
-    playing: Playing,
-    *,
-    program: int = 0,
-    accompaniment: Sequence[Note] = (),
-    title: str = "",
-) -> bytes:
+def write_midi(playing: Playing, *, program: int = 0, accompaniment: Sequence[Note] = ()) -> bytes:
     """The MIDI file of a playing, on instrument `program` (General MIDI, from 0)."""
-    tracks = [_conductor(playing, title or playing.tune.title)]
+    tracks = [_conductor(playing)]
     channels = [c for c in range(16) if c != 9]  # channel 10 is drums
     for i, part in enumerate(playing.parts):
         tracks.append(
@@ -44,10 +38,9 @@ def write_midi(
     return header + b"".join(struct.pack(">4sI", b"MTrk", len(body)) + body for body in tracks)
 
 
-def _conductor(playing: Playing, title: str) -> bytes:
-    events: list[tuple[int, int, bytes]] = [
-        (0, 0, _meta(3, title.encode("utf-8", "replace")[:200]))
-    ]
+def _conductor(playing: Playing) -> bytes:
+    title = playing.tune.title.encode("utf-8", "replace")[:200]
+    events: list[tuple[int, int, bytes]] = [(0, 0, _meta(3, title))]
     for time, change in playing.changes:
         tick = ticks(time)
         if isinstance(change, Tempo):

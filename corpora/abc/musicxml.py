@@ -5,6 +5,7 @@ The written score: repeats and endings as signs, not unfolded. Chord symbols, gr
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from typing import Any
 
@@ -61,9 +62,9 @@ def score(tune: Tune) -> Any:
 
     result = stream.Score()
     result.insert(0, metadata.Metadata())
-    result.metadata.title = tune.title or "Untitled"
+    result.metadata.title = _plain(tune.title) or "Untitled"
     if tune.composer:
-        result.metadata.composer = tune.composer
+        result.metadata.composer = _plain(tune.composer)
     for i, voice in enumerate(tune.voices):
         result.insert(0, _part(voice, tune, first=i == 0))
     return result
@@ -74,7 +75,7 @@ def _part(voice: Voice, tune: Tune, *, first: bool) -> Any:
 
     part = stream.Part(id=voice.name)
     several = len(tune.voices) > 1
-    part.partName = voice.title or (f"Voice {voice.name}" if several else "")
+    part.partName = _plain(voice.title) or (f"Voice {voice.name}" if several else "")
     player = instrument.Violin()
     player.instrumentAbbreviation = ""  # a tune needs no "Vln" before each line
     part.insert(0, player)
@@ -147,8 +148,9 @@ def _layer(target: Any, items: list[Item], transpose: int, tied: set[int]) -> se
             elif isinstance(value, Tempo):
                 target.insert(now, tempo.MetronomeMark(number=round(value.quarters, 2)))
             continue
-        if item.symbol:
-            target.insert(now, _words(item.symbol))
+        above = (words[1:] for words in item.annotations if words.startswith("^"))
+        for words in filter(None, (item.symbol, *above)):
+            target.insert(now, _words(words))
         for grace in item.graces:
             target.insert(now, _note((grace,), Fraction(1, 2), transpose).getGrace())
         length = Fraction(item.duration, QUARTER).limit_denominator(1024)
@@ -165,11 +167,16 @@ def _layer(target: Any, items: list[Item], transpose: int, tied: set[int]) -> se
     return tied
 
 
-def _words(symbol: str) -> Any:
-    """A chord symbol as words above the staff: what the tune's writer wrote, not what music21 takes it for."""
+def _plain(text: str) -> str:
+    """The text without characters that no XML may hold."""
+    return re.sub(r"[\x00-\x1f\ud800-\udfff\ufffe\uffff]", "", text)
+
+
+def _words(text: str) -> Any:
+    """Words above the staff, also a chord symbol: what the tune's writer wrote, not what music21 takes it for."""
     from music21 import expressions
 
-    words = expressions.TextExpression(symbol)
+    words = expressions.TextExpression(_plain(text))
     words.placement = "above"
     return words
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from corpora.abc.bars import read_ending
-from corpora.abc.lexer import Token
+from corpora.abc.lexer import NOTE, Token
 from corpora.abc.signs import TUPLET_TIMES, fraction
 from corpora.abc.state import MAX_LENGTH, Reading, VoiceState, scale
 from corpora.abc.tune import WHOLE, Event, Pitch, Tuplet
@@ -19,7 +19,6 @@ MAX_REST_BARS = 2_000
 """Bars of a voice beyond which `Z` counts as one bar."""
 
 _ACCIDENTALS = {"": None, "^^": 2, "^": 1, "=": 0, "_": -1, "__": -2}
-_NOTE = re.compile(r"(\^{1,2}|_{1,2}|=)?([A-Ga-g])([,']*)")
 
 
 def read_note(reading: Reading, token: Token) -> None:
@@ -35,7 +34,7 @@ def read_note(reading: Reading, token: Token) -> None:
 
 def _pitch(reading: Reading, token: Token) -> Pitch:
     """The pitch that a note's text means here; it leaves its accidental behind in the bar, a grace's does not."""
-    match = _NOTE.match(token.text)
+    match = NOTE.match(token.text)
     assert match is not None  # the lexer's pattern
     sign, letter, marks = match[1] or "", match[2], match[3]
     octaves = marks.count("'") - marks.count(",")

@@ -9,17 +9,21 @@ _BLOCKS = {(True, True): "█", (True, False): "▀", (False, True): "▄", (Fal
 _NAMES = ("C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "G♯", "A", "B♭", "B")
 
 
-def piano_roll(playing: Playing, *, width: int = 100, systems: int = 6) -> list[str]:
+SYSTEMS = 6
+"""One above the other; a longer tune has longer columns."""
+
+
+def piano_roll(playing: Playing, *, width: int = 100) -> list[str]:
     """Rows of text, the highest pitch first, at most `width` columns; the left edge names every row's lower pitch.
 
-    A column is a sixteenth, and a tune goes on in a further system under the first, as a score does; where `systems` of
+    A column is a sixteenth, and a tune goes on in a further system under the first, as a score does; where `SYSTEMS` of
     them would not do, a column is longer. Without notes: no rows.
     """
     notes = [n for part in playing.parts for n in part.notes]
     if not notes or width < 12:
         return []
     columns = width - 5
-    unit = max(WHOLE // 16, -(-playing.end // (columns * systems)))
+    unit = max(WHOLE // 16, -(-playing.end // (columns * SYSTEMS)))
     low = min(n.pitch for n in notes) // 2 * 2
     high = max(n.pitch for n in notes)
     total = -(-playing.end // unit)

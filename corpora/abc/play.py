@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,8 @@ _PLAYERS = (
     ("play", "-q"),
 )
 
+_HOME = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home raises where nobody's is known
+
 SOUND_FONTS = (
     Path("/usr/share/sounds/sf2"),
     Path("/usr/share/sounds/sf3"),
@@ -31,9 +34,9 @@ SOUND_FONTS = (
     Path("/usr/local/share/sounds/sf2"),
     Path("/opt/homebrew/share/soundfonts"),
     Path("/Library/Audio/Sounds/Banks"),
-    Path.home() / "Library/Audio/Sounds/Banks",
-    Path.home() / ".local/share/soundfonts",
-    Path.home() / ".local/share/sounds/sf2",
+    _HOME / "Library/Audio/Sounds/Banks",
+    _HOME / ".local/share/soundfonts",
+    _HOME / ".local/share/sounds/sf2",
 )
 """Where distributions, Homebrew and people keep sound fonts."""
 
@@ -68,7 +71,7 @@ def sound_font() -> Path | None:
         path
         for folder in SOUND_FONTS
         for path in sorted(folder.glob("*.[sS][fF][23]"))
-        if path.is_file()
+        if os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises on links that may not be followed
     ]
     if not found:
         return None

@@ -1,4 +1,4 @@
-"""What the signs of a tune's body say by themselves: lengths, the time of tuplets, marks of the order of play.
+"""What the signs of a tune's body say by themselves: lengths, the time of tuplets, chords, marks of the order of play.
 
 Pure functions from text to values, as fields.py has them for fields; what a sign means where it stands is said by those
 who read the body.
@@ -16,6 +16,21 @@ _MARKS = {
     "dacapo": "dacapo", "d.c.": "dacapo", "d.c.alfine": "dacapo", "d.c.alcoda": "dacapo", "dacoda": "tocoda",
     "tocoda": "tocoda", "d.s.": "dalsegno", "d.s.alfine": "dalsegno", "d.s.alcoda": "dalsegno", "dalsegno": "dalsegno",
 }  # fmt: skip
+
+_CHORD = re.compile(
+    r"(?:[A-G][#b♯♭]?)?"  # the root; without one it says more about the chord before it: `D m`, `G7(b9)`
+    r"(?:maj|Maj|ma|M|min|mi|m|dim|d|aug|a|\+|-|°|ø)?"  # d and a: Nottingham's diminished and augmented
+    r"(?:[#b♯♭+/-]?[0-9]|maj|Maj|M|sus|add|no|omit|dim|aug|alt|\+(?![0-9]))*"
+    r"(?:/[A-Ga-g][#b♯♭+]?)?"
+)
+
+
+def is_chord(text: str) -> bool:
+    """Whether what stands in quotes is a chord symbol or several (`F#m/e`, `(D)`, `G(Em)`), not words like `Fine`."""
+    parts = re.findall(r"[^\s()\[\],;]+", text)
+    return (
+        bool(parts) and parts[0][0] in "ABCDEFG" and all(_CHORD.fullmatch(part) for part in parts)
+    )
 
 
 def mark_of(name: str) -> str | None:

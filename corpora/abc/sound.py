@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import io
 import wave
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from corpora.abc.tune import QUARTER, Key, Meter, Tempo
-from corpora.abc.unfolding import Note, Playing
+from corpora.abc.unfolding import Clock, Note, Playing
 
 RATE = 44_100
 """Samples a second."""
@@ -86,21 +85,3 @@ def write_wav(playing: Playing, *, accompaniment: Sequence[Note] = ()) -> bytes:
         file.setframerate(RATE)
         file.writeframes((sound * 32767).astype("<i2").tobytes())
     return out.getvalue()
-
-
-class Clock:
-    """Turns units of time into seconds by a playing's tempi."""
-
-    def __init__(self, changes: Iterable[tuple[int, Key | Meter | Tempo]]) -> None:
-        self._since, self._seconds, self._pace = [0], [0.0], [60 / 120 / QUARTER]
-        for time, change in changes:
-            if isinstance(change, Tempo):
-                begun = self._seconds[-1] + (time - self._since[-1]) * self._pace[-1]
-                self._since.append(time)
-                self._seconds.append(begun)
-                self._pace.append(60 / change.quarters / QUARTER)
-
-    def seconds(self, time: int) -> float:
-        """The moment `time` in seconds."""
-        i = int(np.searchsorted(self._since, time, side="right")) - 1
-        return self._seconds[i] + (time - self._since[i]) * self._pace[i]

@@ -12,8 +12,8 @@ from dataclasses import replace
 from corpora.abc.fields import key_of, signature
 from corpora.abc.tune import LETTERS, SEMITONES, Change, Event, Item, Key, Pitch, Tune
 
-_ROOT = re.compile(r"([A-G])(##|bb|[#b♯♭]?)")
-_ALTER = {"": 0, "#": 1, "♯": 1, "##": 2, "b": -1, "♭": -1, "bb": -2}
+_ROOT = re.compile(r"([A-G])(##|bb|[#b♯♭]?)|(?<=/)([a-g])([#b♯♭+]?)")
+_ALTER = {"": 0, "#": 1, "♯": 1, "+": 1, "##": 2, "b": -1, "♭": -1, "bb": -2}
 _SIGNS = {-2: "bb", -1: "b", 0: "", 1: "#", 2: "##"}
 
 
@@ -85,12 +85,13 @@ def moved(position: int, alter: int, semitones: int, steps: int) -> Pitch:
 
 
 def root_moved(text: str, semitones: int, steps: int) -> str:
-    """A chord symbol, or a tonic, with each root in it moved."""
+    """A chord symbol, or a tonic, with each root and bass in it moved."""
 
     def root(match: re.Match[str]) -> str:
-        letter = LETTERS.index(match[1])
-        new = _readable(letter, _ALTER[match[2]], semitones, steps)
-        return LETTERS[new.position % 7] + _SIGNS[new.alter]
+        letter, sign = match[1] or match[3], match[2] or match[4] or ""
+        new = _readable(LETTERS.index(letter.upper()), _ALTER[sign], semitones, steps)
+        name = LETTERS[new.position % 7]
+        return (name.lower() if letter.islower() else name) + _SIGNS[new.alter]
 
     return _ROOT.sub(root, text)
 

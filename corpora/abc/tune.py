@@ -250,8 +250,3 @@ class Tune:
         return not any(
             event.pitches for voice in self.voices for bar in voice.bars for event in bar.events()
         )
-
-    def place(self, start: int) -> tuple[int, int]:
-        """Line and column, from 1, of a place in `source`; the line counts from the file's beginning."""
-        before = self.source[:start]
-        return self.line + before.count("\n"), start - before.rfind("\n")

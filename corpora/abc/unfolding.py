@@ -6,7 +6,8 @@ last repeat's end or double bar (ABC 2.1, 4.8). Nothing that is unfolded grows b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -65,17 +66,24 @@ class Playing:
     @property
     def seconds(self) -> float:
         """How long it lasts at its own tempo."""
-        return seconds_at(self.changes, self.end)
+        return Clock(self.changes).seconds(self.end)
 
 
-def seconds_at(changes: Sequence[tuple[int, Key | Meter | Tempo]], time: int) -> float:
-    """When, in seconds, the moment `time` (units) comes."""
-    total, since, pace = 0.0, 0, 120.0
-    for onset, change in changes:
-        if isinstance(change, Tempo) and onset < time:
-            total += (onset - since) / QUARTER * 60 / pace
-            since, pace = onset, change.quarters
-    return total + (time - since) / QUARTER * 60 / pace
+class Clock:
+    """Turns units of time into seconds by a playing's tempi."""
+
+    def __init__(self, changes: Iterable[tuple[int, Key | Meter | Tempo]]) -> None:
+        self._since, self._seconds, self._pace = [0], [0.0], [60 / 120 / QUARTER]
+        for time, change in changes:
+            if isinstance(change, Tempo):
+                self._seconds.append(self.seconds(time))
+                self._since.append(time)
+                self._pace.append(60 / change.quarters / QUARTER)
+
+    def seconds(self, time: int) -> float:
+        """The moment `time` in seconds."""
+        i = bisect(self._since, time) - 1
+        return self._seconds[i] + (time - self._since[i]) * self._pace[i]
 
 
 def perform(
@@ -84,7 +92,7 @@ def perform(
     """The tune's notes as written: straight rhythm, graces and ornaments silent unless `swing` or `graces` asks.
 
     `repeats="once"` plays each bar once (of endings the last). Ties are joined; a tie whose next event lacks the note
-    ends with the note that carries it.
+    ends with the note that carries it. That a tune was cut for its length is added to its findings.
     """
     playing = Playing(tune)
     tempo = tune.tempo or fields.default_tempo(tune.rhythm, tune.meter)
@@ -105,15 +113,9 @@ def perform(
     playing.changes.sort(key=lambda change: change[0])
     if playing.seconds > MAX_SECONDS:
         _cut(playing)
-    if playing.cut:
-        tune.findings.append(
-            Finding(
-                tune.line,
-                1,
-                "longer than 15 minutes; the rest is not played",
-                "dropped",
-            )
-        )
+    cut = Finding(tune.line, 1, "longer than 15 minutes; the rest is not played", "dropped")
+    if playing.cut and cut not in tune.findings:  # it may be played often
+        tune.findings.append(cut)
     if swing:
         from corpora.abc.swing import swung
 
@@ -352,10 +354,11 @@ def _grace_notes(event: Event, now: int, part: Part, transpose: int) -> int:
 def _cut(playing: Playing) -> None:
     """Leave out what begins after MAX_SECONDS (tempo changes can make a tune longer than its first tempo says)."""
     playing.cut = True
+    clock = Clock(playing.changes)
     low, high = 0, playing.end
     while low < high:
         middle = (low + high + 1) // 2
-        if seconds_at(playing.changes, middle) <= MAX_SECONDS:
+        if clock.seconds(middle) <= MAX_SECONDS:
             low = middle
         else:
             high = middle - 1

@@ -131,7 +131,7 @@ class _Voice:
                     lines.append(row.rstrip())
                 lines.append(f"P:{_line(bar.part)}")
                 row = ""
-            row += self._bar(bar, bars[i - 1] if i else None, last=i + 1 == len(bars))
+            row += self._bar(bar, last=i + 1 == len(bars))
             if (i + 1) % BARS_A_LINE == 0 or len(row) > 200:
                 lines.append(row.rstrip())
                 row = ""
@@ -139,7 +139,7 @@ class _Voice:
             lines.append(row.rstrip())
         return lines
 
-    def _bar(self, bar: Bar, before: Bar | None, *, last: bool) -> str:
+    def _bar(self, bar: Bar, *, last: bool) -> str:
         text = ""
         if bar.repeat_start:
             text += "|: "
@@ -161,7 +161,6 @@ class _Voice:
             self.bar_accidentals.clear()
         else:
             text += " "
-        del before
         return text
 
     def _layer(self, items: Sequence[Item]) -> str:

@@ -7,7 +7,6 @@ request, is verified, and is kept in the cache with a record of where it came fr
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import hashlib
 import importlib
@@ -26,7 +25,8 @@ from typing import Any, Literal
 
 import platformdirs
 
-from checkpoints.errors import CorpusError
+from checkpoints.errors import CorpusError, UserError
+from checkpoints.files import reason, write_atomic
 from corpora.catalogue import fetch, wheels
 from corpora.catalogue.fetch import Progress
 
@@ -127,7 +127,7 @@ def resolve(name_or_path: str, cache: Path | None = None, *, note: Note = silent
 
     A file or folder of that name under the current directory is meant before the catalogue's corpus is.
     """
-    if Path(name_or_path).exists() or name_or_path not in entries(cache):
+    if _exists(Path(name_or_path)) or name_or_path not in entries(cache):
         return None
     return get(name_or_path, cache, note=note)
 
@@ -146,7 +146,7 @@ def get(
     entry = find(name, cache)
     if entry.how == "yours":
         path = _added(cache)[name][1]
-        if not path.exists():
+        if not _exists(path):
             raise CorpusError(
                 f"{path}, which you added as {name!r}, is no longer there",
                 hint=f"rnnstudio corpora add NEW_PATH --name {name}",
@@ -175,14 +175,17 @@ def cached(name: str, cache: Path | None = None) -> Path | None:
     entry = find(name, cache)
     if entry.how == "yours":
         path = _added(cache)[name][1]
-        return path if path.exists() else None
+        return path if _exists(path) else None
     path = _file(name, cache)
-    return path if path.is_file() and path.with_suffix(".json").is_file() else None
+    return path if _exists(path) and _exists(path.with_suffix(".json")) else None
 
 
 def add(path: Path, *, name: str, genre: str, cache: Path | None = None) -> Entry:
-    """Enters a file or folder of the user's under a name of its own; the text stays where it is."""
-    if not path.exists():
+    """Enters a file or folder of the user's under a name of its own; the text stays where it is.
+
+    Raises CorpusError for a path or name that cannot be, and where the names that are entered already cannot be read.
+    """
+    if not _exists(path):
         raise CorpusError(f"there is no file {path}", hint="give the path of a text file or folder")
     if name in builtin():
         raise CorpusError(
@@ -194,9 +197,15 @@ def add(path: Path, *, name: str, genre: str, cache: Path | None = None) -> Entr
             f"{name!r} cannot be a corpus's name", hint="use letters, digits, - and _ in --name"
         )
     register = _register(cache)
-    known = _read_json(register)
+    try:
+        known = _object(register) if _exists(register) else {}
+    except (OSError, ValueError, RecursionError) as error:
+        raise CorpusError(
+            f"{register}, which holds the names that you gave, cannot be read: {error}",
+            hint="mend it, or move it away and add your corpora anew",
+        ) from error
     known[name] = {"path": str(path.resolve()), "genre": genre, "size": _size(path)}
-    _write(register, json.dumps(known, indent=1, ensure_ascii=False))
+    _write(register, json.dumps(known, indent=1))
     return _added(cache)[name][0]
 
 
@@ -285,7 +294,7 @@ def _whole(path: Path, recipe: Mapping[str, Any]) -> bool:
 def _keep(path: Path, text: str, record: dict[str, Any]) -> None:
     _write(path, text)
     record["sha256"] = _sha256(text)
-    _write(path.with_suffix(".json"), json.dumps(record, indent=1, ensure_ascii=False))
+    _write(path.with_suffix(".json"), json.dumps(record, indent=1))
 
 
 def _sha256(text: str) -> str:
@@ -294,16 +303,14 @@ def _sha256(text: str) -> str:
 
 def _write(path: Path, text: str) -> None:
     """The file whole or not at all. Raises CorpusError where it cannot be written."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8", newline="")
-        part.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):  # below a file there is no folder to look in
-            part.unlink()
+        write_atomic(path, text)
+    except (OSError, UserError) as error:
         raise CorpusError(
-            f"cannot write {path}: {error.strerror or error}",
+            f"{path} could not be written: {reason(error)}"
+            if isinstance(error, OSError)
+            else error.message,
             hint="free some space, or name another folder with RNNSTUDIO_CACHE",
         ) from error
 
@@ -331,18 +338,27 @@ def _added(cache: Path | None) -> dict[str, tuple[Entry, Path]]:
                 provenance=str(path),
                 how="yours",
                 # A folder's as it was when it was added: it may be a large one, and every list would walk it.
-                size=path.stat().st_size if path.is_file() else _whole_number(facts.get("size")),
+                size=_file_size(path) or _whole_number(facts.get("size")),
             ),
             path,
         )
     return found
 
 
+def _exists(path: Path) -> bool:
+    """Whether it is there for us; Path.exists raises where a folder may not be entered or a name is too long."""
+    return os.path.exists(path)  # noqa: PTH110
+
+
+def _file_size(path: Path) -> int:
+    """Bytes of a file; 0 for a folder, and where there is none."""
+    return os.path.getsize(path) if os.path.isfile(path) else 0  # noqa: PTH113, PTH202
+
+
 def _size(path: Path) -> int:
     """Bytes of a file, or of all files of a folder."""
-    if path.is_file():
-        return path.stat().st_size
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    inside = (Path(folder, name) for folder, _, names in os.walk(path) for name in names)
+    return _file_size(path) + sum(map(_file_size, inside))
 
 
 def _whole_number(value: object) -> int:
@@ -352,8 +368,15 @@ def _whole_number(value: object) -> int:
 def _read_json(path: Path) -> dict[str, Any]:
     """The object in a small JSON file of ours; empty where there is none or it is damaged."""
     try:
-        with path.open("rb") as file:
-            body = json.loads(file.read(LONGEST_RECORD))
+        return _object(path)
     except (OSError, ValueError, RecursionError):
         return {}
-    return body if isinstance(body, dict) else {}
+
+
+def _object(path: Path) -> dict[str, Any]:
+    """The same. Raises OSError, ValueError or RecursionError where it cannot be read."""
+    with path.open("rb") as file:
+        body = json.loads(file.read(LONGEST_RECORD))
+    if not isinstance(body, dict):
+        raise ValueError("it holds no names")
+    return body

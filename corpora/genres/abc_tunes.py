@@ -39,9 +39,6 @@ _NOTE = re.compile(r"(?:[_^]{1,2}|=)?[A-Ga-gzxZ][,']*")
 
 _HEADER = ("no number (X:) at its head", "no title (T:)", "no key (K:)")
 
-USUAL = (8, 16)
-"""Bars of a dance tune's parts."""
-
 LEAST_FULL = 0.75
 """Share of bars with the metre's length below which a tune is faulty; of 1,600 printed ones 3 have less."""
 
@@ -117,6 +114,8 @@ class AbcTunes(Genre):
         return Rewriting(transpose=transpose, titles=titles, chords=chords)
 
     def validator(self, training: Iterable[str]) -> Validator:
+        from corpora.abc.judging import USUAL
+
         pieces = list(training)
         # Who learned tunes without titles is not to blame for writing none.
         untitled = any("X:" in p for p in pieces) and not any("\nT:" in p for p in pieces)

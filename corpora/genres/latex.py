@@ -133,8 +133,12 @@ class Latex(Genre):
             for text in texts
         ]
         asked = [piece for pieces in whole for piece, balanced in pieces if balanced]
-        taken = iter(tex.compiled(asked))
-        return [share([balanced and next(taken) for _, balanced in pieces]) for pieces in whole]
+        try:
+            taken = iter(tex.compiled(asked))
+        except OSError:  # a full /tmp is no reason to end a run
+            return None
+        found = [[balanced and next(taken) for _, balanced in pieces] for pieces in whole]
+        return [share(one for one in pieces if one is not None) for pieces in found]
 
     def colour(self, text: str) -> list[Span]:
         found = [Span(*m.span(), "name" if m["name"] else "title") for m in _TITLE.finditer(text)]

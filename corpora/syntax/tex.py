@@ -40,18 +40,23 @@ def installed() -> bool:
     return shutil.which("pdflatex") is not None
 
 
-def compiled(pieces: Sequence[str]) -> list[bool]:
-    """Of each piece of a document's body whether pdflatex takes it without an error; each in a group of its own."""
-    taken = [False] * len(pieces)
+def compiled(pieces: Sequence[str]) -> list[bool | None]:
+    """Of each piece of a document's body whether pdflatex takes it without an error; each in a group of its own.
+
+    None for those that it did not come to in time. Raises OSError where it does not start or its files have no room.
+    """
+    taken: list[bool | None] = [None] * len(pieces)
     first, until = 0, time.monotonic() + TIMEOUT_S
     for _ in range(MOST_RUNS):
         left = until - time.monotonic()
         if first >= len(pieces) or left <= 0:
             break
         found = _run(pieces[first:], left)
+        if not found:
+            break
         # The last one that was begun ended the run, if there are others behind it.
         taken[first : first + len(found)] = found
-        first += max(1, len(found))
+        first += len(found)
     return taken
 
 

@@ -8,9 +8,10 @@ from checkpoints.errors import RunStopped
 from checkpoints.runs import RunFolder
 from engine import devices
 from engine.training.distributed import World
-from engine.training.prepare import Note, Progress, Request, prepare
+from engine.training.prepare import Request, prepare
 from engine.training.prepare import silent as no_note
 from engine.training.run import Listener, Outcome, silent, train_run
+from engine.training.text import Note, Progress
 
 
 def launch(

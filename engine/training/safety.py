@@ -29,8 +29,12 @@ class Verdict(Enum):
 
 @dataclass(slots=True)
 class Watchdog:
-    """Looks at each step's loss and gradient norm; its counts are part of what a checkpoint keeps."""
+    """Looks at each step's loss and gradient norm; its counts are part of what a checkpoint keeps.
 
+    `ignorance` is the loss in nats of who knows nothing, ln of the vocabulary: a network that is worse is broken.
+    """
+
+    ignorance: float
     non_finite: int = 0
     spikes: int = 0
 
@@ -43,7 +47,8 @@ class Watchdog:
             self.non_finite = self.spikes = 0
             return Verdict.ROLL_BACK
         self.non_finite = 0
-        self.spikes = self.spikes + 1 if loss > average + SPIKE_NATS else 0
+        usual = self.ignorance if math.isnan(average) else min(average, self.ignorance)
+        self.spikes = self.spikes + 1 if loss > usual + SPIKE_NATS else 0
         if self.spikes < MOST_SPIKES:
             return Verdict.APPLY
         self.spikes = 0

@@ -68,7 +68,8 @@ class Trainer:
             make_steering(self._budget, Stopwatch(state.seconds)) if make_steering else None
         )
         self._schedule = schedules.Schedule(training)
-        self._watchdog = Watchdog(non_finite=state.non_finite, spikes=state.spikes)
+        self._ignorance = math.log(session.settings.vocab_size)
+        self._watchdog = Watchdog(self._ignorance, non_finite=state.non_finite, spikes=state.spikes)
         # A checkpoint of a look is written at its end: a run that goes on from one has looked already.
         self._looked_at = state.step if state.last and state.last["step"] == state.step else -1
         self._saved_at = saved_at
@@ -294,7 +295,10 @@ class Trainer:
             "bits_per_char": found.bits_per_char,
             "protocol": found.protocol,
         }
-        better = state.best is None or found.nats_per_char < state.best["nats_per_char"]
+        # A network that knows less than nothing is broken, and no place to go back to.
+        better = found.nats_per_token < self._ignorance + SPIKE_NATS and (
+            state.best is None or found.nats_per_char < state.best["nats_per_char"]
+        )
         state.last = figures
         if better:
             state.best, state.waited, state.rollbacks = figures, 0, 0
@@ -396,7 +400,8 @@ class Trainer:
 
     def _keep(self, moment: Moment | None) -> None:
         if self._steering is not None:
-            self._steering.saved()
+            if moment is None or moment.step:  # nothing would be lost before the first step
+                self._steering.saved()
             if moment is not None and self._keeper.keep(self.session, moment):
                 self._saved_at = moment.step
 

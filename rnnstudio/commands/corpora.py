@@ -135,6 +135,9 @@ def check(
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The new file that --fix writes")
     ] = None,
+    encoding: Annotated[
+        str, typer.Option(metavar="NAME", help="The files' encoding [detected]")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Say what a text is and what is wrong with it; mend it into a new file."""
@@ -146,7 +149,7 @@ def check(
         raise UserError("--fix and --out go together", hint="--fix utf8,doubles --out clean.txt")
     notes: list[str] = []
     written: dict[str, Any] = {}
-    with _read(paths, notes) as corpus:
+    with _read(paths, notes, encoding) as corpus:
         report = look(corpus, genre=genre, notes=notes)
         if out is not None:
             names = [part.strip() for part in fix.split(",") if part.strip()]
@@ -175,7 +178,7 @@ def check(
 
 
 @contextmanager
-def _read(paths: list[str], notes: list[str]) -> Iterator[Corpus]:
+def _read(paths: list[str], notes: list[str], encoding: str = "") -> Iterator[Corpus]:
     """The text of the paths, kept only as long as it is looked at."""
     from corpora import catalogue
     from corpora.reading import read_corpus
@@ -184,7 +187,14 @@ def _read(paths: list[str], notes: list[str]) -> Iterator[Corpus]:
     with TemporaryDirectory(prefix="rnnstudio-corpus-") as folder:
         voice = Narrator()
         try:
-            corpus = read_corpus(found, Path(folder), note=notes.append, progress=voice.progress)
+            corpus = read_corpus(
+                found,
+                Path(folder),
+                encoding=encoding or None,
+                note=notes.append,
+                progress=voice.progress,
+                elsewhere="TMPDIR",
+            )
         finally:
             voice.close()
         yield corpus

@@ -6,10 +6,13 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 import tarfile
+import threading
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
@@ -215,6 +218,54 @@ def test_a_damaged_archive_in_a_folder_is_passed_over_and_said(tmp_path: Path) -
         assert name in said
     with pytest.raises(CorpusError, match="could not be unpacked"):
         read(folder / "c.zip")
+
+
+def test_a_zip_whose_names_are_no_utf8_is_damaged(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "a.txt").write_text(TEXT)
+    with zipfile.ZipFile(folder / "b.zip", "w") as archive:
+        archive.writestr("grün.txt", TEXT)
+    packed = (folder / "b.zip").read_bytes()
+    (folder / "b.zip").write_bytes(packed.replace("ü".encode(), b"\xff\xff"))
+    text, notes = read(folder)
+    assert text == TEXT
+    assert "damaged or cut short" in notes[0]
+    with pytest.raises(CorpusError, match="could not be unpacked"):
+        read(folder / "b.zip")
+
+
+def test_an_archive_that_may_not_be_opened_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "a.txt").write_text(TEXT)
+    for name in ("b.txt.gz", "c.zip"):
+        (folder / name).write_bytes(gzip.compress(TEXT.encode()))
+    opened = Path.open
+
+    def refused(path: Path, mode: str = "r") -> IO[Any]:
+        if path.suffix in (".gz", ".zip"):  # as the system does, but for root
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, mode)
+
+    monkeypatch.setattr(Path, "open", refused)
+    for name in ("b.txt.gz", "c.zip"):
+        with pytest.raises(CorpusError, match="could not be opened: Permission denied") as caught:
+            read(folder / name)
+        assert "ls -l" in caught.value.hint
+    assert "could not be opened (Permission denied)" in read(folder)[1][0]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no pipes with names")
+def test_a_compressed_pipe_of_any_size_is_read(tmp_path: Path) -> None:
+    pipe = tmp_path / "a.txt.gz"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(gzip.compress(TEXT.encode()),))
+    writer.start()
+    assert read(pipe, limits=Limits(ratio_from_bytes=1000))[0] == TEXT
+    writer.join()
 
 
 def test_an_encrypted_member_of_an_archive_in_a_folder_is_passed_over_and_said(

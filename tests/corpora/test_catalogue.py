@@ -6,12 +6,15 @@ import hashlib
 import importlib
 import importlib.metadata
 import json
+import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from checkpoints.errors import CorpusError
+from checkpoints.files import FileSystem
 from corpora import catalogue, genres
 from corpora.catalogue import docstrings, tunes
 
@@ -105,12 +108,12 @@ def test_tunes_keep_six_header_fields_and_lose_comments_and_doubles() -> None:
 def test_a_full_disk_is_a_sentence_and_leaves_no_half_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(self: Path, *_: object, **__: object) -> int:
-        self.write_bytes(b"half")
+    def full(_: FileSystem, path: Path, data: bytes) -> None:
+        path.write_bytes(data[:1000])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(CorpusError, match="No space left"):
+    monkeypatch.setattr(FileSystem, "write", full)
+    with pytest.raises(CorpusError, match="no space left"):
         catalogue.get("abc-tunes", tmp_path)
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
 
@@ -145,7 +148,7 @@ def test_what_the_user_adds_is_found_by_name_and_stays_where_it_is(tmp_path: Pat
         tmp_path / "letters", name="letters", genre="prose", cache=tmp_path / "cache"
     )
     assert folder.size == 8
-    with pytest.raises(CorpusError, match="cannot write"):
+    with pytest.raises(CorpusError, match="could not be written"):
         catalogue.add(text, name="diary", genre="prose", cache=text)
     text.unlink()
     with pytest.raises(CorpusError, match="no longer there"):
@@ -166,3 +169,36 @@ def test_a_damaged_register_loses_the_names_but_nothing_fails(tmp_path: Path) ->
     for damage in (b"\xff{", b"[1, 2]", b'{"a": 7, "b": {"path": 3}}', b"[" * 100_000):
         register.write_bytes(damage)
         assert set(catalogue.entries(tmp_path)) == set(catalogue.builtin())
+
+
+def test_names_are_not_written_over_by_who_cannot_read_them(tmp_path: Path) -> None:
+    text = tmp_path / "diary.txt"
+    text.write_text("Dear diary")
+    register = tmp_path / "corpora" / "yours.json"
+    register.parent.mkdir()
+    for damage in (b'{"letters": {"path": "/home/a', b"\xff{", b"[1, 2]", b""):
+        register.write_bytes(damage)
+        with pytest.raises(CorpusError, match=r"yours\.json.*cannot be read") as caught:
+            catalogue.add(text, name="diary", genre="prose", cache=tmp_path)
+        assert "move it away" in caught.value.hint
+        assert register.read_bytes() == damage
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every name is Unicode")
+def test_a_path_that_is_no_utf8_is_added(tmp_path: Path) -> None:
+    text = tmp_path / os.fsdecode(b"brief\xe9.txt")
+    text.write_text("Dear diary")
+    catalogue.add(text, name="letter", genre="prose", cache=tmp_path)
+    assert catalogue.get("letter", tmp_path) == text
+
+
+def test_paths_that_the_system_refuses_are_no_corpora(tmp_path: Path) -> None:
+    long = "n" * 300
+    assert catalogue.resolve(long, tmp_path) is None
+    with pytest.raises(CorpusError, match="there is no file"):
+        catalogue.add(Path(long), name="long", genre="prose", cache=tmp_path)
+    register = tmp_path / "corpora" / "yours.json"
+    register.parent.mkdir()
+    register.write_text(json.dumps({"long": {"path": long, "size": 7}}))
+    assert catalogue.entries(tmp_path)["long"].size == 7
+    assert catalogue.cached("long", tmp_path) is None

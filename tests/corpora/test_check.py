@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checkpoints.errors import CorpusError
+from corpora import check as checking
 from corpora import fixes, genres
 from corpora.check import Report, advice, check
 from corpora.duplicates import ALIKE, SHINGLE, doubles
@@ -93,6 +94,32 @@ def test_a_double_within_the_held_out_text_is_no_leak(tmp_path: Path) -> None:
     assert report.leaked == 0
 
 
+def test_of_a_long_corpus_the_halves_are_looked_at_where_they_stand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paragraphs = [story(i) for i in range(60)]
+    paragraphs[59] = paragraphs[2]  # with blank lines between, line 119 is like line 5
+    text = "\n\n".join(paragraphs)
+    cut = len(text) // 10 // 2 + len(paragraphs[0]) // 2
+    monkeypatch.setattr(checking, "COMPARED_CHARS", 2 * cut)
+    report = looked_at(tmp_path, text)
+    assert "the first in line 119 like line 5" in found(report)["doubles"]
+    assert "1 of the held-out text's pieces" in found(report)["leak"]
+
+
+def test_where_more_is_held_out_than_is_looked_at_the_first_half_leaks_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paragraphs = [story(i) for i in range(100)]
+    paragraphs[6] = paragraphs[
+        1
+    ]  # the first 7.5 % are looked at and the last, of which 10 % is held out
+    monkeypatch.setattr(checking, "COMPARED_CHARS", len("\n\n".join(paragraphs)) * 15 // 100)
+    report = looked_at(tmp_path, "\n\n".join(paragraphs))
+    assert "doubles" in found(report)
+    assert "leak" not in found(report)
+
+
 def test_a_planted_double_is_found_exact_or_near(tmp_path: Path) -> None:
     paragraphs = [story(i) for i in range(60)]
     paragraphs[30] = paragraphs[2].replace(" ", "\n", 3)
@@ -120,6 +147,17 @@ def test_what_reading_noticed_is_told_with_its_fix(tmp_path: Path) -> None:
     texts = " ".join(f.text for f in report.findings if f.name == "reading")
     assert "cp437" in texts
     assert "CRLF" in texts
+    assert {f.fix for f in report.findings if f.name == "reading"} == {"utf8"}
+
+
+def test_what_was_passed_over_has_no_fix(tmp_path: Path) -> None:
+    (tmp_path / "pic.png").write_bytes(bytes(1000))
+    (tmp_path / "text.txt").write_text(PROSE)
+    notes: list[str] = []
+    corpus = read_corpus([tmp_path], tmp_path / "cache", note=notes.append)
+    (finding,) = [f for f in check(corpus, notes=notes).findings if f.name == "reading"]
+    assert "pic.png: binary" in finding.text
+    assert not finding.fix
 
 
 def test_a_byte_order_mark_with_lone_cr_line_ends(tmp_path: Path) -> None:
@@ -191,6 +229,23 @@ def test_gutenbergs_words_licences_and_controls_are_found_and_taken_out(tmp_path
     assert "Copyright" not in (tmp_path / "new.c").read_text()
 
 
+def test_gutenbergs_words_are_taken_from_around_each_book(tmp_path: Path) -> None:
+    def book(name: str) -> str:
+        return (
+            f"Title: {name}\n*** START OF THE PROJECT GUTENBERG EBOOK {name} ***\n{name} is told.\n"
+            f"*** END OF THE PROJECT GUTENBERG EBOOK {name} ***\nThe licence of {name}.\n"
+        )
+
+    files = {"a.txt": book("Ann") + book("Bob"), "b.txt": "No book.\n\n", "c.txt": book("Cid")}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    paths = [tmp_path / name for name in files]
+    corpus = read_corpus(paths, tmp_path / "cache", note=lambda _: None)
+    fixes.write(corpus, genres.find("prose"), ["boilerplate"], tmp_path / "new.txt")
+    told = "Ann is told.\nBob is told.\nNo book.\n\nCid is told.\n"
+    assert (tmp_path / "new.txt").read_text() == told
+
+
 def test_characters_that_occur_once_are_told_and_dropped(tmp_path: Path) -> None:
     corpus, _ = read(tmp_path, PROSE + "ω Ω\n" + PROSE)
     assert "'Ω'" in found(check(corpus))["once"]
@@ -213,6 +268,9 @@ def test_no_file_is_written_over_and_nothing_is_left_behind(tmp_path: Path) -> N
     with pytest.raises(CorpusError, match="nothing is written over"):
         fixes.write(corpus, genre, ["utf8"], target)
     assert target.read_text() == "precious"
+    for folder in (Path(), Path("/"), tmp_path):
+        with pytest.raises(CorpusError, match="nothing is written over"):
+            fixes.write(corpus, genre, ["utf8"], folder)
     with pytest.raises(CorpusError, match="no fix called 'magic'"):
         fixes.write(corpus, genre, ["magic"], tmp_path / "new.txt")
     for nowhere in (target / "new.txt", tmp_path / ("n" * 255)):

@@ -49,15 +49,12 @@ def test_copies_are_those_of_a_search_of_every_passage(
 ) -> None:
     text = "".join(training[at : at + length] + own for at, length, own in parts)
     found = CopyIndex([training[:70], training[70:]]).find(text)
-    if not text or not training:
-        assert found.longest is None
+    if not text:
         return
-    assert found.longest is not None
-    assert found.longest.length == brute_longest(text, training)
+    assert len(found.longest) == brute_longest(text, training)
     assert found.share == pytest.approx(brute_share(text, training))
-    for copy in (found.longest, *found.passages):
-        passage = text[copy.start : copy.start + copy.length]
-        assert training[copy.place : copy.place + copy.length] == passage
+    assert found.longest in text
+    assert found.longest in training
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -72,8 +69,7 @@ def test_passages_about_as_long_as_what_counts_and_overlapping_ones(seed: int) -
     text = "".join(parts)
     found = CopyIndex([training]).find(text)
     assert found.share == pytest.approx(brute_share(text, training))
-    assert found.longest is not None
-    assert found.longest.length == brute_longest(text, training)
+    assert len(found.longest) == brute_longest(text, training)
 
 
 def test_exactly_twenty_characters_are_a_copy_and_nineteen_are_not() -> None:
@@ -86,40 +82,30 @@ def test_passages_that_overlap_are_counted_once() -> None:
     training = "abcdefghijklmnopqrstuvwxyz0123 | mnopqrstuvwxyz0123456789ABCDEFGH"
     text = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGH!!!!"
     found = CopyIndex([training]).find(text)
-    assert len(found.passages) == 2
     assert found.share == pytest.approx(44 / 48)
 
 
 def test_a_character_is_never_copied_in_part() -> None:
     # é and ê begin with the same byte.
-    found = CopyIndex(["abcé"]).find("abcê").longest
-    assert found is not None
-    assert found.length == 3
+    assert CopyIndex(["abcé"]).find("abcê").longest == "abc"
 
 
-def test_a_text_copied_whole_is_one_passage_and_the_place_is_told() -> None:
+def test_a_text_copied_whole_is_one_passage() -> None:
     rng = random.Random(0)
     training = "".join(rng.choice("abcdefgh \n") for _ in range(30_000))
     found = CopyIndex([training]).find(training[5000:25_000])
     assert found.share == 1.0
-    assert found.longest is not None
-    assert (found.longest.start, found.longest.length, found.longest.place) == (0, 20_000, 5000)
-    assert len(found.passages) == 1
+    assert found.longest == training[5000:25_000]
 
 
 def test_own_words_are_no_copies() -> None:
     found = CopyIndex([TRAINING]).find("nothing of this was written before, as far as I know")
     assert found.share == 0.0
-    assert found.passages == ()
 
 
-def test_of_a_long_training_text_spaced_pieces_are_kept_and_places_stay_true() -> None:
+def test_of_a_long_training_text_spaced_pieces_are_kept() -> None:
     rng = random.Random(1)
     pieces = ["".join(rng.choice("abcdefgh") for _ in range(1000)) for _ in range(64)]
     index = CopyIndex(pieces, limit=10_000)
-    whole = "".join(pieces)
     kept = [i for i, piece in enumerate(pieces) if index.find(piece).share == 1.0]
     assert kept == [0, 8, 16, 24, 32, 40, 48, 56]
-    found = index.find(pieces[24]).longest
-    assert found is not None
-    assert whole[found.place : found.place + 1000] == pieces[24]

@@ -133,6 +133,21 @@ def test_a_broken_byte_in_utf_8_is_named_by_line_and_byte(tmp_path: Path) -> Non
     assert "--encoding" in caught.value.hint
 
 
+def test_stray_bytes_in_utf_8_are_counted_and_may_be_read_as_cp1252(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("corpora.encodings.BLOCK", 7)
+    text = "“Zwölf”, sagte er – und müde"
+    mixed = "\n".join(20 * [text]).encode() + b"\n" + 30 * text.encode("cp1252") + b"\x81"
+    with pytest.raises(CorpusError, match=r"line 21, .*, the first of 151 such bytes") as caught:
+        read(tmp_path, mixed)
+    assert "--encoding utf-8+cp1252" in caught.value.hint
+    whole = "\n".join(20 * [text]) + "\n" + 30 * text + "\x81"
+    assert read(tmp_path, mixed, encoding="utf-8+cp1252")[0] == whole
+    marked = read(tmp_path, b"\xef\xbb\xbfm\xfcde, m\xc3\xbcde", encoding="UTF-8+cp1252")
+    assert marked[0] == "müde, müde"
+
+
 def test_lines_are_counted_right_across_blocks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,7 +177,7 @@ def test_a_named_encoding_is_taken_and_held_to(tmp_path: Path) -> None:
     assert read(tmp_path, body, encoding="latin-1")[0] == body.decode("latin-1")
     with pytest.raises(CorpusError, match="line 2, byte 3: 81 is not CP1252"):
         read(tmp_path, b"ab\n\x81\n", encoding="cp1252")
-    for unknown in ("klingon", "base64", "rot13"):
+    for unknown in ("klingon", "base64", "rot13", "idna", "punycode"):
         with pytest.raises(CorpusError, match="there is no text encoding"):
             read(tmp_path, body, encoding=unknown)
 

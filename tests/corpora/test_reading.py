@@ -219,6 +219,14 @@ def test_a_misspelt_name_is_guessed(tmp_path: Path) -> None:
     assert caught.value.hint.endswith("shakespeare.txt?")
 
 
+def test_a_name_that_the_system_refuses_is_a_sentence(tmp_path: Path) -> None:
+    for name in ("n" * 300, "n*" * 150, f"{'n' * 300}/a.txt"):
+        with pytest.raises(
+            CorpusError, match=r"no file matches|cannot be read: File name too long"
+        ):
+            read_corpus([tmp_path / name], tmp_path / "cache", note=lambda _: None)
+
+
 def test_an_empty_name_is_not_the_current_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -363,5 +371,7 @@ def test_what_a_killed_process_left_is_swept_a_day_later(tmp_path: Path) -> None
 def test_a_cache_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("fine\n")
     (tmp_path / "cache").write_text("a file where the folder should be")
-    with pytest.raises(RunError, match="could not be kept"):
-        read_corpus([tmp_path / "a.txt"], tmp_path / "cache", note=print)
+    for elsewhere in ("--runs DIR", "TMPDIR"):
+        with pytest.raises(RunError, match="could not be kept") as caught:
+            read_corpus([tmp_path / "a.txt"], tmp_path / "cache", note=print, elsewhere=elsewhere)
+        assert caught.value.hint.endswith(f"with {elsewhere}")

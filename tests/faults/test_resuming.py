@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from checkpoints.tensors import unpack
 from engine import devices
 from engine.training import keeping
 from engine.training.distributed import World
+from engine.training.steering import FIRST_CHECKPOINT_S
 from tests.faults.runs import spoiled, trained
 
 
@@ -86,6 +89,15 @@ def test_looking_at_the_model_changes_nothing_about_training(
     last = "step-0000060"
     for name in ("model.safetensors", "optimizer.safetensors", "state.safetensors"):
         assert read_checkpoint(often.path / last)[name] == read_checkpoint(never.path / last)[name]
+
+
+def test_the_first_safety_checkpoint_comes_early(make_run: Callable[..., RunFolder]) -> None:
+    run = make_run(checkpoint_every=1000, checkpoint_seconds=1000)
+    _, heard = trained(run, clock=partial(next, itertools.count()))
+    saved = [(e.step, e.reason) for e in heard if isinstance(e, ev.CheckpointWritten)]
+    (step, reason) = saved[1]
+    assert reason == "time"
+    assert 0 < step < FIRST_CHECKPOINT_S
 
 
 def test_a_second_trainer_is_refused(make_run: Callable[..., RunFolder]) -> None:

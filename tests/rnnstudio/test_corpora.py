@@ -56,6 +56,17 @@ def test_how_far_a_text_is_read_is_told(tmp_path: Path, monkeypatch: pytest.Monk
     assert told[-1] == (len(RECIPE), len(RECIPE))
 
 
+def test_utf_8_with_stray_bytes_is_mended_into_a_new_file(tmp_path: Path) -> None:
+    (tmp_path / "odd.txt").write_bytes("müde\n".encode() * 20 + b"m\xfcde\n")
+    with pytest.raises(CorpusError, match="FC is not UTF-8") as caught:
+        run("check", str(tmp_path / "odd.txt"))
+    assert "--encoding utf-8+cp1252" in caught.value.hint
+    new = tmp_path / "new.txt"
+    mend = ("--encoding", "utf-8+cp1252", "--fix", "utf8", "--out", str(new))
+    run("check", str(tmp_path / "odd.txt"), *mend)
+    assert new.read_text("utf-8") == "müde\n" * 21
+
+
 def test_ones_own_text_gets_a_name(tmp_path: Path) -> None:
     book = tmp_path / "My Book.mmf"
     book.write_text(RECIPE * 20)

@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.curve import Axes, Drawing, Line, Mark, draw, number, ticks
+from tests.tui.conftest import Open
+from tui.curve import Axes, Drawing, Line, Mark, draw, ticks
+from tui.widgets.plot import Plot
+from tui.words import number, size
 
 
 def points(pairs: list[tuple[float, float]]) -> list[tuple[float, float, float, float]]:
@@ -40,9 +43,23 @@ def test_ticks_are_ones_twos_and_fives() -> None:
     assert ticks(100, 100_000, 6, log=True) == pytest.approx([100, 1000, 10_000, 100_000])
 
 
+async def test_a_curve_of_few_minutes_is_zoomed_as_one_of_many_steps(studio: Open) -> None:
+    plot = Plot()
+    async with studio() as pilot:
+        await pilot.app.screen.mount(plot)
+        plot.show([Line("a", points([(x / 100, 1.0) for x in range(101)]))])
+        for _ in range(3):
+            plot.action_zoom(0.5)
+        assert plot.axes.x_range == pytest.approx((0.875, 1.0))
+        for _ in range(30):
+            plot.action_zoom(0.5)
+        assert plot.axes.x_range == pytest.approx((0.998, 1.0))
+
+
 def test_numbers_are_short() -> None:
-    shown = [number(v) for v in (1.6180, 12_345, 999.7, 2e-5, 1e6, 0.0, math.nan)]
-    assert shown == ["1.62", "12.3k", "1k", "2e-5", "1M", "0", "—"]
+    shown = [number(v) for v in (1.6180, 12_345, 999.7, 999_700, -999.4, 2e-5, 1e6, 0.0, math.nan)]
+    assert shown == ["1.62", "12.3k", "1k", "1M", "-999", "2e-5", "1M", "0", "—"]
+    assert [size(v) for v in (0, 999, 139_000, 999_700)] == ["0 B", "999 B", "139 kB", "1 MB"]
 
 
 @given(

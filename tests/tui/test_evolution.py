@@ -6,6 +6,7 @@ import dataclasses
 import html.parser
 import json
 import re
+import threading
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -14,11 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checkpoints import events as ev
+from checkpoints.lock import TrainerLock
 from tests.tui import recorded
 from tests.tui.conftest import Open, control_bytes, screen_text, until
 from tui import film
 from tui.film import Frame
+from tui.screens.evolution import SPEEDS, Evolution
 from tui.store import RunView
+from tui.widgets.ink import Span
 
 ANY = st.text(max_size=80)
 
@@ -30,8 +34,6 @@ def view_of(events: list[ev.Event]) -> RunView:
 
 
 async def opened(pilot, path: Path) -> None:  # type: ignore[no-untyped-def]
-    from tui.screens.evolution import Evolution
-
     pilot.app.push_screen(Evolution(path))
     # Home shows the run's last words "@ 2,000" too, and would take the first key.
     await until(
@@ -79,22 +81,58 @@ async def test_the_film_types_each_checkpoint_and_ends_at_the_last(
         assert "plays" in screen_text(pilot.app)
 
 
-async def test_export_writes_text_page_and_svg(studio: Open, runs: Path) -> None:
+async def test_who_looks_at_the_last_checkpoint_is_shown_the_next(studio: Open, runs: Path) -> None:
+    """Also when a film has ended there; nothing is read anew of a sample that is still being written."""
     path = recorded.make_run(runs, "plays", recorded.finished())
     async with studio() as pilot:
         await opened(pilot, path)
+        screen = pilot.app.screen
+        assert isinstance(screen, Evolution)
+        screen._speed = len(SPEEDS) - 1
+        await pilot.press("left", "r")
+        await until(pilot, lambda: screen._film is None and screen._frames[screen._at].step == 2000)
+        inked = screen._inked(screen._frames[-1])
+
+        def tell(*events: ev.Event) -> int:
+            screen.run.view.feed(events)
+            screen.news([screen.run])
+            return screen._frames[screen._at].step
+
+        begun, *text, finished = recorded.samples(2300)[:6]
+        assert tell(begun, *text) == 2000
+        assert screen._inked(screen._frames[-1]) is inked
+        assert tell(finished) == 2300
+        await pilot.press("left")
+        assert tell(dataclasses.replace(finished, step=2500)) == 2000
+
+
+async def test_export_writes_text_page_and_svg(
+    studio: Open, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = recorded.make_run(runs, "plays", recorded.finished())
+    compared: list[bool] = []
+    changed = film.changed
+
+    def counting(before: str, now: str) -> list[Span]:
+        compared.append(threading.current_thread() is threading.main_thread())
+        return changed(before, now)
+
+    async with studio() as pilot:
+        await opened(pilot, path)
+        monkeypatch.setattr(film, "changed", counting)
         await pilot.press("x")
         await until(pilot, lambda: (path / "film" / "film.svg").exists())
+    assert compared == [False] * 5  # each pair of six once, and not where keys are waited for
     assert {p.name for p in (path / "film").iterdir()} == {"film.txt", "film.html", "film.svg"}
 
 
 async def test_a_run_without_samples_says_what_to_press(studio: Open, runs: Path) -> None:
-    from tui.screens.evolution import Evolution
-
     path = recorded.make_run(runs, "plays", [recorded.started()])
     async with studio() as pilot:
-        pilot.app.push_screen(Evolution(path))
-        await until(pilot, lambda: "no samples yet" in screen_text(pilot.app))
+        with TrainerLock(path):
+            pilot.app.push_screen(Evolution(path))
+            await until(pilot, lambda: "s on the live screen" in screen_text(pilot.app))
+        await until(pilot, lambda: "It wrote no samples" in screen_text(pilot.app))
         await pilot.press("left", "right", "home", "end", "space", "r", "x", "t", "d", "y")
         await until(pilot, lambda: "nothing to export" in screen_text(pilot.app))
 
@@ -117,6 +155,13 @@ def test_every_checkpoint_has_a_frame_after_the_temperatures_were_changed() -> N
     frames = film.frames(view_of(events), 0.8)
     assert [f.step for f in frames] == [100, 300, 500, 700, 1200, 2000]
     assert [f.temperature for f in frames] == pytest.approx([0.8] * 4 + [0.9] * 2)
+
+
+async def test_a_long_name_leaves_room_for_the_rest(studio: Open, runs: Path) -> None:
+    path = recorded.make_run(runs, "plays-" * 10, recorded.finished())
+    async with studio() as pilot:
+        await opened(pilot, path)
+        assert "6 checkpoints   temperature 0.8   showing" in screen_text(pilot.app)
 
 
 async def test_a_frame_at_another_temperature_says_so(studio: Open, runs: Path) -> None:
@@ -166,13 +211,13 @@ def test_exports_hold_any_text_without_being_broken_by_it(
     texts: list[tuple[str, str]], name: str
 ) -> None:
     frames = [Frame(i, prime, text, 0.8, 1.0, "<b>") for i, (prime, text) in enumerate(texts)]
-    svg = film.as_svg(name, frames)
+    svg = film.as_svg(name, film.marked(frames))
     ET.fromstring(svg)
-    page = film.as_html(name, frames)
+    page = film.as_html(name, film.marked(frames))
     parser = Page()
     parser.feed(page)
     harmless = Page()
-    harmless.feed(film.as_html("x", [Frame(0, "", "y", 0.8, None, "")]))
+    harmless.feed(film.as_html("x", film.marked([Frame(0, "", "y", 0.8, None, "")])))
     assert parser.tags == harmless.tags
     data = re.search(r'id="film">(.*?)</script>', page, re.DOTALL)
     assert data is not None
@@ -185,6 +230,6 @@ def test_exports_hold_any_text_without_being_broken_by_it(
 
 def test_a_sample_that_holds_a_script_stays_text() -> None:
     evil = "</script><script>alert(1)</script>"
-    page = film.as_html(evil, [Frame(1, evil, evil, 0.8, 1.0, evil)])
+    page = film.as_html(evil, film.marked([Frame(1, evil, evil, 0.8, 1.0, evil)]))
     assert page.count("<script") == 2
     assert "alert(1)</script>" not in page

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 
 from rich.cells import cell_len
 from textual.command import CommandList
 
+from corpora import catalogue
 from tests.tui import recorded
 from tests.tui.conftest import Open, screen_text, until
 from tui.dialogs import Ask, Choose
+from tui.jump import Jump
 from tui.screens.home import Home
 from tui.screens.live import Live
 from tui.widgets.form import Value
@@ -119,6 +122,42 @@ async def test_the_filter_narrows_the_list_and_escape_lifts_it(studio: Open, run
         await until(pilot, lambda: "✓ plays" in screen_text(pilot.app))
 
 
+async def test_a_filter_keeps_the_marks_of_the_runs_that_it_hides(studio: Open, runs: Path) -> None:
+    for name in ("plays", "tunes", "other"):
+        recorded.make_run(runs, name, recorded.finished())
+    async with studio() as pilot:
+        await until(pilot, lambda: screen_text(pilot.app).count("✓ ") == 3)
+        table = pilot.app.screen.query_one("#runs", Rows)
+        table.select(str(runs / "plays"))
+        await pilot.press("space", "slash", *"tun", "enter")
+        await until(pilot, lambda: "✓ plays" not in screen_text(pilot.app))
+        await pilot.press("space")
+        await until(pilot, lambda: "2 marked" in screen_text(pilot.app))
+        shutil.rmtree(runs / "plays")
+        await until(pilot, lambda: table.marked == [str(runs / "tunes")])
+
+
+async def test_texts_of_one_name_are_both_added(studio: Open, tmp_path: Path) -> None:
+    texts = [tmp_path / name / "input.txt" for name in ("one", "two")]
+    for text in (*texts, tmp_path / "abc-tunes.txt"):
+        text.parent.mkdir(exist_ok=True)
+        text.write_text(f"{text} is a text of its own\n" * 20)
+    async with studio() as pilot:
+        home = pilot.app.screen
+        assert isinstance(home, Home)
+        for text in (*texts, tmp_path / "abc-tunes.txt", texts[0]):
+            home._look_at(text)
+        await until(pilot, lambda: not home._adding)
+    added = {
+        name: catalogue.cached(name) for name, e in catalogue.entries().items() if e.how == "yours"
+    }
+    assert added == {
+        "input": texts[0],
+        "input-2": texts[1],
+        "abc-tunes-2": tmp_path / "abc-tunes.txt",
+    }
+
+
 async def test_arrows_and_hjkl_move_and_the_cursor_stays_on_its_run(
     studio: Open, runs: Path
 ) -> None:
@@ -212,6 +251,19 @@ async def test_jump_mode_goes_to_the_pane_of_a_letter(studio: Open, runs: Path) 
         assert home.focused is home.query_one("#words")
         await pilot.press("1")
         assert home.focused is home.query_one("#corpora")
+
+
+async def test_jump_mode_has_letters_for_what_is_in_sight(studio: Open) -> None:
+    async with studio() as pilot:
+        pilot.app.remembered.layout["newrun.all"] = "shown"  # type: ignore[attr-defined]
+        pilot.app.open_new()  # type: ignore[attr-defined]
+        await until(pilot, lambda: "the same in a shell" in screen_text(pilot.app))
+        form = pilot.app.screen
+        await until(pilot, lambda: bool(form.find_widget(form.query_one("#card")).region))
+        jump = Jump(form)
+        for widget in jump._targets.values():
+            assert form.find_widget(widget).visible_region.area
+        assert form.query_one("#card") in jump._targets.values()
 
 
 async def test_a_run_is_forked_with_its_own_model_in_the_form(studio: Open, runs: Path) -> None:

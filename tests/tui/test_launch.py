@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,31 @@ def test_what_an_earlier_trainer_said_is_not_taken_for_the_last_words(
     jobs.start(["resume"], run).process.wait()
     _, (job,) = jobs.look()
     assert "disk" not in job.fault
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no process groups")
+async def test_what_nobody_waits_for_ends_with_what_it_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `rnnstudio tune --play` does, it waits for a player, which notes that it was told to end."""
+    noted, begun = tmp_path / "noted", tmp_path / "begun"
+    player = (
+        "import pathlib, signal, sys\n"
+        f"signal.signal(15, lambda *_: (pathlib.Path({str(noted)!r}).touch(), sys.exit()))\n"
+        f"pathlib.Path({str(begun)!r}).touch()\n"
+        "signal.pause()"
+    )
+    tune = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {player!r}])"
+    monkeypatch.setattr(launch, "command", lambda *_: [sys.executable, "-c", tune])
+    playing = asyncio.create_task(launch.finish(["tune"], dict(os.environ)))
+    async with asyncio.timeout(60):
+        while not begun.exists():
+            await asyncio.sleep(0.01)
+        playing.cancel()
+        with suppress(asyncio.CancelledError):
+            await playing
+        while not noted.exists():
+            await asyncio.sleep(0.01)
 
 
 def test_a_refused_start_leaves_its_words_and_no_files(

@@ -43,6 +43,10 @@ def test_every_character_of_unicode_is_safe() -> None:
     assert not left & {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
+def test_what_only_chooses_a_glyph_is_left_out() -> None:
+    assert literal("❤\ufe0f a\U000e0101") == "❤ a"
+
+
 def test_controls_show_as_their_pictures() -> None:
     assert literal("\x1b[31mred\x1b[0m\r\n\x00\x7f") == "␛[31mred␛[0m␍\n␀␡"
     assert literal("a\u202eb\u200bc\x9bd\ud800") == "a�b�c�d�"

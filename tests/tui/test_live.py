@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.tui import recorded
 from tests.tui.conftest import Open, screen_text, until
 from tui import words
 from tui.dialogs import Ask, Choose
+from tui.help import help_spans
 from tui.launch import Jobs
 from tui.screens.controls import temperatures
 from tui.store import RunView
@@ -61,7 +63,8 @@ async def test_every_control_is_a_request_to_the_trainer(studio: Open, runs: Pat
             log = EventLog(path / "events.jsonl")
             log.write(ev.ControlApplied(step=700, request="pause", text="paused at step 700"))
             await until(pilot, lambda: "‖ paused" in screen_text(pilot.app))
-            await pilot.press("space", "s", "k", "plus")
+            # Before the trainer answers, too, each press takes back the one before.
+            await pilot.press(*["space"] * 3, "s", "k", "plus")
             await pilot.press("d")
             await until(pilot, lambda: isinstance(pilot.app.screen, Ask))
             pilot.app.screen.query_one("Field").value = "0.001"  # type: ignore[attr-defined]
@@ -75,9 +78,11 @@ async def test_every_control_is_a_request_to_the_trainer(studio: Open, runs: Pat
             pilot.app.screen.query_one("Field").value = "ALL:\\nWe"  # type: ignore[attr-defined]
             await pilot.press("enter")
             await pilot.press("X", "enter")
-            await until(pilot, lambda: heard() == 9)
+            await until(pilot, lambda: heard() == 11)
             log.close()
     assert [(r.request, r.name, r.value) for r in got] == [
+        ("pause", "", None),
+        ("resume", "", None),
         ("pause", "", None),
         ("resume", "", None),
         ("sample", "", None),
@@ -239,6 +244,52 @@ async def test_a_pane_grows_and_shrinks(studio: Open, runs: Path) -> None:
         await until(pilot, lambda: "T 0.8" in screen_text(pilot.app))
 
 
+async def test_a_grown_pane_that_is_hidden_gives_its_room_back(studio: Open, runs: Path) -> None:
+    path = recorded.make_run(runs, "plays", recorded.finished())
+    async with studio(run=path) as pilot:
+        await until(pilot, lambda: "T 0.8" in screen_text(pilot.app))
+        await pilot.press("1", "z")
+        await until(pilot, lambda: "T 0.8" not in screen_text(pilot.app))
+        await pilot.press("g")
+        await until(pilot, lambda: "speaker lines" in screen_text(pilot.app))
+
+
+async def test_a_terminal_too_small_for_a_grown_pane_says_so(studio: Open, runs: Path) -> None:
+    path = recorded.make_run(runs, "plays", recorded.finished())
+    async with studio(run=path) as pilot:
+        await until(pilot, lambda: "T 0.8" in screen_text(pilot.app))
+        await pilot.press("1", "z")
+        await until(pilot, lambda: "T 0.8" not in screen_text(pilot.app))
+        await pilot.resize_terminal(50, 12)
+        await until(pilot, lambda: "needs 60x16" in screen_text(pilot.app))
+        assert "validation" not in screen_text(pilot.app)
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: "validation" in screen_text(pilot.app))
+        assert pilot.app.screen.maximized is pilot.app.screen.query_one(Plot)
+
+
+async def test_help_says_what_escape_does_on_the_curve(studio: Open, runs: Path) -> None:
+    path = recorded.make_run(runs, "plays", recorded.finished())
+    async with studio(run=path) as pilot:
+        await until(pilot, lambda: "validation" in screen_text(pilot.app))
+
+        def escape() -> str:
+            return pilot.app.screen.active_bindings["escape"].binding.description
+
+        assert escape() == "Back"
+        await pilot.press("i")
+        await until(pilot, lambda: escape() == "Whole curve")
+        await pilot.press("escape")
+        await until(pilot, lambda: escape() == "Back")
+        assert "1 … 5" in "".join(text for text, _ in help_spans(pilot.app.screen))
+
+
+async def test_ctrl_c_tells_how_to_quit(studio: Open) -> None:
+    async with studio() as pilot:
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: "ctrl+q quits" in screen_text(pilot.app))
+
+
 async def test_how_the_screen_was_arranged_is_remembered(studio: Open, runs: Path) -> None:
     path = recorded.make_run(runs, "plays", recorded.finished())
     async with studio(run=path) as pilot:
@@ -280,7 +331,7 @@ async def test_a_dead_run_has_a_button_that_resumes_it(
     def start(jobs: Jobs, words: Sequence[str], folder: Path) -> None:
         del folder
         started.extend(words)
-        monkeypatch.setattr(jobs, "live", lambda: [path])
+        monkeypatch.setattr(jobs, "starts", lambda *_: True)
 
     monkeypatch.setattr(Jobs, "start", start)
     path = recorded.make_run(runs, "plays", recorded.history(until=700))
@@ -299,6 +350,7 @@ async def test_a_trainer_that_is_on_its_way_is_not_started_twice(
     path = recorded.make_run(runs, "plays", recorded.history(until=700))
     started: list[Sequence[str]] = []
     monkeypatch.setattr(Jobs, "live", lambda _: [path])
+    monkeypatch.setattr(Jobs, "starts", lambda *_: True)
     monkeypatch.setattr(Jobs, "start", lambda _, words, folder: started.append((*words, folder)))
     async with studio(run=path) as pilot:
         await until(pilot, lambda: "● starting" in screen_text(pilot.app))
@@ -308,6 +360,85 @@ async def test_a_trainer_that_is_on_its_way_is_not_started_twice(
             pilot.app.clear_notifications()
             await until(pilot, lambda: "still starting" not in screen_text(pilot.app))
     assert not started
+
+
+async def test_leaving_asks_once_and_ends_a_trainer_that_does_not_listen_yet(
+    studio: Open, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "tui.launch.command",
+        lambda *_: [sys.executable, "-c", "import time; time.sleep(600)"],
+    )
+    async with studio() as pilot:
+        job = pilot.app.jobs.start(["train"], runs / "plays")  # type: ignore[attr-defined]
+        await pilot.press("ctrl+q", "ctrl+q")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Choose))
+        assert sum(isinstance(screen, Choose) for screen in pilot.app.screen_stack) == 1
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: job.process.poll() is not None)
+        assert pilot.app._exit
+
+
+async def test_nothing_is_awaited_of_a_trainer_that_is_gone(studio: Open, runs: Path) -> None:
+    path = recorded.make_run(runs, "plays", recorded.history(until=90), begin=time.time())
+    begun, first, *_ = recorded.samples(100)
+    async with studio(run=path) as pilot:
+        page = pilot.app.screen.query_one("#sample-0", Page)
+        with TrainerLock(path):
+            recorded.write_log(path / "events.jsonl", [begun, first], begin=time.time())
+            await until(pilot, lambda: page.text.endswith("▌"))
+            await pilot.press("s")
+            await until(pilot, lambda: "asked: samples now" in screen_text(pilot.app))
+        await until(pilot, lambda: "✗ crashed" in screen_text(pilot.app))
+        await until(pilot, lambda: not page.text.endswith("▌"))
+        assert "writing" not in screen_text(pilot.app)
+        assert "asked" not in screen_text(pilot.app)
+
+
+async def test_a_run_that_never_said_a_word_is_resumed(
+    studio: Open, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = recorded.make_run(runs, "plays", [])
+    started: list[Sequence[str]] = []
+    monkeypatch.setattr(Jobs, "start", lambda _, words, folder: started.append((*words, folder)))
+    async with studio() as pilot:
+        await until(pilot, lambda: "· plays" in screen_text(pilot.app))
+        await pilot.press("r")
+        await until(pilot, lambda: bool(started))
+    assert started == [("resume", str(path), path)]
+
+
+async def test_a_trainer_that_does_not_listen_yet_is_asked_nothing(
+    studio: Open, runs: Path
+) -> None:
+    path = recorded.make_run(runs, "plays", [])
+    with TrainerLock(path):
+        async with studio(run=path) as pilot:
+            await until(pilot, lambda: "● starting" in screen_text(pilot.app))
+            await pilot.press("s")
+            await until(pilot, lambda: "plays is still starting" in screen_text(pilot.app))
+    assert not (path / "control.jsonl").exists()
+
+
+async def test_a_crashed_run_is_starting_until_its_new_trainer_says_a_word(
+    studio: Open, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = [sys.executable, "-c", "import time; time.sleep(600)"]
+    monkeypatch.setattr("tui.launch.command", lambda *_: waits)
+    path = recorded.make_run(runs, "plays", recorded.history(until=700))
+    async with studio(run=path) as pilot:
+        await until(pilot, lambda: "✗ crashed" in screen_text(pilot.app))
+        with TrainerLock(path):
+            job = pilot.app.jobs.start(["resume"], path)  # type: ignore[attr-defined]
+            await until(pilot, lambda: "● starting" in screen_text(pilot.app))
+            await pilot.press("s")
+            await until(pilot, lambda: "plays is still starting" in screen_text(pilot.app))
+            back = ev.Resumed(step=700, checkpoint="step-0000700")
+            recorded.write_log(path / "events.jsonl", [back], begin=time.time())
+            await until(pilot, lambda: "● running" in screen_text(pilot.app))
+        job.process.kill()
+        job.process.wait()
+    assert not (path / "control.jsonl").exists()
 
 
 async def test_a_finished_run_is_forked_and_not_resumed(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import io
 import itertools
@@ -134,6 +135,44 @@ async def test_why_a_tune_is_not_exported_is_said(
         await opened(pilot)
         await pilot.press("x")
         await until(pilot, lambda: "oboe" in screen_text(pilot.app))
+
+
+async def test_an_export_goes_on_when_the_screen_is_left(
+    studio: Open, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, ended = asyncio.Event(), []
+
+    async def finish(*_: object) -> tuple[int, str, str]:
+        await left.wait()
+        ended.append(True)
+        return 2, "", "rnnstudio: the oboe is ill\n"
+
+    monkeypatch.setattr("tui.launch.finish", finish)
+    path = recorded.make_run(runs, "tunes", history())
+    async with studio(run=path) as pilot:
+        music = await opened(pilot)
+        await pilot.press("x")
+        await until(pilot, (path / "music" / "001-the-test-jig.abc").exists)
+        await pilot.press("escape")
+        await until(pilot, lambda: not music.is_attached)
+        left.set()
+        await until(pilot, lambda: "oboe" in screen_text(pilot.app))
+    assert ended
+
+
+async def test_a_browser_plays_nothing_on_its_server(
+    studio: Open, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def finish(*_: object) -> tuple[int, str, str]:
+        raise AssertionError("it played")
+
+    monkeypatch.setattr("tui.launch.finish", finish)
+    monkeypatch.setattr("tui.app.Studio.is_web", True)
+    path = recorded.make_run(runs, "tunes", history())
+    async with studio(run=path) as pilot:
+        await opened(pilot)
+        await pilot.press("space")
+        await until(pilot, lambda: "in a browser" in screen_text(pilot.app))
 
 
 def test_a_name_says_what_was_changed() -> None:

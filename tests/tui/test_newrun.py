@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from engine.config import DataConfig, ModelConfig, TrainConfig
+from engine.training import plan
 from engine.training.plan import Measured
+from tests.tui import recorded
 from tests.tui.conftest import Open, burst, screen_text, until
 from tui import recipe
 from tui.app import News, Said
@@ -17,8 +19,10 @@ from tui.browse import Browse
 from tui.child import Answer
 from tui.screens.live import Live
 from tui.screens.newrun import NewRun, free_path
+from tui.speeds import FIRST, Speeds
 from tui.widgets.form import Line
 from tui.widgets.page import Page
+from tui.widgets.rows import Rows
 
 
 def test_the_form_has_every_setting_with_its_help() -> None:
@@ -64,6 +68,7 @@ def test_what_is_typed_becomes_the_command(tmp_path: Path) -> None:
         ("temperatures", "warm", "numbers"),
         ("valid_fraction", "0.95", "validation"),
         ("optimizer", "best", "adamw"),
+        ("steps", "9" * 400, "fewer digits"),
     ],
 )
 def test_what_is_wrong_is_said_at_its_field(name: str, text: str, part: str) -> None:
@@ -77,6 +82,7 @@ def test_names_are_free_and_safe(tmp_path: Path) -> None:
     (tmp_path / "plays-2").mkdir()
     assert recipe.free_name("", "/somewhere/plays.txt", tmp_path) == "plays-3"
     assert "/" not in recipe.free_name("../../etc", "x", tmp_path)
+    assert recipe.free_name("", "plays.txt", tmp_path, [tmp_path / "plays-3"]) == "plays-4"
 
 
 def test_the_estimate_knows_that_tunes_are_read_one_by_one() -> None:
@@ -117,6 +123,52 @@ def test_the_estimate_follows_the_trainers_own_reckoning() -> None:
         recipe.estimate(recipe.understand({"lr": "x"}), chars=1, vocab_size=9, measured=None)
         is None
     )
+
+
+def test_what_the_form_comes_to_is_measured_itself_until_it_comes_to_the_same() -> None:
+    """Wide layers compute more in a second than the first, small one promises."""
+    asked: list[int] = []
+    speeds = Speeds()
+
+    def reckon(measured: Measured | None) -> recipe.Estimate | None:
+        return recipe.estimate(
+            recipe.understand({"minutes": "3"}), chars=2_000_000, vocab_size=80, measured=measured
+        )
+
+    found, unknown = speeds.estimate(reckon)
+    assert found is not None
+    assert (found.tokens_per_s, unknown) == (None, None)  # until the first was measured
+    weights = plan.working_weights(FIRST, 80)
+    speeds.keep(FIRST, Measured(tokens_per_s=60_000, weights=weights))
+    found, unknown = speeds.estimate(reckon)
+    reckoned = found
+    while unknown is not None:
+        asked.append(unknown.hidden_size)
+        weights = plan.working_weights(unknown, 80)
+        speeds.keep(unknown, Measured(tokens_per_s=2e10 / weights, weights=weights))
+        found, unknown = speeds.estimate(reckon)
+    assert found is not None
+    assert reckoned is not None
+    assert asked == sorted(set(asked))
+    assert found.model.hidden_size == asked[-1] > reckoned.model.hidden_size
+    assert found.tokens_per_s == pytest.approx(
+        2e10 / plan.working_weights(found.model, 80), rel=0.2
+    )
+
+
+def test_a_model_that_cannot_be_measured_is_reckoned() -> None:
+    speeds = Speeds()
+
+    def reckon(measured: Measured | None) -> recipe.Estimate | None:
+        given = recipe.understand({"hidden_size": "256", "steps": "100"})
+        return recipe.estimate(given, chars=10**6, vocab_size=80, measured=measured)
+
+    speeds.keep(FIRST, Measured(tokens_per_s=60_000, weights=100_000))
+    found, unknown = speeds.estimate(reckon)
+    assert unknown is not None
+    assert unknown.hidden_size == 256
+    speeds.pass_over(unknown)
+    assert speeds.estimate(reckon) == (found, None)
 
 
 def test_the_forms_fork_chooses_dropout_as_the_trainer_does() -> None:
@@ -196,6 +248,16 @@ async def test_a_text_that_is_not_there_is_said_in_a_sentence(studio: Open) -> N
         await open_form(pilot, "no-such-file.txt")
         await until(pilot, lambda: "✗" in screen_text(pilot.app))
         assert "no-such-file.txt" in screen_text(pilot.app)
+
+
+@pytest.mark.parametrize("typed", ["~nobody-of-this-name", "x" * 300, "~nobody-of-this-name/"])
+async def test_what_can_be_no_path_is_said_and_ends_nothing(studio: Open, typed: str) -> None:
+    async with studio() as pilot:
+        screen = await open_form(pilot)
+        screen.query_one("#line-corpus", Line).field.value = typed
+        await until(pilot, lambda: "✗" in screen.query_one("#card", Page).text)
+        await pilot.press("f3")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Browse))
 
 
 async def test_what_is_heard_while_the_studio_closes_is_left(
@@ -283,6 +345,76 @@ async def test_the_browser_finds_a_file(
         assert screen.query_one("#line-corpus", Line).field.value.endswith("inner/b.txt")
 
 
+async def test_the_browser_shows_a_folder_in_which_a_link_leads_nowhere(
+    studio: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    (folder / "lost.txt").symlink_to("nowhere")
+    for name in ("b.txt", "c.txt", "a.txt"):
+        (folder / name).write_text("text")
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr("tui.browse.MOST", 2)
+    async with studio() as pilot:
+        await open_form(pilot)
+        await pilot.press("f3")
+        # Of too many the first are shown, and of those that were narrowed to.
+        await until(pilot, lambda: "b.txt" in screen_text(pilot.app))
+        assert "a.txt" in screen_text(pilot.app)
+        await pilot.press("l")
+        await until(pilot, lambda: "lost.txt" in screen_text(pilot.app))
+
+
+async def test_keys_in_one_burst_lead_the_browser_where_they_were_meant_to(
+    studio: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("inner", "other"):
+        (tmp_path / "texts" / name).mkdir(parents=True)
+        (tmp_path / "texts" / name / "b.txt").write_text(name)
+    monkeypatch.chdir(tmp_path / "texts")
+    async with studio() as pilot:
+        screen = await open_form(pilot)
+        await pilot.press("f3")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Browse))
+        burst(pilot, *"ox", "backspace", "t", "enter", "b", "enter")
+        await until(pilot, lambda: pilot.app.screen is screen)
+        assert screen.query_one("#line-corpus", Line).field.value.endswith("other/b.txt")
+
+
+async def test_in_a_browser_no_text_is_seen_that_lies_elsewhere(
+    studio: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "mine.txt").write_text("mine " * 100)
+    secret = tmp_path / "secret.txt"
+    secret.write_text("Open your ears " * 100)
+    (tmp_path / "texts" / "link.txt").symlink_to(secret)
+    monkeypatch.chdir(tmp_path / "texts")
+    monkeypatch.setattr("tui.app.Studio.is_web", True)
+    async with studio() as pilot:
+        screen = await open_form(pilot)
+        field = screen.query_one("#line-corpus", Line).field
+        suggested = field.suggester
+        assert suggested is not None
+        assert await suggested.get_suggestion(str(tmp_path) + "/se") is None
+        assert await suggested.get_suggestion("mi") == "mine.txt"
+        for name in (str(secret), "link.txt", "../secret.txt"):
+            field.value = name
+            await until(pilot, lambda: "✗" in screen.query_one("#card", Page).text)
+            assert "is not in the folder" in screen.query_one("#card", Page).text
+            await pilot.press("f5")
+            await until(pilot, lambda: len(pilot.app._notifications) > 0)
+            assert not pilot.app.jobs.live()  # type: ignore[attr-defined]
+            field.value = ""
+            await until(pilot, lambda: "✗" not in screen.query_one("#card", Page).text)
+        await pilot.press("f3")
+        await until(pilot, lambda: "mine.txt" in screen_text(pilot.app))
+        rows = pilot.app.screen.query_one(Rows)
+        assert [row.key for row in rows._rows] == [".", "=link.txt", "=mine.txt"]
+        await pilot.press(*"link", "enter", "backspace")
+        assert isinstance(pilot.app.screen, Browse)
+
+
 async def test_f5_starts_the_trainer_detached_and_opens_it(
     studio: Open, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -344,6 +476,31 @@ async def test_what_was_typed_for_a_run_is_forgotten_once_the_run_is_there(
         drafts = pilot.app.remembered.drafts  # type: ignore[attr-defined]
         await until(pilot, lambda: (runs / "text" / "run.json").exists())
         await until(pilot, lambda: not drafts)
+
+
+async def test_what_is_left_empty_is_the_parents_that_is_named_now(
+    studio: Open, runs: Path
+) -> None:
+    path = recorded.make_run(runs, "plays", recorded.finished())
+    async with studio() as pilot:
+        screen = await open_form(pilot)
+        hidden = screen.query_one("#line-hidden_size", Line).field
+        assert hidden.placeholder == "chosen"
+        await pilot.press("f2")
+        await until(pilot, lambda: bool(screen.query("#line-parent")))
+        screen.query_one("#line-parent", Line).field.value = str(path)
+        await until(pilot, lambda: hidden.placeholder == "192")
+        screen.query_one("#line-parent", Line).field.value = ""
+        await until(pilot, lambda: hidden.placeholder == "chosen")
+
+
+async def test_a_speed_that_cannot_be_measured_is_not_waited_for(studio: Open) -> None:
+    async with studio(size=(160, 48)) as pilot:
+        screen = await open_form(pilot, "abc-tunes")
+        estimate = screen.query_one("#estimate", Page)
+        assert "measuring this machine" in estimate.text
+        screen.answered(Answer(screen._timing, error="it is ill", last=True))
+        assert "its speed is not known" in estimate.text
 
 
 @pytest.mark.parametrize("leave", ["down", "tab", "enter"])

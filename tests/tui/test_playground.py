@@ -12,16 +12,20 @@ from typing import Any
 
 import pytest
 
+from checkpoints import checkpoint
+from checkpoints.lock import TrainerLock
 from rnnstudio.playground import Playground as Answering
+from rnnstudio.playground import _likely
 from tests.tui import recorded
 from tests.tui.conftest import Open, burst, screen_text, until
 from tui.child import Answer
-from tui.paper import beside
+from tui.paper import Paper, Voice
 from tui.screens.playground import Playground
 from tui.widgets.field import Field
 from tui.widgets.page import Page
 from tui.widgets.rows import Rows
 from tui.widgets.sliders import Sliders
+from tui.widgets.surprise import Surprise, beside
 
 Ask = Callable[..., tuple[list[Any], dict[str, Any]]]
 
@@ -96,12 +100,60 @@ def test_surprise_adds_up_to_the_texts_likelihood(ask: Ask, trained: Path) -> No
     assert all(len(row["rather"]) == 5 for row in rows)
 
 
+def test_a_character_that_is_spelled_is_told_as_one_and_half_of_one_puts_nothing(
+    ask: Ask, trained: Path
+) -> None:
+    from engine.load import open_run
+
+    _, answer = ask("surprise", text="the é")
+    *_, spelled = answer["done"]["tokens"]
+    assert spelled["text"] == "é"
+    _, before = ask("next", text="the ", count=5)
+    assert [t["text"] for t in spelled["rather"]] == [t["text"] for t in before["done"]["tokens"]]
+    loaded = open_run(str(trained), trained.parent)
+    (letter,) = loaded.tokenizer.encode("k")
+    assert _likely(loaded, int(letter), 0.5) == {"text": "k", "p": 0.5, "put": "k"}
+    assert _likely(loaded, 14, 0.5) == {"text": "<E>", "p": 0.5, "put": ""}
+
+
+def test_a_checkpoint_that_was_written_anew_is_read_anew(
+    ask: Ask, trained: Path, tmp_path: Path
+) -> None:
+    """A run of the same name, or one resumed from before that step."""
+    run = shutil.copytree(trained, tmp_path / "tiny")
+    early, late = (run / checkpoint.folder_name(step) for step in (40, 80))
+    body = {"model": f"{run}@80", "text": "the", "count": 5}
+    first = ask("next", **body)[1]
+    assert ask("next", **body)[1] == first
+    checkpoint.write_checkpoint(run, 80, checkpoint.read_checkpoint(early))
+    written = ask("next", **body)[1]
+    assert written == ask("next", **{**body, "model": f"{run}@40"})[1] != first
+    shutil.rmtree(late)
+    assert "keeps no checkpoint of step 80" in ask("next", **body)[1]["error"]
+
+
 def test_faults_are_sentences(ask: Ask) -> None:
-    assert "there is no run" in ask("open", model="nosuch")[1]["error"]
+    assert "there is no run" in ask("next", model="nosuch")[1]["error"]
     assert (
         "temperature" in ask("write", prompt="", seed=1, settings={"temperature": -1})[1]["error"]
     )
     assert ask("nonsense")[1]["error"]
+
+
+@pytest.mark.parametrize("op", ["next", "surprise", "write"])
+def test_a_model_that_diverged_is_a_sentence_too(ask: Ask, tmp_path: Path, op: str) -> None:
+    import torch
+
+    from tests.engine import checkpoint as made
+    from tests.engine import tiny
+
+    letters = tiny.tokenizer()
+    model = tiny.model(letters.vocab_size)
+    with torch.no_grad():
+        model.output_bias.fill_(math.nan)
+    made.write(tmp_path / "burnt", 10, made.files(model, letters))
+    _, answer = ask(op, model=str(tmp_path / "burnt"), text="ab", prompt="ab", seed=1)
+    assert "not a number" in answer["error"]
 
 
 @pytest.mark.parametrize("named", [".", "**"])
@@ -140,13 +192,13 @@ def test_the_loop_answers_in_order_and_stops_what_is_no_longer_wanted(trained: P
         yield "no request\n"
         assert stop.wait(60)
         yield json.dumps({"op": "stop", "id": 1})
-        yield json.dumps({"id": 2, "op": "open", **model})
+        yield json.dumps({"id": 2, "op": "next", "text": "the", **model})
         while not any(t["id"] == 2 for t in told):
             stop.wait(0.01)
 
     serve(lines(), Out())  # type: ignore[arg-type]
     assert next(t for t in told if t["id"] == 1 and "piece" not in t) == {"id": 1, "stopped": True}
-    assert told[-1]["done"]["step"] in (40, 80)
+    assert told[-1]["done"]["tokens"]
 
 
 @pytest.fixture
@@ -210,6 +262,18 @@ async def test_a_prompt_corrected_in_a_burst_is_the_one_that_is_continued(
         assert screen._papers[0].base == "the"
 
 
+async def test_remembered_numbers_are_those_that_there_are(studio: Open, run: Path) -> None:
+    async with studio(size=(100, 30)) as pilot:
+        screen = Playground(run)
+        drafts = {"temperature": "nan", "seed": "1e9", "top_p": "?", "length": "60"}
+        for name, value in drafts.items():
+            pilot.app.remembered.drafts[f"play.{name}"] = value  # type: ignore[attr-defined]
+        pilot.app.push_screen(screen)
+        await until(pilot, lambda: "how it draws" in screen_text(pilot.app))
+        values = screen.query_one(Sliders).values
+        assert [values[name] for name in drafts] == [0.0, 999.0, 1.0, 60.0]
+
+
 async def test_a_text_stays_under_the_name_of_what_wrote_it(studio: Open, run: Path) -> None:
     async with studio() as pilot:
         screen = Playground(run, 80)
@@ -269,12 +333,40 @@ async def test_surprise_shows_what_it_would_rather_have_written_and_takes_it(
         await until(pilot, lambda: "rather" in screen_text(pilot.app))
         await pilot.press(*["right"] * 8)
         await until(pilot, lambda: "here: 'q'" in screen_text(pilot.app))
-        tokens = screen._tokens
-        assert tokens is not None
-        wanted = tokens[8]["rather"][0]["text"]
+        here = screen.query_one(Surprise).here
+        assert here is not None
+        wanted = here["rather"][0]["text"]
         await pilot.press("1")
         paper = screen.query_one("#paper", Page)
         await until(pilot, lambda: paper.text.startswith("the king" + wanted))
+
+
+async def test_surprise_has_the_place_of_the_text_and_gives_it_back(
+    studio: Open, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its keys act where it has the focus; one asked for before another text was written is no longer wanted."""
+    async with studio(size=(100, 30)) as pilot:
+        screen = Playground(run, 80)
+        pilot.app.push_screen(screen)
+        await until(pilot, lambda: "how it draws" in screen_text(pilot.app))
+        screen.query_one("#prompt", Field).value = "the king"
+        paper, surprise = screen.query_one("#paper"), screen.query_one(Surprise)
+        await pilot.press("escape", "z", "w")
+        await until(pilot, lambda: screen.maximized is surprise and screen.focused is surprise)
+        await pilot.press("w", "z", "2")
+        await until(pilot, lambda: screen.focused is screen.query_one(Sliders))
+        assert screen.maximized is None
+        assert paper.display
+        answered: list[Answer] = []
+        with monkeypatch.context() as slow:
+            slow.setattr(screen, "answered", answered.append)
+            await pilot.press("w")
+            await until(pilot, lambda: any("rather" in str(answer) for answer in answered))
+            await pilot.press("u")
+        for answer in answered:
+            screen.answered(answer)
+        assert paper.display
+        assert not surprise.display
 
 
 async def test_the_cursor_of_surprise_is_always_in_sight(studio: Open, runs: Path) -> None:
@@ -287,14 +379,19 @@ async def test_the_cursor_of_surprise_is_always_in_sight(studio: Open, runs: Pat
         screen._papers[0].base = text
         screen._draw()
         await until(pilot, lambda: "line 59" in screen_text(pilot.app))
-        screen._tokens = [{"text": c, "nats": 1.0, "rather": []} for c in text]
-        screen._draw()
         screen.query_one("#paper").focus()
+        await pilot.pause()
+        surprise = screen.query_one(Surprise)
+        screen._show_surprise([{"text": c, "nats": 1.0, "rather": []} for c in text])
+
+        def before() -> str:
+            return text[: surprise._at]
+
         await until(pilot, lambda: "line 0" in screen_text(pilot.app))
         await pilot.press("right", "down", "down", "up")
-        await until(pilot, lambda: screen._cursor == text.index("\n") + 1)
+        await until(pilot, lambda: before() == "line 0\n")
         await pilot.press(*["down"] * 40)
-        await until(pilot, lambda: text[: screen._cursor].endswith("\nline 20\n"))
+        await until(pilot, lambda: before().endswith("\nline 20\n"))
         await until(pilot, lambda: "line 20" in screen_text(pilot.app))
         await pilot.press("w")
         await until(pilot, lambda: "line 59" in screen_text(pilot.app))
@@ -339,11 +436,66 @@ async def test_a_second_model_writes_beside_the_first(studio: Open, run: Path) -
         assert (first.text == second.text) == (screen._beside.step == 80)
 
 
-async def test_a_run_without_checkpoints_says_so(studio: Open, runs: Path) -> None:
-    from tests.tui import recorded
+async def test_a_model_that_repeats_itself_is_noticed(studio: Open, run: Path) -> None:
+    async with studio(size=(120, 30)) as pilot:
+        screen = Playground(run)
+        pilot.app.push_screen(screen)
+        await until(pilot, lambda: "how it draws" in screen_text(pilot.app))
+        screen.query_one(Sliders).set("temperature", 0)
+        screen.query_one(Sliders).set("length", 700)
+        await pilot.press(*"the ", "enter")
+        await until(
+            pilot, lambda: "it repeats itself" in screen.query_one("#paper").border_subtitle
+        )
+        await until(pilot, lambda: "a repetition of 1.3" in screen_text(pilot.app))
 
+
+def test_whatever_is_written_over_can_be_taken_back() -> None:
+    """By another seed or the same, or because a second model begins too."""
+    paper, voice = Paper(), Voice(Path("run"), 80)
+    paper.turn("the ")
+    for text in ("king", "lord"):
+        paper.begin(voice, "T 1")
+        paper.written = text
+    assert paper.text == "the lord"
+    paper.take_back()
+    assert paper.text == "the king"
+    paper.take_back()
+    assert paper.text == ""
+
+
+async def test_checkpoints_come_and_go_while_the_run_goes_on(studio: Open, runs: Path) -> None:
+    path = recorded.make_run(runs, "plays", [recorded.started()])
+
+    def save(step: int) -> None:
+        checkpoint.write_checkpoint(
+            path, step, {"config.json": b"{}"}, about={"nats_per_char": 2.2}
+        )
+
+    save(40)
+    save(80)
+    async with studio(size=(100, 30)) as pilot:
+        pilot.app.push_screen(Playground(path, 80))
+        await until(pilot, lambda: "plays @ 80" in screen_text(pilot.app))
+        save(120)
+        await pilot.press("escape", "full_stop")
+        await until(pilot, lambda: "plays @ 120" in screen_text(pilot.app))
+        shutil.rmtree(path / checkpoint.folder_name(80))
+        await pilot.press("comma")
+        await until(pilot, lambda: "plays @ 40" in screen_text(pilot.app))
+        shutil.rmtree(path / checkpoint.folder_name(40))
+        await pilot.press("question_mark")
+        await pilot.press("escape")
+        await until(pilot, lambda: "plays @ 120" in screen_text(pilot.app))
+
+
+async def test_a_run_without_checkpoints_says_so(studio: Open, runs: Path) -> None:
     path = recorded.make_run(runs, "plays", recorded.history(until=50))
     async with studio(size=(100, 30)) as pilot:
-        pilot.app.push_screen(Playground(path))
-        await until(pilot, lambda: "has no checkpoint" in screen_text(pilot.app))
-        await pilot.press("escape", "enter", "r", "u", "w", "c", "comma", "y")
+        with TrainerLock(path):
+            pilot.app.push_screen(Playground(path))
+            await until(pilot, lambda: "k on the live screen" in screen_text(pilot.app))
+        await pilot.press("escape", "full_stop")
+        await until(pilot, lambda: "k on the live screen" not in screen_text(pilot.app))
+        assert "has no checkpoint" in screen_text(pilot.app)
+        await pilot.press("enter", "r", "u", "w", "c", "comma", "y")

@@ -11,6 +11,7 @@ import pytest
 
 from checkpoints import events as ev
 from checkpoints.lock import TrainerLock
+from checkpoints.runs import RunFolder
 from tests.tui import recorded
 from tui.store import RunView
 from tui.watch import Followed, Watcher, state_of
@@ -52,7 +53,7 @@ def test_a_growing_log_is_read_line_by_line(runs: Path, watching) -> None:  # ty
         log.write(line[:50])
         log.flush()
         log.write(line[50:] + "\nnot an event\n")
-    heard.wait(lambda: run.view.step == 110 and run.broken == 1)
+    heard.wait(lambda: run.view.step == 110)
 
 
 def test_a_replaced_log_is_read_anew(runs: Path, watching) -> None:  # type: ignore[no-untyped-def]
@@ -79,6 +80,25 @@ def test_the_list_shows_every_run_and_forgets_removed_ones(runs: Path, watching)
     ]
     (runs / "one" / "run.json").unlink()
     heard.wait(lambda: [r.path.name for r in watcher.known()] == ["two"])
+
+
+def test_a_look_that_fails_is_not_the_last(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, watching
+) -> None:  # type: ignore[no-untyped-def]
+    watcher, heard = watching
+    tried = threading.Event()
+
+    def refused(_: Path) -> list[RunFolder]:
+        tried.set()
+        raise PermissionError(13, "not yours")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("tui.watch.list_runs", refused)
+        watcher.look_now()
+        assert tried.wait(timeout=30)
+    recorded.make_run(runs, "one", recorded.history(until=20))
+    watcher.look_now()
+    heard.wait(lambda: [run.path.name for run in watcher.known()] == ["one"])
 
 
 def test_a_hundred_thousand_steps_are_read_in_the_background(runs: Path, watching) -> None:  # type: ignore[no-untyped-def]

@@ -10,8 +10,8 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from textual.color import Color
 
-from tests.tui.conftest import control_bytes
-from tui import settings
+from tests.tui.conftest import Open, control_bytes, until
+from tui import keymap, settings
 from tui.door import Door, Plain
 from tui.literal import literal
 from tui.widgets.ink import fit, span_len, wrap
@@ -57,6 +57,11 @@ def test_the_door_lets_nothing_through_that_a_terminal_obeys(text: str) -> None:
     assert "\n" not in segment.text
 
 
+def test_the_door_leaves_out_what_only_chooses_a_glyph() -> None:
+    (segment,) = Door().apply([Segment("❤\ufe0f")], Color(0, 0, 0))
+    assert segment.text == "❤"
+
+
 def test_plain_draws_the_studios_own_glyphs_in_ascii() -> None:
     (segment,) = Plain().apply([Segment("╭─ ● running ─╮ ▁▂█ …")], Color(0, 0, 0))
     assert segment.text.isascii()
@@ -74,8 +79,35 @@ def test_settings_survive_and_a_broken_file_says_where(tmp_path: Path) -> None:
     path.write_text('{"theme": 3, "smooth": false, "keys": {"a": 1}}', encoding="utf-8")
     loaded, fault = settings.load(path)
     assert (loaded.theme, loaded.smooth, loaded.keys) == ("rnnstudio-ink", False, {})
-    assert "theme" in fault
+    assert "theme (line 1), keys (line 1)" in fault
+    path.write_bytes(b'{"theme":\n "\xe4"}')
+    assert "line 2: this is not UTF-8" in settings.load(path)[1]
     assert settings.load(tmp_path / "none.json") == (settings.Settings(), "")
+
+
+def test_keys_that_cannot_be_are_told_and_the_others_used() -> None:
+    given = {
+        "live.sample": "ctrl+s, F2",
+        "live.pause": "?,alt+x",
+        "music.play": "",
+        "live.sing": "a",
+    }
+    good, wrong = keymap.usable({**given, "live.fork": "f2,ctrl+shift+up,question_mark"})
+    assert good == {"live.pause": "?,alt+x", "live.fork": "f2,ctrl+shift+up,question_mark"}
+    assert wrong == {
+        "live.sample": "no key is called F2",
+        "music.play": "no key is called nothing",
+        "live.sing": "nothing is called live.sing",
+    }
+
+
+async def test_a_key_that_cannot_be_is_told_with_its_line(studio: Open, tmp_path: Path) -> None:
+    body = '{"keys": {"live.sample":\n "ctrl+s",\n "live.sing": "a"}}'
+    (tmp_path / "studio.json").write_text(body)
+    async with studio() as pilot:
+        told = "studio.json, line 3: nothing is called live.sing"
+        await until(pilot, lambda: any(told in n.message for n in pilot.app._notifications))
+        assert pilot.app._keymap == {"live.sample": "ctrl+s"}
 
 
 def test_a_broken_settings_file_is_kept_before_it_is_replaced(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ class StudioScreen(Screen[None]):
     TITLE: ClassVar[str] = ""
     ABOUT: ClassVar[str] = ""
     AUTO_FOCUS = None
+    ALLOW_IN_MAXIMIZED_VIEW = "Footer, #too-small"
     BINDINGS = [
         Binding("escape", "back", "Back", show=False, id="screen.back"),
         Binding("tab", "app.focus_next", "Next pane", show=False, id="screen.next"),
@@ -91,6 +92,17 @@ class StudioScreen(Screen[None]):
     def news(self, runs: Sequence[Followed] | None) -> None:
         """Called, while this screen is in front, when followed runs changed (None: the list of runs did)."""
 
+    def ask(self, op: str, **body: object) -> int:
+        """Ask the playground's process; the request's id, or 0 and a toast where it cannot be started."""
+        number = 0
+
+        def ask() -> None:
+            nonlocal number
+            number = self.studio.child.ask(op, **body)
+
+        self.studio.attempt(ask)
+        return number
+
     def answered(self, answer: Answer) -> None:
         """Called with every part of an answer of the playground's process; each screen knows its own by `id`."""
 
@@ -146,6 +158,14 @@ class StudioScreen(Screen[None]):
             self.minimize()
         elif self.focused is not None and self.focused.has_class("pane"):
             self.maximize(self.focused)
+
+    def on_idle(self) -> None:
+        """A grown pane that is no longer shown leaves the room to those that are."""
+        grown = self.maximized
+        if grown is not None and not all(
+            node.display for node in grown.ancestors_with_self if isinstance(node, Widget)
+        ):
+            self.minimize()
 
     def watch_maximized(self, _before: Widget | None, now: Widget | None) -> None:
         if self.is_attached and self.is_mounted:

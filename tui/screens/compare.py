@@ -18,7 +18,7 @@ from tui.colour import coloured_from
 from tui.curve import Line
 from tui.literal import one_line
 from tui.screens.base import StudioScreen
-from tui.series import smooth
+from tui.series import smooth, smoothing
 from tui.store import RunView, Sample
 from tui.watch import Followed
 from tui.widgets.ink import Span, fit
@@ -186,7 +186,7 @@ from different primes, that stands among what differs. Lines differ by pattern a
                 series = run.view.valid if loss == "validation" else run.view.train
                 points = series.points()
                 if loss == "training":
-                    points = smooth(points, 0.9 if len(points) > 60 else 0.0)
+                    points = smooth(points, smoothing(points))
             scaled: list[Point] = [(x * factor, low, mean, high) for x, low, mean, high in points]
             lines.append(Line(one_line(run.path.name, 18), scaled, pattern))
         self.query_one(Plot).show(lines, unit=f"bits per character over {axis}")
@@ -260,5 +260,5 @@ def _brief(value: object) -> str:
     if isinstance(value, list | tuple):
         return " ".join(_brief(v) for v in value)
     if isinstance(value, float):
-        return words.count(value) if abs(value) >= 1000 else f"{value:g}"
+        return words.number(value) if abs(value) >= 1000 else f"{value:g}"
     return str(value)

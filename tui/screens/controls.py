@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from textual.binding import Binding
 
 from tui import launch, telling
 from tui.dialogs import Ask, Choose
+from tui.literal import meant, spelled
 from tui.screens.base import StudioScreen
 from tui.store import TEMPERATURES, RunView
-from tui.watch import Followed
+from tui.watch import Followed, RunState
 
 STREAMS = 3
 """Sample streams side by side."""
@@ -22,17 +24,19 @@ ENDED = ("live.resume", "live.fork")
 
 @dataclass(frozen=True, slots=True)
 class Steering:
-    """Temperatures asked of a trainer, the latest of which keys pressed in quick succession add to."""
+    """What was asked of a trainer last, which keys pressed in quick succession go on from."""
 
-    values: list[float]
+    requests: Sequence[str]
+    """The names that its answer may have."""
+    value: object
     pid: int | None
     heard: int
     """Changes that the trainer had told of when it was asked."""
 
     def waits(self, run: Followed) -> bool:
-        """Whether the trainer has neither taken nor refused them yet."""
-        answers = [c for c in run.view.changes[self.heard :] if c.request in TEMPERATURES]
-        settled = any(not c.applied or c.value == self.values for c in answers)
+        """Whether the trainer has neither taken nor refused it yet."""
+        answers = [c for c in run.view.changes[self.heard :] if c.request in self.requests]
+        settled = any(not c.applied or c.value == self.value for c in answers)
         return run.pid == self.pid and not settled
 
 
@@ -70,10 +74,16 @@ class Controls(StudioScreen):
     def __init__(self) -> None:
         super().__init__()
         self._steering: Steering | None = None
+        self._pausing: Steering | None = None
 
     @property
     def run(self) -> Followed:
         """The run that is steered."""
+        raise NotImplementedError
+
+    @property
+    def state(self) -> RunState:
+        """What the run does, a trainer that only just starts included."""
         raise NotImplementedError
 
     @property
@@ -94,25 +104,29 @@ class Controls(StudioScreen):
         return asked
 
     def _can_ask(self) -> bool:
-        """Whether there is a trainer to ask; says so where there is none."""
-        if self.run.pid is not None:
+        """Whether there is a trainer that listens; says so where there is none."""
+        state, name = self.state, self.run.path.name
+        if state.live and state.word != "starting":
             return True
-        name = self.run.path.name
-        if self.run.path in self.studio.jobs.live():
+        if state.live:
             self.studio.say(f"{name} is still starting", hint="ask again in a moment")
         else:
             self.studio.say(
                 f"{name} is not being trained",
-                hint=telling.way_on(self.run.state, self.view),
+                hint=telling.way_on(state, self.view),
                 grave=True,
             )
         return False
 
     def action_pause(self) -> None:
-        if self.view.paused:
-            self._ask("resume", "go on")
-        else:
-            self._ask("pause", "pause")
+        asked = self._pausing
+        paused = self.view.paused
+        if asked is not None and asked.waits(self.run):
+            paused = "pause" in asked.requests
+        what, text = ("resume", "go on") if paused else ("pause", "pause")
+        heard = len(self.view.changes)
+        if self._ask(what, text):
+            self._pausing = Steering([what], None, self.run.pid, heard)
 
     def action_sample(self) -> None:
         self._ask("sample", "samples now")
@@ -137,13 +151,14 @@ class Controls(StudioScreen):
         text = " ".join(f"{v:g}" for v in values)
         heard = len(self.view.changes)
         if self._ask("set", f"temperatures {text}", name="temperatures", value=values):
-            self._steering = Steering(values, self.run.pid, heard)
+            self._steering = Steering(TEMPERATURES, values, self.run.pid, heard)
 
     def _temperatures(self) -> list[float]:
         """Those asked for last, or, where the trainer has answered, those it has."""
-        steering = self._steering
-        if steering is not None and steering.waits(self.run):
-            return list(steering.values)
+        asked = self._steering
+        if asked is not None and asked.waits(self.run):
+            assert isinstance(asked.value, list)
+            return list(asked.value)
         return self.view.temperatures()
 
     def action_temperatures(self) -> None:
@@ -198,10 +213,9 @@ class Controls(StudioScreen):
 
         def take(text: str | None) -> None:
             if text is not None:
-                prime = text.replace("\\n", "\n")
-                self._ask("set", "another prime", name="prime", value=prime)
+                self._ask("set", "another prime", name="prime", value=meant(text))
 
-        now = self.view.prime().replace("\n", "\\n")
+        now = spelled(self.view.prime())
         about = "Samples go on from this text (\\n for a new line; empty takes openings from the held-out text)."
         self.app.push_screen(Ask("prime", about, now), take)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from textual import events
 from textual.binding import Binding
@@ -16,6 +18,7 @@ from corpora.genres import figure_label
 from tui import film
 from tui.colour import coloured
 from tui.film import Frame
+from tui.literal import one_line
 from tui.screens.base import StudioScreen
 from tui.watch import Followed
 from tui.widgets.bar import Bar
@@ -23,12 +26,16 @@ from tui.widgets.ink import Span, wrap
 from tui.widgets.page import Page
 from tui.widgets.timeline import Stop, Timeline
 
+if TYPE_CHECKING:
+    from tui.app import Studio
+
 TICK_S = 0.05
 SPEEDS = (10, 20, 40, 80, 160, 320)
 """Characters a second that the film types."""
 HOLD_TICKS = 16
 """Ticks that a finished frame stands before the next."""
 VIEWS = ("changes", "new words", "genre colours")
+AWAITED = "What is written at each checkpoint stands here; s on the live screen asks for some now."
 
 
 class Evolution(StudioScreen):
@@ -68,7 +75,6 @@ Underlined is what the checkpoint before did not write; d shows words never writ
         self._run: Followed | None = None
         self._frames: list[Frame] = []
         self._at = 0
-        self._follow = True
         self._pins: list[int] = []
         self._temperature: float | None = None
         self._view = 0
@@ -76,7 +82,6 @@ Underlined is what the checkpoint before did not write; d shows words never writ
         self._film: Timer | None = None
         self._typed = 0.0
         self._held = 0
-        self._seen = -1
         self._inks: dict[tuple[int, int], list[Span]] = {}
         """Spans by (index, view); the film draws the same frame 20 times a second."""
 
@@ -97,45 +102,50 @@ Underlined is what the checkpoint before did not write; d shows words never writ
         self._run = self.studio.watcher.follow(self.path)
         self.query_one("#timeline").border_title = "checkpoints"
         self.query_one("#now", Page).focus()
-        self._take()
+        self._read()
+        self._draw()
 
     def on_unmount(self) -> None:
         self.studio.watcher.leave(self.path)
 
     def on_screen_resume(self) -> None:
         if self._run is not None:
-            self._take()
+            self._read()
+            self._draw()
 
     def on_resize(self, _event: events.Resize) -> None:
         if self._run is not None:
             self._draw()
 
     def news(self, runs: Sequence[Followed] | None) -> None:
-        if runs and self._run in runs and self._seen != self.run.view.news.get("samples", 0):
-            self._take()
+        # What is still being written is no frame; what stands where there is none hangs on the trainer.
+        if runs and self._run in runs and (self._read() or not self._frames):
+            self._draw()
 
     # -- what is seen -------------------------------------------------------------------------------------------
 
-    def _take(self) -> None:
-        """Read the frames anew."""
+    def _read(self) -> bool:
+        """Read the frames anew; True if they are others. Who looks at the last one looks at the newest."""
         view = self.run.view
-        self._seen = view.news.get("samples", 0)
         known = film.temperatures(view)
         if known and self._temperature not in known:
             self._temperature = min(known, key=lambda t: abs(t - 0.8))
+        frames = film.frames(view, self._temperature) if self._temperature is not None else []
+        if frames == self._frames:
+            return False
+        steps = [f.step for f in frames]
         at = self._frames[self._at].step if self._frames else None
-        self._frames = film.frames(view, self._temperature) if self._temperature is not None else []
-        self._inks.clear()
-        steps = [f.step for f in self._frames]
-        if self._follow or at not in steps:
+        if at not in steps or (self._film is None and self._at == len(self._frames) - 1):
             self._at = max(0, len(steps) - 1)
         else:
             self._at = steps.index(at)
-        self._draw()
+        self._frames = frames
+        self._inks.clear()
+        return True
 
     def _draw(self) -> None:
         self.head(
-            (f" {self.path.name} ", "title"),
+            (f" {one_line(self.path.name, self.size.width // 4)} ", "title"),
             (film.counted(self._frames), ""),
             (self._drawn_at(), "dim"),
             (f"   showing {VIEWS[self._view]}", "dim"),
@@ -144,15 +154,9 @@ Underlined is what the checkpoint before did not write; d shows words never writ
         pinned, before = self.query_one("#pinned", Page), self.query_one("#before", Page)
         if not self._frames:
             pinned.display = before.display = False
-            self.entitle("#now", "no samples yet", "")
-            self.query_one("#now", Page).show(
-                [
-                    (
-                        "What is written at each checkpoint stands here; s on the live screen asks for some now.",
-                        "dim",
-                    )
-                ]
-            )
+            self.entitle("#now", "samples", "")
+            told = AWAITED if self.run.state.live else "It wrote no samples."
+            self.query_one("#now", Page).show([(told, "dim")])
             self.query_one("#caption", Bar).show([])
             self.query_one(Timeline).show([], 0)
             return
@@ -226,7 +230,6 @@ Underlined is what the checkpoint before did not write; d shows words never writ
             return
         self._stop_film()
         self._at = min(len(self._frames) - 1, max(0, index))
-        self._follow = self._at == len(self._frames) - 1
         self._draw()
 
     def action_go(self, by: int) -> None:
@@ -256,7 +259,8 @@ Underlined is what the checkpoint before did not write; d shows words never writ
         known = film.temperatures(self.run.view)
         if known and self._temperature is not None:
             self._temperature = known[(known.index(self._temperature) + 1) % len(known)]
-            self._take()
+            self._read()
+            self._draw()
 
     def action_speed(self, by: int) -> None:
         self._speed = min(len(SPEEDS) - 1, max(0, self._speed + by))
@@ -287,7 +291,7 @@ Underlined is what the checkpoint before did not write; d shows words never writ
             return
         if self._at == len(self._frames) - 1:
             self._at = 0
-        self._typed, self._held, self._follow = 0.0, 0, False
+        self._typed, self._held = 0.0, 0
         self._film = self.set_interval(TICK_S, self._play)
         self._draw()
 
@@ -318,15 +322,20 @@ Underlined is what the checkpoint before did not write; d shows words never writ
                 "there is nothing to export yet", hint="samples come with the first checkpoint"
             )
             return
-        folder, name = self.path / "film", self.path.name
+        # The studio's own, so that it is written though one leaves the screen.
+        self.studio.run_worker(_export(self.studio, self.path, self._frames))
 
-        def write() -> None:
-            folder.mkdir(exist_ok=True)
-            write_atomic(folder / "film.txt", film.as_text(name, self._frames))
-            write_atomic(folder / "film.html", film.as_html(name, self._frames))
-            write_atomic(folder / "film.svg", film.as_svg(name, self._frames))
 
-        self.studio.attempt(write, f"film.txt, film.html and film.svg are in {folder}")
+async def _export(studio: Studio, run: Path, frames: Sequence[Frame]) -> None:
+    made = await asyncio.to_thread(film.export, run.name, frames)
+    folder = run / "film"
+
+    def write() -> None:
+        folder.mkdir(exist_ok=True)
+        for name, text in made.items():
+            write_atomic(folder / name, text)
+
+    studio.attempt(write, f"film.txt, film.html and film.svg are in {folder}")
 
 
 def _first(spans: list[Span], length: int) -> list[Span]:

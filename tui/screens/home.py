@@ -68,8 +68,8 @@ A run is a folder: it goes on without the studio, and whoever started it, it can
     def __init__(self) -> None:
         super().__init__()
         self._filter = ""
-        self._adding = ""
-        self._asked = 0
+        self._adding: dict[int, Path] = {}
+        """The texts that are read before they are added, by the request."""
         self._runs: dict[str, Followed] = {}
 
     def body(self) -> Iterable[Widget]:
@@ -124,7 +124,7 @@ A run is a folder: it goes on without the studio, and whoever started it, it can
                     Row(
                         entry.name,
                         (
-                            (f" {one_line(entry.name, 16):<16}", ""),
+                            *fit([(f" {one_line(entry.name, 16)}", "")], 17),
                             (f" {words.size(entry.size) if entry.size else '':>7} ", "dim"),
                             (f"{note:1}", "accent"),
                         ),
@@ -139,6 +139,7 @@ A run is a folder: it goes on without the studio, and whoever started it, it can
         self._runs = {str(run.path): run for run in runs}
         now = time.time()
         table = self.query_one("#runs", Rows)
+        table.marked = [key for key in table.marked if key in self._runs]
         # What is left for the name beside marks (2), glyph (2), state (9), bits (7) and curve (9).
         room = table.scrollable_content_region.width - 29
         wide = room >= 40
@@ -198,7 +199,7 @@ A run is a folder: it goes on without the studio, and whoever started it, it can
         started = view.started
         return (
             started.genre if started else "",
-            words.count(started.parameters) if started else "",
+            words.number(started.parameters) if started else "",
             words.age(max(0.0, now - view.time)) if view.time else "",
         )
 
@@ -282,27 +283,26 @@ A run is a folder: it goes on without the studio, and whoever started it, it can
 
         def take(path: str | None) -> None:
             if path:
-                self._adding = path
-                self.studio.attempt(lambda: self._look_at(path))
+                self._look_at(Path(path))
 
-        root = Path.cwd() if self.app.is_web else None
-        self.app.push_screen(Browse(Path.cwd(), root), take)
+        self.app.push_screen(Browse(Path.cwd(), self.studio.allowed), take)
 
-    def _look_at(self, path: str) -> None:
-        self._asked = self.studio.child.ask("corpus", paths=[path])
-        self.studio.say(f"reading {Path(path).name}")
+    def _look_at(self, path: Path) -> None:
+        if number := self.ask("corpus", paths=[str(path)]):
+            self._adding[number] = path
+            self.studio.say(f"reading {path.name}")
 
     def answered(self, answer: Answer) -> None:
-        if answer.id != self._asked or not answer.last:
+        path = self._adding.pop(answer.id, None) if answer.last else None
+        if path is None:
             return
         if answer.done is None:
             self.studio.say(answer.error, hint=answer.hint, grave=True)
             return
-        path = Path(self._adding)
         genre = str(answer.done.get("genre", "prose"))
 
         def add() -> None:
-            catalogue.add(path, name=safe_name(path.stem), genre=genre)
+            catalogue.add(path, name=free_entry(path), genre=genre)
             self._show_corpora()
 
         self.studio.attempt(add, f"added {path.name}: {answer.done.get('genre_title', genre)}")
@@ -401,6 +401,19 @@ A run is a folder: it goes on without the studio, and whoever started it, it can
             ),
             answer,
         )
+
+
+def free_entry(path: Path) -> str:
+    """The name under which a text is added: the file's, with a number where another text has it."""
+    known = catalogue.entries()
+    name = stem = safe_name(path.stem)
+    number = 1
+    while name in known and not (
+        known[name].how == "yours" and catalogue.cached(name) == path.resolve()
+    ):
+        number += 1
+        name = f"{stem}-{number}"
+    return name
 
 
 def rename(path: Path, name: str) -> None:

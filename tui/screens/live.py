@@ -15,7 +15,7 @@ from tui.curve import Line, Mark
 from tui.launch import Job
 from tui.load import Load
 from tui.screens.controls import ENDED, STEERING, STREAMS, Controls
-from tui.series import Series, smooth
+from tui.series import Series, smooth, smoothing
 from tui.store import Sample
 from tui.watch import Followed, RunState
 from tui.widgets.bar import Bar
@@ -143,14 +143,14 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
             self._load_text = "" if percent is None else f"cpu {percent:.0f}%"
             if self._is_new("curve"):
                 self._draw_curve()
-        if self._state != self._shown_state:
+        if self.state != self._shown_state:
             self._draw()
         self._draw_head()
 
     def _draw(self) -> None:
         """What is news at once."""
         with self.view.lock:
-            if self._is_new("state") or self._state != self._shown_state:
+            if self._is_new("state") or self.state != self._shown_state:
                 self._draw_head()
             if self._is_new("samples"):
                 self._draw_samples()
@@ -158,18 +158,18 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
             if self._is_new("log"):
                 self._draw_log()
             # Of a run that no trainer is at all comes at once, and no more.
-            if not self._state.live and self._is_new("curve"):
+            if not self.state.live and self._is_new("curve"):
                 self._draw_curve()
             self._draw_dead()
 
     @property
-    def _state(self) -> RunState:
+    def state(self) -> RunState:
         state = self.run.state
-        if state.live or state.word == "gone":
+        if state.word == "gone":
             return state
-        if self.path in self.studio.jobs.live():
+        if self.studio.jobs.starts(self.path, self.view.time):
             return RunState("●", "starting", live=True)
-        return RunState("✗", "not started") if self._refused else state
+        return RunState("✗", "not started") if self._refused and not state.live else state
 
     @property
     def _refused(self) -> Job | None:
@@ -180,7 +180,7 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
         """Of the controls those that have a meaning in the run's state."""
         if self._run is None or binding.id not in (*STEERING, *ENDED):
             return binding.show
-        state = self._state
+        state = self.state
         if binding.id in STEERING:
             return state.live
         if binding.id == "live.resume":
@@ -188,7 +188,7 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
         return not state.live and bool(self.view.checkpoints)
 
     def _draw_head(self) -> None:
-        state = self._state
+        state = self.state
         if state != self._shown_state:
             self._shown_state = state
             self.refresh_bindings()
@@ -197,12 +197,13 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
             self._seen.pop("samples", None)
         with self.view.lock:
             self.head(*telling.head(self.path.name, self.view, state, width=self.size.width))
-            waiting = len(self.view.changes) == self._changes
+            if not state.live or len(self.view.changes) != self._changes:
+                self._asked = ""  # answered, or never to be
             line = telling.progress(
                 self.view,
                 state,
                 cells=30 if self.size.width >= 120 else 12,
-                asked=self._asked if waiting else "",
+                asked=self._asked,
                 load=self._load_text,
             )
         self.query_one("#status", Bar).show(line)
@@ -217,10 +218,11 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
             measure = MEASURES[self._measure]
             marks = [Mark(c.step, "▲") for c in view.changes if c.applied]
             if measure == "loss":
-                weight = 0.9 if self.studio.remembered.smooth and len(view.train) > 60 else 0.0
+                train = view.train.points()
+                weight = smoothing(train) if self.studio.remembered.smooth else 0.0
                 lines = [
                     Line("validation", view.valid.points(), "dashed"),
-                    Line("training", smooth(view.train.points(), weight), band=not weight),
+                    Line("training", smooth(train, weight), band=not weight),
                 ]
                 if view.baseline is not None:
                     bits = view.baseline * words.BITS
@@ -263,19 +265,20 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
         if not streams:
             self.entitle("#sample-0", "samples")
             page = self.query_one("#sample-0", Page)
-            live = self._state.live
+            live = self.state.live
             page.show([(AWAITED if live else "It wrote no samples.", "dim")])
 
     def _draw_sample(self, page: Page, sample: Sample, genre: str) -> None:
         where = f" @ {sample.step:,}" if self.size.width >= 90 or self._at is None else ""
         self.entitle(f"#{page.id}", f"T {sample.temperature:g}{where}", self._sample_note(sample))
-        page.follow = not sample.done
+        writing = not sample.done and self.state.live
+        page.follow = writing
         spans = coloured_from(genre, sample.prime, sample.text)
-        page.show(spans if sample.done else [*spans, ("▌", "accent")])
+        page.show([*spans, ("▌", "accent")] if writing else spans)
 
     def _sample_note(self, sample: Sample) -> str:
         if not sample.done:
-            return "writing"
+            return "writing" if self.state.live else "unfinished"
         if self._at is not None:
             steps = self.view.sample_steps()
             if sample.step not in steps:
@@ -289,9 +292,10 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
         self.query_one("#log", Page).show(telling.log(self.view))
 
     def _draw_dead(self) -> None:
-        state, refused = self._state, self._refused
+        state, refused = self.state, self._refused
         lacking = telling.is_no_run(state)
-        self.query_one("#resume").display = telling.can_resume(state)
+        # A run is empty for the moment until it is read, too: no button comes and goes for that.
+        self.query_one("#resume").display = telling.can_resume(state) and state.word != "empty"
         self.query_one("#again").display = lacking and bool(refused and refused.typed)
         self.query_one("#upper").display = self.query_one("#samples").display = (
             state.word != "not started"
@@ -309,7 +313,7 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
     def action_resume(self) -> None:
         """Go on where the trainer ended; where it never began, back to what was typed for it."""
         refused = self._refused
-        if not telling.is_no_run(self._state):
+        if not telling.is_no_run(self.state):
             super().action_resume()
         elif refused is not None and refused.typed:
             studio = self.studio

@@ -6,7 +6,6 @@ studio never waits for them and loads neither numpy nor music21.
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -36,7 +35,7 @@ from tui.screens.base import LOW, StudioScreen
 from tui.store import RunView
 from tui.tunefiles import KINDS, begun, bring, missing, stem_of
 from tui.watch import Followed
-from tui.widgets.ink import Span
+from tui.widgets.ink import Span, fit
 from tui.widgets.page import Page
 from tui.widgets.rows import Row, Rows
 
@@ -113,8 +112,6 @@ files' names where they were changed. What is there already is never written ove
         self._semitones = 0
         self._quarters: float | None = None
         self._player: Worker[None] | None = None
-        self._exporting = asyncio.Lock()
-        """Held while a tune is exported: a second export of it waits and finds it there."""
 
     def body(self) -> Iterable[Widget]:
         with Horizontal(id="music"):
@@ -197,7 +194,7 @@ files' names where they were changed. What is there already is never written ove
             spans: list[Span] = [(f" {one_line(title, 40)}", "")]
             if self.size.height >= LOW:
                 where = f" {written.step:>7,} T{written.temperature:g}"
-                spans = [(f" {one_line(title, 18):<18}", ""), (where, "dim")]
+                spans = [*fit([(f" {one_line(title, 40)}", "")], 19), (where, "dim")]
             rows.append(Row(key, tuple(spans)))
         table = self.query_one("#tunes", Rows)
         table.show(rows)
@@ -205,7 +202,8 @@ files' names where they were changed. What is there already is never written ove
         table.select(table.key)
 
     def _draw_head(self) -> None:
-        self.head((f" {self.path.name} ", "title"), (f"{len(self._tunes)} tunes", "dim"))
+        name = one_line(self.path.name, self.size.width // 3)
+        self.head((f" {name} ", "title"), (f"{len(self._tunes)} tunes", "dim"))
 
     def _draw(self) -> None:
         written, tune = self._written, self._tune()
@@ -265,6 +263,10 @@ files' names where they were changed. What is there already is never written ove
 
     def action_play(self) -> None:
         """Play the tune as it stands, or stop."""
+        if self.app.is_web:
+            hint = "x writes it as MIDI and WAV into the run's folder"
+            self.studio.say("nothing plays sound in a browser", hint=hint, grave=True)
+            return
         tune = self._tune()
         if self._player is not None and self._player.is_running:
             self._stop()
@@ -277,8 +279,9 @@ files' names where they were changed. What is there already is never written ove
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "tune.abc"
             file.write_text(encodable(abc), encoding="utf-8")
-            # `tune` prints and plays; it says on standard error why it cannot.
-            code, said = await self._run("tune", str(file), "--play")
+            # `tune` prints and plays; it says on standard error why it cannot. Stopped, it leaves its sound behind.
+            here = {"TMPDIR": folder, "TEMP": folder}
+            code, said = await self._run("tune", str(file), "--play", **here)
         if code:
             fault, hint = launch.last_words(said, code)
             self.studio.say(fault, hint=hint, grave=True)
@@ -289,7 +292,8 @@ files' names where they were changed. What is there already is never written ove
             self.studio.say("there is no tune to export")
             return
         stem = stem_of(tune, self._semitones, self._quarters)
-        self.run_worker(self._export(encodable(write_abc(tune)), stem), exit_on_error=False)
+        # The app's, not this screen's: it goes on when the screen is left.
+        self.app.run_worker(self._export(encodable(write_abc(tune)), stem), exit_on_error=False)
 
     async def _export(self, abc: str, stem: str) -> None:
         """Make what is missing of the tune's files, in a folder of its own first: a name is taken whole or not."""
@@ -302,7 +306,7 @@ files' names where they were changed. What is there already is never written ove
             nonlocal name
             name = begun(folder, stem, abc)
 
-        async with self._exporting:
+        async with self.studio.exporting:
             if not self.studio.attempt(begin):
                 return
             wanted = missing(folder, name, kinds)
@@ -333,10 +337,10 @@ files' names where they were changed. What is there already is never written ove
                 hint="" if engraves else "for the score: pip install 'rnnstudio[score]'",
             )
 
-    async def _run(self, *words: str) -> tuple[int, str]:
+    async def _run(self, *words: str, **env: str) -> tuple[int, str]:
         """Run a command of ours to its end: its exit code, and what it said on standard error."""
         try:
-            code, _, said = await launch.finish(words, self.studio.jobs.environment())
+            code, _, said = await launch.finish(words, {**self.studio.jobs.environment(), **env})
         except OSError as error:
             return 1, str(error)
         return code, said

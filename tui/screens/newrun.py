@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from functools import cached_property
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +14,16 @@ from textual.widget import Widget
 
 from checkpoints.runs import safe_name
 from engine.config import ModelConfig, to_json
-from engine.training.plan import GRAMS, Measured
+from engine.training.plan import Measured
 from tui import launch, recipe, words
 from tui.browse import Browse
 from tui.card import Finding, card, fixes, grave
 from tui.child import Answer
 from tui.dialogs import Choose
-from tui.recipe import Field as Setting
+from tui.paths import expanded, is_folder
 from tui.screens.base import StudioScreen
-from tui.widgets.form import Line, Value
+from tui.speeds import FIRST, Speeds
+from tui.widgets.form import Line, Paths, Value
 from tui.widgets.ink import Span
 from tui.widgets.page import Page
 
@@ -55,30 +55,29 @@ run can be started in a shell, and is the same run."""
         super().__init__()
         self._first = {"corpus": corpus, "parent": parent, "preset": preset}
         self._typed: dict[str, str] = {}
+        self._inherited: Mapping[str, Any] = {}
+        """The model that it goes on from; nothing where it begins anew."""
         self._advanced = bool(parent)
         """Whether all settings are shown; always so in a fork."""
         self._reading = 0
-        self._timing = 0
+        self._timing = -1
+        """The request for this machine's speed; 0 once it was answered."""
         self._read = ""
         self._card: dict[str, object] = {}
         self._findings: Sequence[Finding] | None = None
-        self._measured: Measured | None = None
+        self._speeds, self._timed = Speeds(), FIRST
         self._idle: Timer | None = None
-
-    @cached_property
-    def _settings(self) -> tuple[Setting, ...]:
-        model = recipe.parent_model(self._first["parent"], self.studio.runs_dir)
-        return tuple(recipe.as_in(field, model) for field in recipe.fields())
+        self._soon: Timer | None = None
 
     def body(self) -> Iterable[Widget]:
         drafts = self.studio.remembered.drafts
         self._advanced |= "newrun.all" in self.studio.remembered.layout
-        for setting in self._settings:
+        for setting in recipe.fields():
             first = self._first.get(setting.name)
             draft = "" if setting.name == "parent" else drafts.get(f"new.{setting.name}", "")
             self._typed[setting.name] = first or draft
-        corpus, *settings = self._settings
-        yield Line(corpus, self._typed[corpus.name])
+        corpus, *settings = recipe.fields()
+        yield Line(corpus, self._typed[corpus.name], Paths(self.studio.allowed))
         with Horizontal(id="new"):
             with VerticalScroll(id="form", classes="pane", can_focus=False):
                 for setting in settings:
@@ -99,26 +98,15 @@ run can be started in a shell, and is the same run."""
         self.query_one("#card", Page).show(
             [("What the text is like stands here once one is chosen.", "dim")]
         )
+        self._inherit()
         self._change()
         self._look()
-        # This machine's speed, from a small model of characters; the trainer's own reckoning scales it to any other.
-        config = {**to_json(ModelConfig()), "num_layers": 1, "hidden_size": 128, "grams": GRAMS}
-        self._timing = self._ask("speed", model=config, vocab_size=VOCAB)
+        self._time(FIRST)
 
     def on_unmount(self) -> None:
         self.studio.child.stop(self._reading)
         self.studio.child.stop(self._timing)
         self.studio.remember()
-
-    def _ask(self, op: str, **body: object) -> int:
-        number = 0
-
-        def ask() -> None:
-            nonlocal number
-            number = self.studio.child.ask(op, **body)
-
-        self.studio.attempt(ask)
-        return number
 
     # -- typing -------------------------------------------------------------------------------------------------
 
@@ -127,11 +115,19 @@ run can be started in a shell, and is the same run."""
             return  # the draft that it began with
         self._typed[event.name] = event.value
         self.studio.keep(f"new.{event.name}", event.value)
+        if event.name == "parent":
+            self._inherit()
         self._change()
         if event.name == "corpus":
             if self._idle is not None:
                 self._idle.stop()
             self._idle = self.set_timer(IDLE_S, self._look)
+
+    def _inherit(self) -> None:
+        """What a fork leaves empty is its parent's, and stands there as such."""
+        self._inherited = recipe.parent_model(self._typed["parent"], self.studio.runs_dir)
+        for line in self.query(Line):
+            line.field.placeholder = recipe.as_in(line.setting, self._inherited).default
 
     def _change(self) -> None:
         """Something was typed: check it, and show the command and the estimate anew."""
@@ -140,12 +136,17 @@ run can be started in a shell, and is the same run."""
             line.tell(understood.wrong.get(line.setting.name, ""))
         self._show_hint()
         corpus = self._typed["corpus"].strip()
-        name = recipe.free_name(self._typed["name"], corpus, self.studio.runs_dir)
+        name = self._free_name(corpus)
         words_ = recipe.command(understood, runs=self.studio.runs_dir, name=name)
         self.query_one("#command", Page).show(
             launch.shown(words_) if corpus else "rnnstudio train …"
         )
         self._show_estimate()
+
+    def _free_name(self, corpus: str) -> str:
+        """The name that the run will have; a run whose trainer only just starts has its own already."""
+        studio = self.studio
+        return recipe.free_name(self._typed["name"], corpus, studio.runs_dir, studio.jobs.live())
 
     def on_descendant_focus(self) -> None:
         self._show_hint()
@@ -168,26 +169,33 @@ run can be started in a shell, and is the same run."""
         chars = self._card.get("chars", 0)
         assert isinstance(vocab, int)
         assert isinstance(chars, int)
-        found = recipe.estimate(
-            understood,
-            chars=chars,
-            vocab_size=vocab + 1,
-            measured=self._measured,
-            documents=self._card.get("documents") is True,
-            parent=recipe.parent_model(self._typed["parent"], self.studio.runs_dir),
+        found, unknown = self._speeds.estimate(
+            lambda measured: recipe.estimate(
+                understood,
+                chars=chars,
+                vocab_size=vocab + 1,
+                measured=measured,
+                documents=self._card.get("documents") is True,
+                parent=self._inherited,
+            )
         )
+        if self._soon is not None:
+            self._soon.stop()
+        if unknown is not None and not self._timing:
+            self._soon = self.set_timer(IDLE_S, lambda: self._time(unknown))
         page = self.query_one("#estimate", Page)
         if found is None:
             page.show([(f" {_wrong(understood, self.query(Line))}", "warn")])
             return
         spans: list[Span] = [
-            (f" {words.count(found.parameters)} parameters", "title"),
+            (f" {words.number(found.parameters)} parameters", "title"),
             (f"  {words.size(found.memory_bytes)} of memory", "dim"),
         ]
         if found.tokens_per_s is None:
-            spans.append(("  measuring this machine…", "dim"))
+            told = "measuring this machine…" if self._timing else "its speed is not known"
+            spans.append((f"  {told}", "dim"))
         else:
-            spans.append((f"  {words.count(found.tokens_per_s)} tokens/s", ""))
+            spans.append((f"  {words.number(found.tokens_per_s)} tokens/s", ""))
             if chars:
                 spans.append(
                     (f"  {found.epochs:.1f} epochs" if found.epochs is not None else "", "")
@@ -195,6 +203,12 @@ run can be started in a shell, and is the same run."""
             spans.append((f"  {words.duration(found.seconds)}\n", "title"))
             spans.append((f" {found.why}" if found.why and chars else "", "dim"))
         page.show(spans)
+
+    def _time(self, model: ModelConfig) -> None:
+        """Have a model's training measured on this machine."""
+        vocab = self._card.get("vocabulary", VOCAB)
+        self._timed = model
+        self._timing = self.ask("speed", model=to_json(model), vocab_size=vocab)
 
     # -- the corpus ---------------------------------------------------------------------------------------------
 
@@ -214,13 +228,27 @@ run can be started in a shell, and is the same run."""
         if not paths:
             page.show([("What the text is like stands here once one is chosen.", "dim")])
             return
+        if barred := self._barred(paths):
+            page.show([(f"✗ {barred}", "bad")])
+            return
         page.show([("reading…", "dim")])
-        self._reading = self._ask("corpus", paths=[str(Path(p).expanduser()) for p in paths])
+        self._reading = self.ask("corpus", paths=[str(expanded(p)) for p in paths])
+
+    def _barred(self, paths: Sequence[str]) -> str:
+        """What is wrong with the first of these paths that may not be read here; empty where all may be."""
+        for path in paths:
+            if not self.studio.allowed(expanded(path)):
+                return f"{path} is not in the folder that the studio was started in"
+        return ""
 
     def answered(self, answer: Answer) -> None:
-        if answer.id == self._timing and answer.done is not None:
-            done = answer.done
-            self._measured = Measured(float(done["tokens_per_s"]), int(done["weights"]))
+        if answer.id == self._timing and answer.last:
+            self._timing = 0
+            if (done := answer.done) is not None:
+                measured = Measured(float(done["tokens_per_s"]), int(done["weights"]))
+                self._speeds.keep(self._timed, measured)
+            else:
+                self._speeds.pass_over(self._timed)
             self._show_estimate()
         if answer.id != self._reading:
             return
@@ -257,7 +285,7 @@ run can be started in a shell, and is the same run."""
 
     async def _corpora_check(self, paths: Sequence[str], *more: str) -> dict[str, Any] | None:
         """What `rnnstudio corpora check` tells; None, and a toast, where it fails."""
-        known = [str(Path(path).expanduser()) for path in paths]
+        known = [str(expanded(path)) for path in paths]
         try:
             code, out, said = await launch.finish(
                 ("corpora", "check", *known, *more, "--json"), self.studio.jobs.environment()
@@ -265,7 +293,8 @@ run can be started in a shell, and is the same run."""
         except OSError as error:
             code, out, said = 1, "", str(error)
         if code:
-            self.studio.say("\n".join(said.strip().splitlines()[-2:]), grave=True)
+            fault, hint = launch.last_words(said, code)
+            self.studio.say(fault, hint=hint, grave=True)
             return None
         found: dict[str, Any] = json.loads(out)
         return found
@@ -280,9 +309,10 @@ run can be started in a shell, and is the same run."""
         """Show all settings or those that matter; the many others are made when they are first asked for."""
         self._advanced = advanced
         known = {line.setting.name for line in self.query(Line)}
-        if advanced and len(known) < len(self._settings):
-            lines = [Line(s, self._typed[s.name]) for s in self._settings if s.name not in known]
+        if advanced and len(known) < len(recipe.fields()):
+            lines = [Line(s, self._typed[s.name]) for s in recipe.fields() if s.name not in known]
             await self.query_one("#form").mount(*lines)
+            self._inherit()
             self._change()
         for line in self.query(Line):
             line.display = advanced or line.setting.name in ALWAYS
@@ -292,10 +322,9 @@ run can be started in a shell, and is the same run."""
             if path:
                 self.query_one("#line-corpus", Line).field.value = path
 
-        root = Path.cwd() if self.app.is_web else None
-        typed = Path(self._typed["corpus"].strip() or ".").expanduser()
-        start = typed if typed.is_dir() else typed.parent
-        self.app.push_screen(Browse(root or start, root), take)
+        typed = expanded(self._typed["corpus"].strip() or ".")
+        start = typed if is_folder(typed) else typed.parent
+        self.app.push_screen(Browse(start, self.studio.allowed), take)
 
     def action_mend(self) -> None:
         """Write a mended copy of the text beside it, and take that instead."""
@@ -304,7 +333,7 @@ run can be started in a shell, and is the same run."""
             self.studio.say("there is nothing in this text that could be mended here")
             return
         paths = recipe.corpus_paths(self._read)
-        target = free_path(Path(paths[0]).expanduser())
+        target = free_path(expanded(paths[0]))
 
         def answer(what: str | None) -> None:
             if what == "mend":
@@ -348,8 +377,11 @@ run can be started in a shell, and is the same run."""
                 grave=True,
             )
             return
+        if barred := self._barred(recipe.corpus_paths(corpus)):
+            self.studio.say(barred, grave=True)
+            return
         runs = self.studio.runs_dir
-        name = recipe.free_name(self._typed["name"], corpus, runs)
+        name = self._free_name(corpus)
         words_ = recipe.command(understood, runs=runs, name=name)
         typed = {name: text for name, text in self._typed.items() if text}
         studio = self.studio

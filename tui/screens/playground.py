@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,44 +12,38 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 from textual.widgets import Input
 
-from checkpoints.runs import Checkpoint, RunFolder
-from tui import words
+from checkpoints.runs import RunFolder
+from tui import demo, words
 from tui.child import Answer
 from tui.dialogs import Choose
-from tui.literal import one_line
-from tui.paper import Paper, Voice, bar, beside, heat
+from tui.literal import meant, one_line
+from tui.paper import Paper, Voice
 from tui.screens.base import StudioScreen
+from tui.widgets.drawing import Drawing
 from tui.widgets.field import Field
 from tui.widgets.ink import Span
 from tui.widgets.page import Page
-from tui.widgets.sliders import Slider, Sliders
+from tui.widgets.sliders import Sliders
+from tui.widgets.surprise import Surprise, Token, bar, rather
 
-SLIDERS = (
-    Slider("temperature", "temperature", 0.0, 2.0, 0.05),
-    Slider("top_k", "top-k", 0, 100, 5, off=0),
-    Slider("top_p", "top-p", 0.05, 1.0, 0.05, off=1.0),
-    Slider("min_p", "min-p", 0.0, 0.5, 0.02, off=0.0),
-    Slider("repetition_penalty", "repetition", 1.0, 3.0, 0.1, off=1.0),
-    Slider("length", "length", 50, 4000, 50),
-    Slider("seed", "seed", 0, 999, 1),
-)
-START = {
-    "temperature": 0.8,
-    "top_k": 0.0,
-    "top_p": 1.0,
-    "min_p": 0.0,
-    "repetition_penalty": 1.0,
-    "length": 400.0,
-    "seed": 1.0,
-}
 BARS = 12
 MOST_BESIDE = 50
 """Other runs that are offered as a second model."""
 
+NO_CHECKPOINT = "This run has no checkpoint, and nothing that could write."
 
-NO_CHECKPOINT = "This run has no checkpoint yet, and nothing that could write. k on the live screen asks for one."
+TO_COME = "This run has no checkpoint yet, and nothing that could write. k on the live screen asks for one."
 
 NO_WEIGHTS = "The demo is a recording, without a model that could write: a run of your own can."
+
+STUCK = {
+    "loop": ("it repeats itself", "T is warmer, or try a repetition of 1.3"),
+    "unbroken": (
+        "it strayed into a run without spaces",
+        "r is another seed, or try a min-p of 0.05",
+    ),
+}
+"""What is said of a model that is stuck, and what may help."""
 
 
 class Playground(StudioScreen):
@@ -88,31 +81,15 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
         ),
         Binding("c", "beside", "A second model", show=False, id="play.beside"),
         Binding("y", "copy", "Copy the text", show=False, id="play.copy"),
-        Binding(
-            "left", "cursor(-1)", "Character before", show=False, priority=True, id="play.left"
-        ),
-        Binding("right", "cursor(1)", "Next character", show=False, priority=True, id="play.right"),
-        Binding("up", "line(-1)", "Line above", show=False, priority=True, id="play.up"),
-        Binding("down", "line(1)", "Line below", show=False, priority=True, id="play.down"),
-        *(
-            Binding(
-                str(n),
-                f"instead({n})",
-                f"Put likeliest {n}",
-                show=False,
-                priority=True,
-                id=f"play.put-{n}",
-            )
-            for n in range(1, 6)
-        ),
     ]
 
     def __init__(self, path: Path, step: int | None = None) -> None:
         super().__init__()
         self.path = path
         self._wanted = step
-        self._known: list[Checkpoint] = []
-        self._at = 0
+        self._steps: list[int] = []
+        """Of the run's checkpoints, oldest first."""
+        self._step = 0
         self._beside: Voice | None = None
         self._papers = (Paper(), Paper())
         self._next = 0
@@ -121,22 +98,13 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
         self._fault = ""
         """Why nothing is known of what may come next."""
         self._said: set[str] = set()
-        """How prompts were read: each new writing of one would say it again."""
+        """How prompts were read, and what helps a model that is stuck: each new writing would say it again."""
         self._asked_surprise = 0
-        self._asked_reader: Voice | None = None
         self._reader: Voice | None = None
-        """Whom the text surprised as it is shown; the one asked last may not have answered yet."""
-        self._tokens: list[dict[str, Any]] | None = None
-        self._cursor = 0
+        """Whom the text surprises that was asked for last."""
 
     def body(self) -> Iterable[Widget]:
         drafts = self.studio.remembered.drafts
-        values = {**START}
-        for name in values:
-            try:
-                values[name] = float(drafts.get(f"play.{name}", values[name]))
-            except ValueError:
-                continue
         yield Field(
             drafts.get("play.prompt", ""),
             id="prompt",
@@ -144,95 +112,89 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
         )
         with Horizontal(id="play"):
             yield Page(id="paper", classes="pane", follow=True)
+            yield Surprise(id="surprise", classes="pane")
             yield Page(id="paper-2", classes="pane", follow=True)
             with Vertical(id="side"):
-                yield Sliders(SLIDERS, values, id="sliders")
+                yield Drawing(lambda n: drafts.get(f"play.{n}", ""), id="sliders")
                 yield Page(id="next", classes="pane")
 
     def on_mount(self) -> None:
-        self._known = RunFolder(self.path).checkpoints()
-        steps = [c.step for c in self._known]
         best = RunFolder(self.path).best()
-        wanted = self._wanted or (best.step if best is not None else None)
-        self._at = steps.index(wanted) if wanted in steps else max(0, len(steps) - 1)
-        self.query_one("#sliders").add_class("pane")
+        self._step = self._wanted or (best.step if best is not None else sys.maxsize)
+        self._look()
+        self._drawing.add_class("pane")
         self.entitle("#sliders", "how it draws", "← → t T")
         self.entitle("#next", "what may come next")
+        self.entitle("#surprise", "", "← → ↑ ↓ · 1-5 instead · w back")
         self.query_one("#prompt", Field).focus()
         self._draw()
         self._ask_next()
+
+    def on_screen_resume(self) -> None:
+        before = self._steps
+        self._look()
+        if self._steps != before:
+            self._draw()
+            self._ask_next()
 
     def on_unmount(self) -> None:
         for number in (self._next, self._asked_surprise, *(p.request for p in self._papers)):
             self.studio.child.stop(number)
         self.studio.remember()
 
+    def _look(self) -> None:
+        """Read which checkpoints there are now: a run that goes on makes new ones, and keeps the best."""
+        self._steps = [c.step for c in RunFolder(self.path).checkpoints()]
+        self._choose(self._steps)
+
+    def _choose(self, steps: Sequence[int]) -> None:
+        """Of these checkpoints, if there are any, the nearest is to write."""
+        if steps:
+            self._step = min(steps, key=lambda step: abs(step - self._step))
+
     # -- asking -------------------------------------------------------------------------------------------------
 
     @property
-    def _values(self) -> dict[str, float]:
-        return self.query_one(Sliders).values
-
-    @property
-    def _settings(self) -> dict[str, float | int]:
-        values = self._values
-        names = ("temperature", "top_p", "min_p", "repetition_penalty")
-        return {**{n: values[n] for n in names}, "top_k": int(values["top_k"])}
-
-    @property
-    def _manner(self) -> str:
-        """The settings in a few words; those that do nothing are left out."""
-        values = self._values
-        filters = [
-            f"{s.label} {values[s.name]:g}" for s in SLIDERS if s.off not in (None, values[s.name])
-        ]
-        return " · ".join([f"T {values['temperature']:g}", *filters])
+    def _drawing(self) -> Drawing:
+        return self.query_one(Drawing)
 
     @property
     def _voice(self) -> Voice:
         """The checkpoint that writes; there must be one."""
-        return Voice(self.path, self._known[self._at].step)
+        return Voice(self.path, self._step)
 
-    def _ask(self, op: str, voice: Voice, **body: object) -> int:
-        number = 0
-
-        def ask() -> None:
-            nonlocal number
-            runs = str(self.studio.runs_dir)
-            model = f"{voice.run}@{voice.step}"
-            number = self.studio.child.ask(op, model=model, runs=runs, **body)
-
-        self.studio.attempt(ask)
-        return number
+    def _ask_of(self, voice: Voice, op: str, **body: object) -> int:
+        model = f"{voice.run}@{voice.step}"
+        return self.ask(op, model=model, runs=str(self.studio.runs_dir), **body)
 
     def _ask_next(self) -> None:
-        if self._known:
+        if self._steps:
             self.studio.child.stop(self._next)
             text = self._papers[0].text or self._prompt
-            self._next = self._ask(
-                "next", self._voice, text=text, settings=self._settings, count=BARS
+            self._next = self._ask_of(
+                self._voice, "next", text=text, settings=self._drawing.settings, count=BARS
             )
 
     @property
     def _prompt(self) -> str:
-        return _spelled(self.query_one("#prompt", Field).value)
+        return meant(self.query_one("#prompt", Field).value)
 
     def _write(self) -> None:
         """Begin to write on every paper from its base."""
-        if not self._known:
+        if not self._steps:
             return
-        self._tokens = None
+        self._forget_surprise()
         voices = [self._voice] if self._beside is None else [self._voice, self._beside]
         for paper, voice in zip(self._papers, voices, strict=False):
             self.studio.child.stop(paper.request)
-            paper.begin(voice, self._manner)
-            paper.request = self._ask(
-                "write",
+            paper.begin(voice, self._drawing.manner)
+            paper.request = self._ask_of(
                 voice,
+                "write",
                 prompt=paper.base,
-                seed=int(self._values["seed"]),
-                length=int(self._values["length"]),
-                settings=self._settings,
+                seed=self._drawing.seed,
+                length=self._drawing.length,
+                settings=self._drawing.settings,
             )
         self._draw()
 
@@ -246,12 +208,10 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
             self._entropy = float(answer.done["entropy_bits"])
             self._fault = ""
             self._draw_side()
-        elif answer.id == self._asked_surprise and answer.last:
-            if answer.done is not None:
-                self._tokens = list(answer.done["tokens"])
-                self._reader = self._asked_reader
-                self._cursor = min(self._cursor, max(0, len(self._tokens) - 1))
-            self._draw()
+        elif answer.id == self._asked_surprise and answer.done is not None:
+            assert self._reader is not None
+            self.entitle("#surprise", f"surprise {self._named(self._reader)}")
+            self._show_surprise(answer.done["tokens"])
         if answer.error and answer.id in (self._next, self._asked_surprise):
             self._bars, self._fault = (), answer.error
             self._draw_side()
@@ -268,6 +228,10 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
             paper.note = f"seed {answer.done['seed']}{loss}"
             if answer.done["reason"] == "document end":
                 paper.note += " · it ended by itself"
+            if answer.done.get("stuck"):
+                what, hint = STUCK[answer.done["stuck"]]
+                paper.note += f" · {what}"
+                self._say_once(what, hint=hint)
         elif answer.error:
             paper.note = "failed"
             self.studio.say(answer.error, hint=answer.hint, grave=True)
@@ -281,14 +245,17 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
         """The model reads the prompt otherwise than it was typed: show it so, and say why, once."""
         paper.base = str(reading["prime"])
         for note in reading["notes"]:
-            if note not in self._said:
-                self._said.add(note)
-                self.studio.say(note)
+            self._say_once(note)
+
+    def _say_once(self, text: str, *, hint: str = "") -> None:
+        if text not in self._said:
+            self._said.add(text)
+            self.studio.say(text, hint=hint)
 
     # -- what is seen -------------------------------------------------------------------------------------------
 
     def _draw(self) -> None:
-        chosen = self._voice if self._known else None
+        chosen = self._voice if self._steps else None
         step = f"@ {chosen.step:,}" if chosen else "no checkpoint"
         if self._papers[0].voice not in (None, chosen):
             step = f"next: {step}"
@@ -308,52 +275,42 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
         paper = self._papers[which]
         selector = "#paper" if which == 0 else "#paper-2"
         page = self.query_one(selector, Page)
-        if which == 0 and self._tokens is not None:
-            reader = self._named(self._reader) if self._reader is not None else ""
-            self.entitle(selector, f"surprise {reader}", "← → ↑ ↓ · 1-5 instead · w back")
-            page.follow = False
-            page.show(heat(self._tokens, self._cursor), reveal="here")
-            return
         if paper.voice is not None:
             title = f"{self._named(paper.voice)} · {paper.manner}"
         else:
             title = self._named(chosen) if chosen is not None else ""
         self.entitle(selector, title, paper.note)
         spans: list[Span] = [(paper.base, "prime"), (paper.written, "")]
-        if not page.follow:
-            page.follow = True
-            page.action_to_end()
         if paper.writing:
             spans.append(("▌", "accent"))
         if not paper.text:
             told = "The text stands here. Type a prompt above and press enter."
-            lacking = NO_WEIGHTS if self.studio.demo else NO_CHECKPOINT
-            spans = [(told if self._known else lacking, "dim")]
+            spans = [(told if self._steps else self._lacking, "dim")]
         page.show(spans)
+
+    @property
+    def _lacking(self) -> str:
+        """Why there is nothing that could write."""
+        if self.studio.demo and self.path.name == demo.NAME:
+            return NO_WEIGHTS
+        return TO_COME if RunFolder(self.path).live() is not None else NO_CHECKPOINT
 
     def _draw_side(self) -> None:
         page = self.query_one("#next", Page)
-        if self._tokens:
-            token = self._tokens[self._cursor]
-            bits = float(token["nats"]) * words.BITS
-            self.entitle("#next", "rather", f"{bits:.2f} bits")
-            spans: list[Span] = [
-                (f" here: {one_line(str(token['text']))!r}  ", "title"),
-                (f"{math.exp(-float(token['nats'])):.2%}\n", "accent"),
-            ]
-            for n, other in enumerate(token["rather"], start=1):
-                spans += [(f"{n} ", "key"), *bar(str(other["text"]), float(other["p"]), None)]
-            page.show(spans)
+        token = self.query_one(Surprise).here
+        if token is not None:
+            self.entitle("#next", "rather", f"{token['nats'] * words.BITS:.2f} bits")
+            page.show(rather(token))
             return
         self.entitle(
             "#next", "what may come next", f"{self._entropy:.2f} bits open" if self._bars else ""
         )
-        spans = []
+        spans: list[Span] = []
         for likely in self._bars:
             spans += bar(str(likely["text"]), float(likely["p"]), float(likely["q"]))
         if self._fault:
             spans = [(f"✗ {self._fault}", "bad")]
-        page.show(spans or [("…" if self._known else "", "dim")])
+        page.show(spans or [("…" if self._steps else "", "dim")])
 
     # -- actions ------------------------------------------------------------------------------------------------
 
@@ -363,9 +320,9 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         for paper in self._papers:
-            paper.turn(_spelled(event.value))
-        self.query_one("#paper", Page).focus()
+            paper.turn(meant(event.value))
         self._write()
+        self.query_one("#paper", Page).focus()
 
     def action_write(self) -> None:
         """Accept what stands there and go on from it."""
@@ -377,13 +334,10 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
         self.query_one("#prompt", Field).focus()
 
     def action_again(self, by: int) -> None:
-        if by:
-            for paper in self._papers:
-                paper.remember()
-            self.query_one(Sliders).set("seed", (self._values["seed"] + 1) % 1000)
+        self._drawing.set("seed", (self._drawing.seed + by) % 1000)
         if not self._papers[0].base:
             for paper in self._papers:
-                paper.base = self._prompt
+                paper.turn(self._prompt)
         self._write()
 
     def action_undo(self) -> None:
@@ -392,12 +346,12 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
                 self.studio.child.stop(paper.request)
                 paper.request = 0
                 paper.take_back()
-        self._tokens = None
+        self._forget_surprise()
         self._draw()
         self._ask_next()
 
     def action_warmer(self, by: float) -> None:
-        self.query_one(Sliders).set("temperature", self._values["temperature"] + by)
+        self._drawing.set("temperature", self._drawing.values["temperature"] + by)
 
     def on_sliders_changed(self, event: Sliders.Changed) -> None:
         self.studio.keep(f"play.{event.name}", f"{event.value:g}")
@@ -405,14 +359,14 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
             self._ask_next()
 
     def action_checkpoint(self, by: int) -> None:
-        if self._known:
-            self._at = min(len(self._known) - 1, max(0, self._at + by))
-            showing = self._tokens is not None
-            self._draw()
-            if showing:
-                self._ask_surprise()
-            else:
-                self._ask_next()
+        here = self._step
+        self._look()
+        self._choose([step for step in self._steps if (step - here) * by > 0])
+        self._draw()
+        if self.query_one(Surprise).here is not None:
+            self._ask_surprise()
+        else:
+            self._ask_next()
 
     def action_beside(self) -> None:
         """Write with a second model too: another checkpoint of this run, or another run's best."""
@@ -421,24 +375,23 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
             self._beside = None
             self._draw()
             return
+        self._look()
         voices = {
-            f"@ {c.step:,}": Voice(self.path, c.step)
-            for c in self._known
-            if c.step != self._known[self._at].step
+            f"@ {step:,}": Voice(self.path, step) for step in self._steps if step != self._step
         }
         for run in self.studio.watcher.known()[:MOST_BESIDE]:
             folder = RunFolder(run.path)
             best = folder.best() or next(reversed(folder.checkpoints()), None)
             if best is not None and run.path != self.path:
                 voices[f"{run.path.name} @ {best.step:,}"] = Voice(run.path, best.step)
-        if not voices or not self._known:
+        if not voices or not self._steps:
             self.studio.say("there is only one checkpoint", hint="a second comes with time")
             return
 
         def take(chosen: str | None) -> None:
             if chosen:
                 self._beside = voices[chosen]
-                self._papers[1].base = self._papers[0].base
+                self._papers[1].turn(self._papers[0].base)
                 self._draw()
                 if self._papers[0].text:
                     self._write()
@@ -455,7 +408,7 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
         if writing:
             for paper in writing:
                 self.studio.child.stop(paper.request)
-        elif self._tokens is not None:
+        elif self.query_one(Surprise).here is not None:
             self.action_surprise()
         elif isinstance(self.focused, Field):
             self.query_one("#paper", Page).focus()
@@ -465,52 +418,45 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
     # -- surprise -----------------------------------------------------------------------------------------------
 
     def action_surprise(self) -> None:
-        if self._tokens is not None:
-            self._tokens = None
-            self._draw()
+        if self.query_one(Surprise).here is not None:
+            self._forget_surprise()
             self._ask_next()
             return
         if not self._papers[0].text:
             self._papers[0].base = self._prompt
-        if self._papers[0].text and self._known:
-            self._cursor = 0
+        if self._papers[0].text and self._steps:
+            self.query_one("#paper", Page).focus()
             self._ask_surprise()
         else:
             self.studio.say("there is no text to look at", hint="type one above")
 
     def _ask_surprise(self) -> None:
-        self._asked_reader = self._voice
-        self._asked_surprise = self._ask("surprise", self._voice, text=self._papers[0].text)
+        self.studio.child.stop(self._asked_surprise)
+        self._reader = self._voice
+        self._asked_surprise = self._ask_of(self._reader, "surprise", text=self._papers[0].text)
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """The cursor and the digits act only while surprise is shown; else keys mean what they always do."""
-        del parameters
-        if action in ("cursor", "line", "instead"):
-            return bool(self._tokens) and not isinstance(self.focused, Field | Sliders)
-        return True
+    def _forget_surprise(self) -> None:
+        """The text is shown as it is written again, whatever is still asked of how it surprised."""
+        self.studio.child.stop(self._asked_surprise)
+        self._asked_surprise = 0
+        self._show_surprise(())
 
-    def action_cursor(self, by: int) -> None:
-        if self._tokens:
-            self._cursor = min(len(self._tokens) - 1, max(0, self._cursor + by))
-            self._draw()
+    def _show_surprise(self, tokens: Sequence[Token]) -> None:
+        """Where there are tokens they stand in the paper's place, and have its focus and its size."""
+        paper, surprise = self.query_one("#paper", Page), self.query_one(Surprise)
+        surprise.read(tokens)
+        shown, other = (surprise, paper) if tokens else (paper, surprise)
+        shown.display, other.display = True, False
+        if self.focused is other:
+            self.set_focus(shown)
+        if self.maximized is other:
+            self.maximize(shown)
 
-    def action_line(self, by: int) -> None:
-        if self._tokens:
-            width = self.query_one("#paper", Page).scrollable_content_region.width
-            self._cursor = beside(self._tokens, self._cursor, by, width)
-            self._draw()
+    def on_surprise_moved(self) -> None:
+        self._draw_side()
 
-    def action_instead(self, number: int) -> None:
-        """Put another token under the cursor and go on from there."""
-        if not self._tokens or number > len(self._tokens[self._cursor]["rather"]):
-            return
-        chosen = str(self._tokens[self._cursor]["rather"][number - 1]["text"])
-        before = "".join(str(t["text"]) for t in self._tokens[: self._cursor])
+    def on_surprise_instead(self, event: Surprise.Instead) -> None:
+        """Go on from another text than was written there."""
         for paper in self._papers:
-            paper.turn(before + ("" if chosen == "<end>" else chosen))
-        self.call_later(partial(self._write))
-
-
-def _spelled(typed: str) -> str:
-    """A prompt as it was meant: the field has one line, where \\n is typed for a new one."""
-    return typed.replace("\\n", "\n")
+            paper.turn(event.before + event.chosen)
+        self._write()

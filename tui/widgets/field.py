@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from textual import events
+from textual.dom import DOMNode
 from textual.suggester import Suggester
-from textual.validation import Validator
 from textual.widgets import Input
 
 from tui.literal import literal
@@ -22,36 +22,33 @@ class Field(Input):
         id: str | None = None,
         placeholder: str = "",
         suggester: Suggester | None = None,
-        validators: list[Validator] | None = None,
     ) -> None:
-        super().__init__(
-            value,
-            id=id,
-            placeholder=placeholder,
-            suggester=suggester,
-            validators=validators,
-            compact=True,
-        )
+        super().__init__(value, id=id, placeholder=placeholder, suggester=suggester, compact=True)
+        self.cursor_blink = False
 
     def validate_value(self, value: str) -> str:
         return literal(value.replace("\r\n", "\n")).replace("\n", " ")
 
     async def _on_key(self, event: events.Key) -> None:
-        """Do what a key is bound to here at once.
-
-        Textual runs a binding only when the key has gone up to the app, by when the letters typed behind it already
-        stand in the field: of `BSpace a` in one burst the backspace would take away the a.
-        """
-        if event.is_printable:
-            return
-        keys = self._bindings.copy()
-        keys.apply_keymap(self.app._keymap)
-        for binding in keys.key_to_bindings.get(event.key, ()):
-            if await self.app.run_action(binding.action, self):
-                event.stop()
-                return
+        if not event.is_printable:
+            await act(event, self)
 
     def _on_paste(self, event: events.Paste) -> None:
         self.replace(self.validate_value(event.text[:10_000]), *self.selection)
         event.stop()
         event.prevent_default()
+
+
+async def act(event: events.Key, *nodes: DOMNode) -> None:
+    """Do what a key is bound to in the first of these at once.
+
+    Textual runs a binding only when the key has gone up to the app, by when the letters typed behind it have already
+    come to the field: of `BSpace a` in one burst the backspace would take away the a.
+    """
+    for node in nodes:
+        keys = node._bindings.copy()
+        keys.apply_keymap(node.app._keymap)
+        for binding in keys.key_to_bindings.get(event.key, ()):
+            if await node.app.run_action(binding.action, node):
+                event.stop()
+                return

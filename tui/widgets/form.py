@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from textual import events
@@ -13,6 +14,7 @@ from textual.suggester import Suggester
 from textual.widgets import Input
 
 from corpora import catalogue
+from tui.paths import expanded, is_folder
 from tui.recipe import Field as Setting
 from tui.widgets.bar import Bar
 from tui.widgets.field import Field
@@ -20,17 +22,20 @@ from tui.widgets.ink import Span
 
 
 class Paths(Suggester):
-    """Completes catalogue names and paths."""
+    """Completes catalogue names and those paths that are `allowed`."""
 
-    def __init__(self) -> None:
+    def __init__(self, allowed: Callable[[Path], bool]) -> None:
         super().__init__(use_cache=False, case_sensitive=True)
+        self._allowed = allowed
 
     async def get_suggestion(self, value: str) -> str | None:
         names = [n for n in catalogue.entries() if n.startswith(value)]
         if names:
             return names[0]
-        path = Path(value).expanduser()
+        path = expanded(value)
         folder, start = (path, "") if value.endswith("/") else (path.parent, path.name)
+        if not self._allowed(folder):
+            return None
         try:
             found = sorted(
                 p for p in folder.iterdir() if p.name.startswith(start) and p.name[0] != "."
@@ -40,7 +45,7 @@ class Paths(Suggester):
         if not found:
             return None
         first = found[0]
-        return value + first.name[len(start) :] + ("/" if first.is_dir() else "")
+        return value + first.name[len(start) :] + ("/" if is_folder(first) else "")
 
 
 class Line(Horizontal):
@@ -64,16 +69,15 @@ class Line(Horizontal):
         ),
     ]
 
-    def __init__(self, setting: Setting, value: str) -> None:
+    def __init__(self, setting: Setting, value: str, suggester: Suggester | None = None) -> None:
         super().__init__(id=f"line-{setting.name}")
         self.setting = setting
-        self._value = value
+        self._value, self._suggester = value, suggester
         self.said: Span = (setting.help, "dim")
 
     def compose(self) -> ComposeResult:
         yield Bar([(f" {self.setting.label}", "label")], classes="label")
-        suggester = Paths() if self.setting.name == "corpus" else None
-        yield Value(self.setting, self._value, suggester)
+        yield Value(self.setting, self._value, self._suggester)
         yield Bar([(self.setting.help, "dim")], classes="help")
 
     @property
@@ -108,8 +112,7 @@ class Value(Field):
     ]
 
     def __init__(self, setting: Setting, value: str, suggester: Suggester | None) -> None:
-        shown = "a path or a name" if setting.name == "corpus" else setting.default
-        super().__init__(value, placeholder=shown, suggester=suggester)
+        super().__init__(value, placeholder=setting.default, suggester=suggester)
         self.setting = setting
 
     def action_choose(self, by: int) -> None:

@@ -17,7 +17,7 @@ from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
 
-from tui.literal import literal
+from tui.literal import NEWLINE, literal
 from tui.themes import inks
 
 Span = tuple[str, str]
@@ -142,7 +142,7 @@ class Ink(ScrollView, can_focus=False):
         if backdrop:
             base += known[backdrop]
         segments = [
-            Segment(literal(text).replace("\n", "␤"), base + known[kind] if kind else base)
+            Segment(literal(text).replace("\n", NEWLINE), base + known[kind] if kind else base)
             for text, kind in self.line(at)
         ]
         selection = self.text_selection

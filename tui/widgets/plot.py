@@ -7,15 +7,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from textual import events
-from textual.actions import SkipAction
 from textual.binding import Binding
 from textual.message import Message
 
-from tui.curve import Axes, Drawing, Line, Mark, draw, number
+from tui.curve import Axes, Drawing, Line, Mark, draw
 from tui.widgets.ink import Ink, Span
+from tui.words import number
 
 SAMPLES = {"solid": "──", "dashed": "╌╌", "dotted": "┈┈", "sparse": "· "}
 ASCII_SAMPLES = {"solid": "* ", "dashed": "+ ", "dotted": "o ", "sparse": "x "}
+
+
+DEEPEST = 500
+"""So much of a curve is the least that is zoomed to."""
 
 
 class Plot(Ink, can_focus=True):
@@ -151,17 +155,20 @@ class Plot(Ink, can_focus=True):
             return
         low, high = self.axes.x_range or whole
         centre = self.axes.cursor if self.axes.cursor is not None else high
-        size = (high - low) * factor
+        size = max((high - low) * factor, (whole[1] - whole[0]) / DEEPEST)
         if size >= whole[1] - whole[0]:
             self.change(x_range=None)
             return
         start = min(max(whole[0], centre - size / 2), whole[1] - size)
-        self.change(x_range=(start, start + max(size, 2.0)))
+        self.change(x_range=(start, start + size))
 
     def action_whole(self) -> None:
-        if self.axes.cursor is None and self.axes.x_range is None:
-            raise SkipAction  # nothing to undo here: the screen goes back
         self.change(cursor=None, x_range=None)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        del parameters
+        # Where there is nothing to undo here the screen goes back.
+        return action != "whole" or self.axes.cursor is not None or self.axes.x_range is not None
 
     def action_log_y(self) -> None:
         self.change(log_y=not self.axes.log_y)

@@ -40,20 +40,12 @@ class Rows(Ink, can_focus=True):
             super().__init__()
             self.rows, self.key = rows, key
 
-        @property
-        def control(self) -> Rows:
-            return self.rows
-
     class Moved(Message):
         """The cursor came to another row."""
 
         def __init__(self, rows: Rows, key: str) -> None:
             super().__init__()
             self.rows, self.key = rows, key
-
-        @property
-        def control(self) -> Rows:
-            return self.rows
 
     def __init__(self, *, id: str | None = None, empty: str = "", marking: bool = False) -> None:
         super().__init__(id=id)
@@ -65,12 +57,13 @@ class Rows(Ink, can_focus=True):
         self.marked: list[str] = []
 
     def show(self, rows: Sequence[Row]) -> None:
-        """Show these rows; the cursor stays on the key it was on, if that is there and somebody chose it."""
+        """Show these rows; the cursor stays on the key it was on, if that is there and somebody chose it.
+
+        Marks stay, also on rows that are not shown now.
+        """
         was = self.key
         before = was if self._touched else ""
         self._rows = list(rows)
-        keys = {row.key for row in rows}
-        self.marked = [key for key in self.marked if key in keys]
         at = next((i for i, row in enumerate(rows) if row.key == before and before), None)
         if not self._touched:
             self._at = 0

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from textual import events
 from textual.message import Message
 
-from tui.curve import number
 from tui.widgets.ink import Ink, Span
+from tui.words import number
 
 
 @dataclass(frozen=True, slots=True)

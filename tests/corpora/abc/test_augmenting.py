@@ -53,6 +53,11 @@ def test_a_copy_differs_from_its_tune_in_notes_key_and_chord_symbols_alone() -> 
     )  # fmt: skip
 
 
+def test_words_above_the_staff_stay_and_a_bass_moves() -> None:
+    tune = 'X:1\nK:D\n"D.C. al Fine"D "D/f+"F "Fine"A "(A7)"A|\n'
+    assert written(tune, transpose="C")[0] == 'X:1\nK:C\n"D.C. al Fine"C "C/e"E "Fine"G "(G7)"G|\n'
+
+
 def test_one_key_is_every_tunes_and_has_the_mode_of_each() -> None:
     keys = [read_tune(text).key for one in TUNES.values() for text in written(one, transpose="Bb")]
     assert [(key.tonic, key.mode) for key in keys] == [
@@ -78,6 +83,16 @@ def test_titles_and_chord_symbols_go_and_nothing_else() -> None:
         '"A7"', "").replace('"Em"', "")  # fmt: skip
     assert sounding(bare) == sounding(JIG)
     assert written(WALTZ) == [WALTZ]
+
+
+def test_a_tune_that_is_written_anew_gets_no_title_that_it_had_not() -> None:
+    tune = "X:1\nT:Mine\nM:4/4\nK:C\n^^b^^e ^^a__f|\n"
+    written_anew = 0
+    for titles in (True, False):
+        for copy in written(tune, transpose="all", titles=titles):
+            assert ("T:Mine\n" in copy, copy.count("T:")) == (titles, int(titles))
+            written_anew += copy.startswith("X:1\nM:") and "L:" in copy
+    assert written_anew
 
 
 def test_copies_of_real_tunes_keep_their_notes() -> None:

@@ -61,3 +61,5 @@ def test_a_tune_ends_after_fifteen_minutes_at_the_latest() -> None:
     assert playing.cut
     assert 880 < playing.seconds <= 900
     assert "15 minutes" in tune.findings[-1].text
+    perform(tune)
+    assert sum("15 minutes" in finding.text for finding in tune.findings) == 1

@@ -93,6 +93,27 @@ def test_key_tonic_and_range() -> None:
     assert (report.lowest, report.highest) == (43, 76)
 
 
+def test_key_and_metre_are_those_that_stand_before_a_note() -> None:
+    minor = judge(read_tune(of("D^FAd|[K:Dm]DFA_B|d4|]", key="D")))
+    assert minor.in_key == 1
+    assert minor.ends_on_tonic
+    assert judge(read_tune(of("DFAd|[K:G]GABd|G4|]", key="D"))).ends_on_tonic
+    assert not judge(read_tune(of("DFAd|[K:G]GABd|D4|]", key="D"))).ends_on_tonic
+    back = of("DFAd|D4!fine!||[K:G]GABd|G4!D.C.!|]", key="D")
+    assert judge(read_tune(back)).ends_on_tonic
+    jig = judge(read_tune(of("CDEF|" * 7 + "C4||\nM:6/8\n" + "CEG|" * 8)))
+    assert jig.parts == (16,)
+    assert judge(read_tune(of("|:" + "CDEF|" * 8 + ":|\n[M:6/8]|:" + "CEG|" * 8 + ":|"))).parts == (
+        8,
+        8,
+    )
+
+
+def test_a_chord_that_has_the_tonic_ends_on_it() -> None:
+    assert judge(read_tune(of("DFAd|[DFA]4|]", key="D"))).ends_on_tonic
+    assert not judge(read_tune(of("DFAd|[FA]4|]", key="D"))).ends_on_tonic
+
+
 def test_entropy_is_that_of_the_histogram() -> None:
     assert entropy([1, 1, 2, 3]) == pytest.approx(1.5)
     assert entropy([]) == 0

@@ -136,3 +136,12 @@ def test_a_length_without_a_sign_is_said_in_plain_words(body: str, tmp_path: Pat
         "no score can show it: it has a note or rest whose length no signs make up"
         " (mid, abc and wav hold any length)"
     ]
+
+
+def test_control_characters_of_a_header_leave_the_score_whole() -> None:
+    tune = read_tune(
+        'X:1\nT:A\x07 bell\nC:\x1bSome\x01one\nM:4/4\nL:1/1\nV:1 name="up\x01per"\nK:C\n"^lo\x02ud"C|]\n'
+    )
+    text = "".join(ET.fromstring(write_musicxml(tune)).itertext())
+    for words in ("A bell", "Someone", "upper", "loud"):
+        assert words in text

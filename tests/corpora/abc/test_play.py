@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 import sys
 from pathlib import Path
 
@@ -80,3 +81,12 @@ def test_a_player_that_fails_gives_its_own_reason(machine: Path) -> None:
     install(machine, "timidity", fails="noise\nCouldn't open output device")
     with pytest.raises(UserError, match="timidity could not play the tune: Couldn't open output"):
         played(machine)
+
+
+def test_where_nobodys_home_is_known_tunes_play(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(_: int) -> None:
+        raise KeyError
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    assert runpy.run_path(play.__file__)["SOUND_FONTS"]

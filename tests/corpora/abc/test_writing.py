@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import itertools
 import shutil
 import subprocess
+import sys
 import wave
 import xml.etree.ElementTree as ET
 from fractions import Fraction
@@ -23,7 +25,9 @@ from corpora.abc.chords import accompaniment, chord_of
 from corpora.abc.engraving import write_pdf, write_svg
 from corpora.abc.exporting import ExportOptions, export, file_stem
 from corpora.abc.midi import TICKS, ticks, write_midi
+from corpora.abc.musicxml import write_musicxml
 from corpora.abc.pianoroll import piano_roll
+from corpora.abc.signs import is_chord
 from corpora.abc.sound import RATE, frequency, pluck, write_wav
 from corpora.abc.transposing import interval_to, transposed
 from corpora.abc.tune import QUARTER
@@ -101,6 +105,26 @@ def test_an_accompaniment_has_its_own_track() -> None:
 
 
 @pytest.mark.parametrize(
+    ("metre", "body", "sixths"),
+    [
+        ("2/4", "ABcd|", [0, 4, 6, 10]),
+        ("2/4", "|:A|Bcd:|", [1, 3, 7, 9, 13, 15, 19, 21]),
+        ("2/4", "ABcd|efg|]|:A|Bcde|", [0, 4, 6, 10, 12, 16, 18, 22, 24, 28, 30, 34]),
+        ("2/4", "ABcde|fgab|", [0, 4, 6, 10, 12, 15, 19, 21, 25]),
+        ("3/4", "ABcdef|", [0, 4, 6, 10, 12, 16]),
+        ("6/8", "A|Bcdefg|", [0, 3, 6, 9, 12, 15, 18]),
+    ],
+)
+def test_swing_is_counted_from_the_bar_lines(metre: str, body: str, sixths: list[int]) -> None:
+    playing = perform(read_tune(f"X:1\nT:x\nM:{metre}\nL:1/8\nK:C\n{body}\n"), swing=True)
+    notes = playing.parts[0].notes
+    onsets = [note.onset * 6 / QUARTER for note in notes]
+    assert onsets == sixths
+    for note, after in itertools.pairwise(notes):
+        assert note.onset + note.duration == after.onset
+
+
+@pytest.mark.parametrize(
     ("symbol", "classes"),
     [
         ("D", {2, 6, 9}),
@@ -109,6 +133,8 @@ def test_an_accompaniment_has_its_own_track() -> None:
         ("F#dim", {6, 9, 0}),
         ("C/G", {0, 4, 7}),
         ("Gsus4", {7, 0, 2}),
+        ("D/f+", {2, 6, 9}),
+        ("Gd", {7, 10, 1}),
     ],
 )
 def test_chord_symbols(symbol: str, classes: set[int]) -> None:
@@ -116,6 +142,32 @@ def test_chord_symbols(symbol: str, classes: set[int]) -> None:
     assert found is not None
     assert {p % 12 for p in found} == classes
     assert chord_of("fine") is None
+
+
+def test_words_above_the_staff_are_no_chords() -> None:
+    words = [
+        "Fine",
+        "D.C. al Fine",
+        "To Coda",
+        "A MINOR",
+        "Da Capo",
+        "Ad lib.",
+        "DC",
+        "N.C.",
+        "",
+        " ",
+    ]
+    assert [text for text in words if is_chord(text)] == []
+    chords = (
+        "G|Bb|F#m7|D/f+|(E7)|D m|G(Em)|C6/9|Cmaj7|CM7|Am7b5|Csus4|G7+|G7(b9)|Cm(maj7)|F♯°7|Gm/bb"
+    )
+    assert [text for text in chords.split("|") if not is_chord(text)] == []
+    tune = read_tune('X:1\nT:x\nM:4/4\nL:1/4\nK:C\n"Am""To Coda"AAAA|"Fine""G"GGGG|]\n')
+    assert '"Bm""^To Coda"B' in write_abc(transposed(tune, 2))
+    assert perform(tune).parts[0].symbols == [(0, "Am"), (4 * QUARTER, "G")]
+    pytest.importorskip("music21")
+    shown = ET.fromstring(write_musicxml(tune)).iter("words")
+    assert [words.text for words in shown] == ["Am", "To Coda", "G", "Fine"]
 
 
 def test_a_slash_names_the_bass() -> None:
@@ -198,8 +250,6 @@ def test_a_wav_sounds_the_tune() -> None:
 def test_musicxml_holds_each_bar(name: str) -> None:
     """Bar for bar the pitches and lengths, read from the XML itself; repeats, endings, key and metre as signs."""
     pytest.importorskip("music21")
-    from corpora.abc.musicxml import write_musicxml
-
     tune = read_tune(TUNES[name])
     root = ET.fromstring(write_musicxml(tune))
     parts = root.findall("part")
@@ -307,6 +357,18 @@ def test_a_score_becomes_pdf_without_letters_of_a_font_that_is_not_there() -> No
         assert write_pdf(svg).startswith(b"%PDF")
     assert "♩" in given[0].decode()
     assert not [c for c in given[0].decode() if "\ue000" <= c <= "\uf8ff"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the converter is a script")
+def test_a_converter_that_fails_gives_its_own_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "rsvg-convert"
+    program.write_text(f"#!{sys.executable}\nimport sys\nsys.exit('noise\\nno room for fonts')\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError, match="rsvg-convert made no PDF: no room for fonts"):
+        write_pdf("<svg/>")
 
 
 def test_without_a_converter_the_way_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,14 +74,35 @@ def test_pieces_behind_one_that_ends_tex_are_asked_for_again(told: Path) -> None
     ]
     assert told.read_text().count("\nran\n") == 2
     # Whoever ends it again and again is heard no more.
-    assert tex.compiled(["\\stop"] * 9 + ["a"]) == [False] * 10
+    assert tex.compiled(["\\stop"] * 9 + ["a"]) == [False] * tex.MOST_RUNS + [None] * 5
     assert told.read_text().count("\nran\n") == 2 + tex.MOST_RUNS
 
 
 @pytest.mark.usefixtures("told")
 def test_a_piece_that_never_ends_does_not_compile(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tex, "TIMEOUT_S", 0.5)
-    assert tex.compiled(["sleep", "a"]) == [False, False]
+    assert not any(tex.compiled(["sleep", "a"]))
+
+
+@pytest.mark.usefixtures("told")
+def test_pieces_that_tex_did_not_come_to_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    genre = genres.find("latex")
+    rest = "\n\nSome words of it.\n" * 4
+    monkeypatch.setattr(tex, "MOST_RUNS", 1)
+    assert genre.accepted(["A piece.\n\n\\stop" + rest]) == [0.5]
+    monkeypatch.setattr(tex, "TIMEOUT_S", 0)
+    assert genre.accepted(["A piece." + rest]) == [None]
+
+
+@pytest.mark.usefixtures("told")
+def test_a_full_disk_leaves_the_figure_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    judge = Judge.build(genres.find("latex"), [LATEX], LATEX)
+    assert "accepted" not in judge.human
+    assert judge.accepted([LATEX] * 20) == {}
 
 
 def test_without_tex_nobody_knows(monkeypatch: pytest.MonkeyPatch) -> None:

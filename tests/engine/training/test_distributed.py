@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 import socket
+import string
 import subprocess
 import sys
 from collections.abc import Callable
@@ -132,3 +134,17 @@ def test_two_processes_that_stop_early_end_together(tmp_path: Path) -> None:
         "--schedule", "constant", "--patience", "1", "--json",
     )  # fmt: skip
     assert json.loads(out.splitlines()[-1])["reason"] == "early-stopping"
+
+
+def test_two_processes_agree_that_a_passage_is_hard(tmp_path: Path) -> None:
+    """Process 0 alone reads what is held out: the other must wait for what it finds, and go the same way."""
+    noise = "".join(random.Random(1).choices(string.ascii_letters + string.digits, k=3000))
+    (tmp_path / "v.txt").write_text(verse(200) + noise + verse(230), "utf-8")
+    out = together(
+        tmp_path, "train", "v.txt", "--name", "two", *FLAGS, "--steps", "420", "--lanes", "2", "--bptt", "32",
+        "--checkpoint-every", "100", "--json",
+    )  # fmt: skip
+    events = [json.loads(line) for line in out.splitlines()]
+    assert events[-1]["reason"] == "done"
+    assert any("is unlike the rest" in e["text"] for e in events if e["type"] == "warning")
+    assert not [e for e in events if e["type"] == "resume"]

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -318,3 +319,15 @@ def test_the_nearest_tune_that_a_run_learned_from_is_named(tmp_path: Path) -> No
     )
     (alone,) = objects(run.invoke(app, ["tune", str(mine), "--json"]).stdout)
     assert alone["nearest"] is None
+
+
+def test_a_checkpoint_that_is_passed_over_is_named_with_nothing_a_terminal_obeys(
+    runs: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "odd\x1b[31m"
+    shutil.copytree(runs / "plays", folder / "plays")
+    (folder / "plays" / "step-0000010" / "config.json").write_text("{")
+    words = ("export", "plays", "--runs", str(folder), "--best-of", "1", "--out", str(tmp_path))
+    said = run.invoke(app, words).stderr
+    assert "step-0000010 is damaged" in said
+    assert "\x1b" not in said

@@ -6,7 +6,6 @@ look, so that along a run the random numbers are the same and what changes is th
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 from checkpoints import events as ev
 from checkpoints.errors import RnnStudioError
 from checkpoints.files import reason, write_atomic
+from checkpoints.jsontext import json_line
 from corpora.genres.base import Genre
 from corpora.judging import Judge, mean
 from engine.config import SampleConfig
@@ -147,9 +147,7 @@ def write_samples(
             )
         )
         return []
-    lines = [json.dumps(finished[i], ensure_ascii=False) for i in sorted(finished)]
-    # A lone surrogate (a prime may hold one) has no UTF-8, but JSON has an escape for it.
-    body = "".join(line + "\n" for line in lines).encode("utf-8", "backslashreplace")
+    body = "".join(json_line(finished[i]) + "\n" for i in sorted(finished)).encode()
     try:
         folder.mkdir(exist_ok=True)
         write_atomic(folder / f"step-{step:07d}.jsonl", body)

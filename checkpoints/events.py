@@ -1,7 +1,8 @@
 """The event log: what a run says about itself, one typed event a line of `events.jsonl`.
 
 The log is the one source that every view reads. It is append-only; a resumed run writes `Resumed`, and readers then
-forget what came after the step it names (`effective`), so an interrupted log reads like an uninterrupted one.
+forget what came after the step it names (`effective`), so an interrupted log reads like an
+uninterrupted one, but for samples that were written when it stopped.
 Every line carries `type`, `v` (the format's version), `time` (Unix seconds) and `step`.
 """
 

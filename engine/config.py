@@ -280,8 +280,10 @@ class TrainConfig:
             "lr_decay_after",
         ):
             value = getattr(self, name)
-            if not 0 <= value <= sys.float_info.max:  # a whole number may be larger still
-                raise ConfigError(f"{_flag(name)} is {value:.0f}", hint="use 0 or more")
+            if not value >= 0:
+                raise ConfigError(f"{_flag(name)} is {value}", hint="use 0 or more")
+            if value > sys.float_info.max:  # infinite, or a whole number beyond all others
+                raise ConfigError(f"{_flag(name)} is too large", hint="use a smaller one")
         if self.minutes > MAX_MINUTES:
             raise ConfigError(
                 f"--minutes is {self.minutes:g}, more than a year",

@@ -297,7 +297,7 @@ def _steps_between_looks(run: RunFolder) -> int:
 def _next_look(e: ev.Step, every: int) -> str:
     """The step at which the run next validates and writes samples, and in how long that is."""
     step = (e.step // every + 1) * every if every else next(s for s in log_spaced() if s > e.step)
-    if not (e.tokens_per_s and e.step):
+    if not (0 < e.tokens_per_s < math.inf and e.step):
         return f"{step:,}"
     wait_s = (step - e.step) * e.tokens / e.step / e.tokens_per_s
     return f"{step:,}, in {duration(wait_s)}"

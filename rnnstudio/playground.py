@@ -157,7 +157,7 @@ class Playground:
         name = str(body["model"])
         held = self._models.pop(name, None)
         # A run that was made anew, or resumed from before it, has written other weights in the same place.
-        if held is None or held[2] != _written_ns(held[0].path):
+        if held is None or _written_ns(held[0].path) not in (0, held[2]):
             loaded = open_run(name, Path(body["runs"]))
             written_ns = _written_ns(loaded.path)
             sampler = Sampler(loaded.model, loaded.tokenizer, documents=loaded.documents)

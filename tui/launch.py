@@ -11,7 +11,6 @@ import asyncio
 import os
 import secrets
 import shlex
-import signal
 import subprocess
 import sys
 import time
@@ -214,7 +213,7 @@ def _tail(path: Path, begins: int) -> str:
 async def finish(words: Sequence[str], env: Mapping[str, str]) -> tuple[int, str, str]:
     """Run `rnnstudio` with these words to its end: exit code, what it printed, what it said on standard error.
 
-    Cancelled, it ends the command and whatever that has started. Raises OSError where it cannot be started.
+    Cancelled, it ends the command. Raises OSError where it cannot be started.
     """
     process = await asyncio.create_subprocess_exec(
         *command(*words),
@@ -222,17 +221,13 @@ async def finish(words: Sequence[str], env: Mapping[str, str]) -> tuple[int, str
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env=env,
-        start_new_session=True,
     )
     _give_way(process.pid)
     try:
         out, said = await process.communicate()
     except asyncio.CancelledError:  # nobody waits for it any more
         with suppress(ProcessLookupError):
-            if hasattr(os, "killpg"):
-                os.killpg(process.pid, signal.SIGTERM)
-            else:
-                process.terminate()
+            process.terminate()
         await process.wait()
         raise
     return process.returncode or 0, out.decode("utf-8", "replace"), said.decode("utf-8", "replace")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 from checkpoints.errors import UserError
 from corpora.abc.midi import write_midi
@@ -95,14 +98,7 @@ def play(playing: Playing) -> None:
             quoted = str(path.resolve()).replace("'", "''")
             last = f"(New-Object Media.SoundPlayer '{quoted}').PlaySync()"
         try:
-            done = subprocess.run(
-                [program, *options, last],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                encoding="utf-8",
-                errors="replace",
-                check=False,
-            )
+            done = heard([program, *options, last])
         except OSError as error:
             raise UserError(f"{program} does not start: {error}") from error
     if done.returncode:
@@ -111,3 +107,24 @@ def play(playing: Playing) -> None:
             f"{program} could not play the tune: {why or f'exit code {done.returncode}'}",
             hint="is a sound device connected? `rnnstudio export` writes the sound to a file",
         )
+
+
+def heard(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Run a player to its end. Whoever ends this process ends the player too."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        del frame
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        return subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+    finally:
+        signal.signal(signal.SIGTERM, before)

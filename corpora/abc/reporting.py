@@ -6,8 +6,11 @@ from corpora.abc.judging import Report
 from corpora.abc.nearest import Nearest
 from corpora.abc.tune import Tune
 
+USUAL_NOTES, USUAL_SECONDS = (67, 276), (16, 72)
+"""Notes and length of nine in ten human tunes."""
+
 HUMAN = {
-    "notes": "67 to 276",
+    "notes": f"{USUAL_NOTES[0]} to {USUAL_NOTES[1]}",
     "seconds": "0:16 to 1:12",
     "whole": "99.7%",
     "bars": "99%",
@@ -48,7 +51,8 @@ def sentences(
             "length",
             f"{report.notes} {'note' if report.notes == 1 else 'notes'}, {minutes}:{seconds:02d}"
             f" (human {HUMAN['notes']}, {HUMAN['seconds']})",
-            report.notes > 0,
+            USUAL_NOTES[0] <= report.notes <= USUAL_NOTES[1]
+            and USUAL_SECONDS[0] <= round(report.seconds) <= USUAL_SECONDS[1],
         ),
         (
             "reading",

@@ -19,7 +19,7 @@ _MARKS = {
 
 _CHORD = re.compile(
     r"(?:[A-G][#b♯♭]?)?"  # the root; without one it says more about the chord before it: `D m`, `G7(b9)`
-    r"(?:maj|Maj|ma|M|min|mi|m|dim|d|aug|a|\+|-|°|ø)?"  # d and a: Nottingham's diminished and augmented
+    r"(?:major|minor|maj|Maj|ma|M|min|mi|m|dim|d|aug|a|\+|-|°|ø|o)?"  # d and a: Nottingham's diminished and augmented
     r"(?:[#b♯♭+/-]?[0-9]|maj|Maj|M|sus|add|no|omit|dim|aug|alt|\+(?![0-9]))*"
     r"(?:/[A-Ga-g][#b♯♭+]?)?"
 )
@@ -27,7 +27,8 @@ _CHORD = re.compile(
 
 def is_chord(text: str) -> bool:
     """Whether what stands in quotes is a chord symbol or several (`F#m/e`, `(D)`, `G(Em)`), not words like `Fine`."""
-    parts = re.findall(r"[^\s()\[\],;]+", text)
+    spelled = re.sub(r"\s*/\s*", "/", text.rstrip("*!?"))
+    parts = re.findall(r"[^\s()\[\],;]+", re.sub(r"-(?=[A-G])", " ", spelled))
     return (
         bool(parts) and parts[0][0] in "ABCDEFG" and all(_CHORD.fullmatch(part) for part in parts)
     )

@@ -181,6 +181,8 @@ def prepare(
     )
     say(sentences.needs(settings, request.runs))
     run = RunFolder.create(request.runs, request.name or _name(settings), settings.to_json())
+    if request.name not in ("", run.name):
+        say(f"the name {request.name!r} is taken, or none for a folder: the run is {run.name}")
     say(f"run: {run.path}")
     _store_tokenizer(run, text.tokenizer)
     keep_tokens(text.tokens, run.tokens_path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -96,6 +96,9 @@ def train_run(
         at, elsewhere = _device(settings.device, asked=device, resuming=resuming)
         world = World.join(at)
         settings = replace(settings, device=str(at))
+        if elsewhere and settings.training.precision == "fp16":  # which CPUs lack
+            settings = replace(settings, training=replace(settings.training, precision="auto"))
+            elsewhere += ", no longer in fp16"
         stack.callback(world.leave)
         interrupts = stack.enter_context(Interrupts())
         voice = _Silence()
@@ -170,7 +173,10 @@ def _at_its_place(
     if not resuming:
         return session, state, -1
 
+    damaged: list[Path] = []
+
     def skipped(path: Path, error: CheckpointError) -> None:
+        damaged.append(path)
         tell(ev.Warned(text=f"passed over {path.name}: {error.message}", hint=error.hint))
 
     def resumed(state: TrainerState, checkpoint: str, *more: str) -> None:
@@ -199,6 +205,11 @@ def _at_its_place(
         )
     told = run.summary().checkpoint
     about = read_manifest(path)
+    for folder in (
+        damaged if session.world.leads else ()
+    ):  # void from here on, and no run's best any more
+        with suppress(OSError):
+            folder.rename(folder.with_name(f"damaged-{folder.name}"))
     resumed(state, path.name, changed(about.about.get(KEY), circumstances(session)))
     if (
         told is None or told.step != state.step

@@ -31,7 +31,8 @@ class Verdict(Enum):
 class Watchdog:
     """Looks at each step's loss and gradient norm; its counts are part of what a checkpoint keeps.
 
-    `ignorance` is the loss in nats of who knows nothing, ln of the vocabulary: a network that is worse is broken.
+    `ignorance` is the loss in nats of who knows nothing, ln of the vocabulary: a network that is worse is broken. It is
+    infinite for one that begins with what it learned elsewhere.
     """
 
     ignorance: float

@@ -43,6 +43,6 @@ class Interrupts:
     def _note(self, number: int, frame: FrameType | None) -> None:
         del frame
         if self.received is not None and number == signal.SIGINT:
-            os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, b"\nleft without saving\n")
+            os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, b"\nleft at once\n")
             os._exit(EXIT_INTERRUPTED)
         self.received = signal.Signals(number).name

@@ -36,16 +36,16 @@ class Orders:
     sample: bool = False
     rest: bool = False
     """Paused: do what was asked for, and take no step."""
+    parting: bool = False
+    """Who stops it stays to see a sample: not the system, which may wait for seconds only."""
 
     def numbers(self) -> list[float]:
         return [float(n) for n in astuple(self)]
 
     @classmethod
     def of(cls, numbers: list[float]) -> Orders:
-        progress, lr, stop, save, save_by_request, sample, rest = numbers
-        return cls(
-            progress, lr, int(stop), bool(save), bool(save_by_request), bool(sample), bool(rest)
-        )
+        progress, lr, stop, *flags = numbers
+        return cls(progress, lr, int(stop), *map(bool, flags))
 
 
 class Steering:
@@ -96,14 +96,17 @@ class Steering:
         progress = self._budget.progress(
             step=state.step, tokens=state.tokens, seconds=state.seconds
         )
+        stop = self._stop_code(progress, state.waited)
+        by_hand = STOPS[stop] == "stopped" or self._interrupts.received == "SIGINT"
         orders = Orders(
             progress=progress,
             lr=state.lr * state.rate_factor,
-            stop=self._stop_code(progress, state.waited),
+            stop=stop,
             save=self._save or self._safety_is_due(),
             save_by_request=self._save,
             sample=self._sample,
             rest=self._paused,
+            parting=by_hand and not self._sample,
         )
         self._save = self._sample = False
         return orders
@@ -176,10 +179,11 @@ class Steering:
                 state.lr = lr
                 said = f"learning rate is {lr:g} from here (times the schedule)"
                 return "; ".join(filter(None, [said, warn_if_odd(lr, self._optimizer)]))
-            case "temperatures":
-                if not isinstance(value, list) or not 1 <= len(value) <= 8:
-                    raise ValueError("give a list of one to eight temperatures")
-                state.temperatures = [_number(v, "a temperature") for v in value]
+            case "temperature" | "temperatures":
+                values = value if isinstance(value, list) else [value]
+                if not 1 <= len(values) <= 8:
+                    raise ValueError("give one to eight temperatures")
+                state.temperatures = [_number(v, "a temperature") for v in values]
                 return "temperatures are " + ", ".join(f"{t:g}" for t in state.temperatures)
             case "prime":
                 if not isinstance(value, str) or len(value) > 10_000:

@@ -68,7 +68,8 @@ class Trainer:
             make_steering(self._budget, Stopwatch(state.seconds)) if make_steering else None
         )
         self._schedule = schedules.Schedule(training)
-        self._ignorance = math.log(session.settings.vocab_size)
+        settings = session.settings  # a fork may be sure of much that is wrong here
+        self._ignorance = math.inf if settings.parent else math.log(settings.vocab_size)
         self._watchdog = Watchdog(self._ignorance, non_finite=state.non_finite, spikes=state.spikes)
         # A checkpoint of a look is written at its end: a run that goes on from one has looked already.
         self._looked_at = state.step if state.last and state.last["step"] == state.step else -1
@@ -107,7 +108,7 @@ class Trainer:
             elif orders.save:
                 self._save("stop" if reason else "request" if orders.save_by_request else "time")
             if reason:
-                if self._looked_at != self.state.step:
+                if orders.parting and self.state.step and self._looked_at != self.state.step:
                     self._samples(parting=True)
                 self._aside.finish()
                 return reason
@@ -299,7 +300,8 @@ class Trainer:
         better = found.nats_per_token < self._ignorance + SPIKE_NATS and (
             state.best is None or found.nats_per_char < state.best["nats_per_char"]
         )
-        state.last = figures
+        if better or state.best is not None:
+            state.last = figures  # else no checkpoint claims them
         if better:
             state.best, state.waited, state.rollbacks = figures, 0, 0
         else:
@@ -459,7 +461,10 @@ class Trainer:
             ev.Resumed(step=restored.step, checkpoint=folder, loss_nats=restored.loss_average)
         )
         for name, value in kept.items():  # readers of the log have taken them back
-            self._tell(ev.ControlApplied(step=restored.step, request=f"set {name}", value=value))
+            text = f"{name} as it was set"
+            self._tell(
+                ev.ControlApplied(step=restored.step, request=f"set {name}", value=value, text=text)
+            )
         rate = f"a rate of {restored.lr:g} as there" if raised else "half the learning rate"
         self._tell(
             ev.Warned(

@@ -44,8 +44,8 @@ def list_(*, runs: RunsDir = None, as_json: Json = False) -> None:
     read = [literal((row["best"] and row["best"]["protocol"]) or "-") for row in rows]
     width, wide = max(cell_len(row["name"]) for row in rows), max(map(len, ["read", *read]))
     typer.echo(
-        f"{'name':<{width}}  {'state':<8} {'step':>9}  {'nats/char':>9}  {'bits/char':>9}  {'read':<{wide}}  "
-        f"{'age':>7}  corpus",
+        f"{'name':<{width}}  {'state':<8} {'step':>9}  {'bits/char':>9}  {'age':>7}  {'nats/char':>9}  "
+        f"{'read':<{wide}}  corpus",
         err=True,
     )
     for row, how in zip(rows, read, strict=True):
@@ -55,7 +55,7 @@ def list_(*, runs: RunsDir = None, as_json: Json = False) -> None:
         age = duration(max(0.0, time.time() - row["time"])) if row["time"] else "-"
         typer.echo(
             f"{set_cell_size(literal(row['name']), width)}  {row['state']:<8} {row['step']:>9,}  "
-            f"{nats:>9}  {bits:>9}  {how:<{wide}}  {age:>7}  "
+            f"{bits:>9}  {age:>7}  {nats:>9}  {how:<{wide}}  "
             f"{literal(', '.join(row['corpus']))}"
         )
 
@@ -71,7 +71,7 @@ def show(
 ) -> None:
     """Show a run: settings, curve, checkpoints, last samples, as plain text."""
     folder = whole_run(run, runs_dir(runs))
-    events = list(folder.events(steps=not as_json))
+    events = list(folder.events(steps=csv or not as_json))
     if csv:
         _print_csv(events)
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
 import string
 from collections.abc import Callable
@@ -13,11 +14,12 @@ import torch
 
 from checkpoints import control
 from checkpoints import events as ev
-from checkpoints.checkpoint import checkpoint_folders, read_checkpoint
+from checkpoints.checkpoint import checkpoint_folders, read_checkpoint, read_manifest
 from checkpoints.errors import RunStopped
 from checkpoints.runs import RunFolder
 from checkpoints.tensors import unpack
 from engine.training import snapshot
+from engine.training.prepare import Request, prepare
 from engine.training.run import train_run
 from engine.training.safety import MAX_ROLLBACKS, SPIKE_NATS
 from tests.cli import verse
@@ -163,6 +165,35 @@ def test_a_hard_passage_of_the_text_takes_no_run_back(
     warned = [e.text for e in heard if isinstance(e, ev.Warned)]
     assert warned
     assert all("is unlike the rest" in text for text in warned)
+
+
+def test_a_fork_may_begin_worse_than_knowing_nothing(make_run: Callable[..., RunFolder]) -> None:
+    """It is sure of what it learned elsewhere, and has to unlearn that first."""
+    parent = make_run(steps=300, hidden_size=32, grams=0, lr=0.05)
+    trained(parent)
+    other = str.maketrans(string.ascii_lowercase, "".join(map(chr, range(0x430, 0x44A))))
+    (parent.path.parent / "other.txt").write_text(verse(300).translate(other), "utf-8")
+    fork = prepare(
+        Request(
+            corpus=(str(parent.path.parent / "other.txt"),),
+            runs=parent.path.parent,
+            given={"steps": 200, "warmup": 0.5, "lanes": 4, "bptt": 16, "sample_length": 0},
+            parent=parent.name,
+            threads=1,
+        )
+    )
+    outcome, heard = trained(fork.run, weights=fork.weights)
+    steps = [e for e in outcome.run.events() if isinstance(e, ev.Step)]
+    assert steps[0].loss_nats > math.log(fork.run.record()["vocab_size"]) + SPIKE_NATS
+    assert not [e for e in heard if isinstance(e, ev.Resumed)]
+    assert outcome.end.reason == "done"
+
+
+def test_a_broken_network_is_never_the_best(make_run: Callable[..., RunFolder]) -> None:
+    run = make_run(steps=12, optimizer="sgd", lr=3000.0, clip=0.0, checkpoint_every=6)
+    outcome, _ = trained(run)
+    assert outcome.end.best is None
+    assert all(read_manifest(path).nats_per_char is None for path in checkpoint_folders(run.path))
 
 
 def test_a_rate_that_was_raised_and_explodes_is_taken_back(

@@ -330,3 +330,20 @@ def test_large_matrices_rest_after_resuming_as_they_would_have(
     matrix = "cells.0.kernel.weight_hh_l0"
     assert torch.equal(before[matrix], after[matrix])
     assert not torch.equal(before["output_weight"], after["output_weight"])
+
+
+def test_a_damaged_checkpoint_that_was_passed_over_is_no_best_one_any_more(
+    make_run: Callable[..., RunFolder],
+) -> None:
+    run = make_run()
+    trained(run)
+    best = run.best()
+    assert best is not None
+    assert best.step == 60
+    weights = best.path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    trained(run, resuming=True, budget={"steps": 50})
+    assert (run.path / "damaged-step-0000060" / "model.safetensors").is_file()
+    best = run.best()
+    assert best is not None
+    assert read_checkpoint(best.path)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli import ROOT
 from tui import launch
 
 
@@ -54,29 +55,27 @@ def test_what_an_earlier_trainer_said_is_not_taken_for_the_last_words(
     assert "disk" not in job.fault
 
 
-@pytest.mark.skipif(os.name == "nt", reason="no process groups")
-async def test_what_nobody_waits_for_ends_with_what_it_started(
+@pytest.mark.skipif(os.name == "nt", reason="processes end otherwise there")
+async def test_a_player_ends_with_the_command_that_nobody_waits_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As `rnnstudio tune --play` does, it waits for a player, which notes that it was told to end."""
-    noted, begun = tmp_path / "noted", tmp_path / "begun"
-    player = (
-        "import pathlib, signal, sys\n"
-        f"signal.signal(15, lambda *_: (pathlib.Path({str(noted)!r}).touch(), sys.exit()))\n"
-        f"pathlib.Path({str(begun)!r}).touch()\n"
-        "signal.pause()"
+    begun = tmp_path / "begun"
+    player = f"import os, time; open({str(begun)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+    tune = (
+        f"import sys; from corpora.abc.play import heard; heard([sys.executable, '-c', {player!r}])"
     )
-    tune = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {player!r}])"
     monkeypatch.setattr(launch, "command", lambda *_: [sys.executable, "-c", tune])
-    playing = asyncio.create_task(launch.finish(["tune"], dict(os.environ)))
+    playing = asyncio.create_task(launch.finish(["tune"], {**os.environ, "PYTHONPATH": str(ROOT)}))
     async with asyncio.timeout(60):
-        while not begun.exists():
+        while not (begun.exists() and begun.read_text()):
             await asyncio.sleep(0.01)
         playing.cancel()
         with suppress(asyncio.CancelledError):
             await playing
-        while not noted.exists():
-            await asyncio.sleep(0.01)
+        with suppress(ProcessLookupError):
+            while True:
+                os.kill(int(begun.read_text()), 0)
+                await asyncio.sleep(0.01)
 
 
 def test_a_refused_start_leaves_its_words_and_no_files(

@@ -129,7 +129,7 @@ def test_a_checkpoint_that_was_written_anew_is_read_anew(
     written = ask("next", **body)[1]
     assert written == ask("next", **{**body, "model": f"{run}@40"})[1] != first
     shutil.rmtree(late)
-    assert "keeps no checkpoint of step 80" in ask("next", **body)[1]["error"]
+    assert ask("next", **body)[1] == written  # pruned meanwhile: what is held goes on writing
 
 
 def test_faults_are_sentences(ask: Ask) -> None:

@@ -197,7 +197,10 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
             self._seen.pop("samples", None)
         with self.view.lock:
             self.head(*telling.head(self.path.name, self.view, state, width=self.size.width))
-            if not state.live or len(self.view.changes) != self._changes:
+            answer = self.view.changes[-1] if len(self.view.changes) != self._changes else None
+            if answer is not None and self._asked and answer.request.startswith("set "):
+                self.studio.say(answer.text, grave=not answer.applied)
+            if not state.live or answer is not None:
                 self._asked = ""  # answered, or never to be
             line = telling.progress(
                 self.view,

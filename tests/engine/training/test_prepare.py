@@ -154,3 +154,22 @@ def test_a_forks_average_begins_at_its_parents_weights(tmp_path: Path) -> None:
     last = unpack(read_checkpoint(parent.path / "step-0000002")["model.safetensors"])
     first = unpack(read_checkpoint(ready.run.path / "step-0000000")["ema.safetensors"])
     assert all(torch.equal(first[name], weight) for name, weight in last.items())
+
+
+def test_a_name_that_could_not_be_kept_is_said(tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("a cab had a bed and a head\n" * 400, encoding="utf-8")
+    said = []
+    for name in ("plays", "plays", "a/b"):
+        request = Request(
+            corpus=(str(text),),
+            runs=tmp_path / "runs",
+            name=name,
+            given={"steps": 3, "hidden_size": 8},
+            device="cpu",
+        )
+        said.append([note for note in prepare(request).notes if "the name" in note])
+    assert said[0] == []
+    assert "'plays' is taken" in said[1][0]
+    assert said[1][0].endswith("the run is plays-2")
+    assert said[2][0].endswith("the run is a-b")

@@ -115,7 +115,7 @@ def test_a_rate_that_suits_another_optimizer_is_taken_and_said(desk: Desk) -> No
         ("lr", "fast"),
         ("lr", True),
         ("temperatures", [float("inf")]),
-        ("temperatures", 0.5),
+        ("temperature", "hot"),
         ("temperatures", []),
         ("prime", 7),
         ("cell", "gru"),
@@ -135,6 +135,9 @@ def test_a_setting_that_cannot_be_is_refused_with_a_reason(
 
 
 def test_temperatures_and_prime_change_what_samples_use(desk: Desk) -> None:
+    desk.ask("set", name="temperature", value=0.5)
+    desk.decide()
+    assert desk.state.temperatures == [0.5]
     desk.ask("set", name="temperatures", value=[0.2, 1.5])
     desk.ask("set", name="prime", value="Once")
     desk.decide()

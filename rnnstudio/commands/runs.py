@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -20,7 +21,7 @@ from rnnstudio.completion import run_names
 from rnnstudio.curve import ascii_curve
 from rnnstudio.narration import duration
 from rnnstudio.pages import GroupPage, Page
-from tui.literal import literal
+from tui.literal import literal, one_line
 
 app = typer.Typer(
     cls=GroupPage,
@@ -41,22 +42,30 @@ def list_(*, runs: RunsDir = None, as_json: Json = False) -> None:
     if not rows:
         say(f"no runs in {runs_dir(runs)} yet; make one: rnnstudio train corpus.txt")
         return
-    read = [literal((row["best"] and row["best"]["protocol"]) or "-") for row in rows]
-    width, wide = max(cell_len(row["name"]) for row in rows), max(map(len, ["read", *read]))
-    typer.echo(
+    names = [one_line(row["name"]) for row in rows]
+    read = [one_line((row["best"] and row["best"]["protocol"]) or "-") for row in rows]
+    width, wide = max(map(cell_len, ["name", *names])), max(map(len, ["read", *read]))
+    columns = _columns()
+    width = min(width, columns // 4) if columns else width
+
+    def show(line: str, *, err: bool = False) -> None:
+        cut = columns and cell_len(line) > columns
+        typer.echo(set_cell_size(line, columns - 1) + "…" if cut else line, err=err)
+
+    show(
         f"{'name':<{width}}  {'state':<8} {'step':>9}  {'bits/char':>9}  {'age':>7}  {'nats/char':>9}  "
         f"{'read':<{wide}}  corpus",
         err=True,
     )
-    for row, how in zip(rows, read, strict=True):
+    for row, name, how in zip(rows, names, read, strict=True):
         best = row["best"]
         nats = f"{best['nats_per_char']:.3f}" if best else "-"
         bits = f"{best['bits_per_char']:.3f}" if best else "-"
         age = duration(max(0.0, time.time() - row["time"])) if row["time"] else "-"
-        typer.echo(
-            f"{set_cell_size(literal(row['name']), width)}  {row['state']:<8} {row['step']:>9,}  "
-            f"{bits:>9}  {age:>7}  {nats:>9}  {how:<{wide}}  "
-            f"{literal(', '.join(row['corpus']))}"
+        shown = name if cell_len(name) <= width else set_cell_size(name, width - 1) + "…"
+        show(
+            f"{set_cell_size(shown, width)}  {row['state']:<8} {row['step']:>9,}  {bits:>9}  {age:>7}  {nats:>9}  "
+            f"{how:<{wide}}  {one_line(', '.join(row['corpus']))}"
         )
 
 
@@ -255,3 +264,8 @@ def _describe(row: dict[str, Any], folder: RunFolder) -> None:
             f"  best       {best['nats_per_char']:.4f} nats/char = {best['bits_per_char']:.3f} bits/char "
             f"at step {best['step']:,}  [{literal(best['protocol'] or 'protocol unknown')}]"
         )
+
+
+def _columns() -> int:
+    """Of the terminal that lines go to; 0 where they go elsewhere, and are never cut."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 0

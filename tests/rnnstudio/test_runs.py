@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from rich.cells import cell_len
 from typer.testing import CliRunner
 
 from checkpoints import events as ev
@@ -174,3 +175,17 @@ def test_doctor_tells_of_a_place_that_nobody_may_look_at(tmp_path: Path) -> None
     told = invoke(tmp_path / "loop" / "runs", "doctor")
     assert told.exit_code in (0, 2)
     assert str(tmp_path / "loop") in told.stdout
+
+
+def test_the_list_has_a_line_for_each_run_and_fits_a_terminal(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(runs, "a" * 60, END).write_record({"corpus": {"paths": ["new\nline" + "x" * 200]}})
+    lines = invoke(runs, "runs", "list").stdout.splitlines()
+    assert len(lines) == 2
+    assert any(line.startswith("a" * 60) and line.endswith("␤line" + "x" * 200) for line in lines)
+    monkeypatch.setattr("rnnstudio.commands.runs._columns", lambda: 80)
+    lines = invoke(runs, "runs", "list").stdout.splitlines()
+    assert len(lines) == 2
+    assert all(cell_len(line) <= 80 for line in lines)
+    assert any(line.startswith("a" * 19 + "…  done") for line in lines)

@@ -457,14 +457,6 @@ class Trainer:
         self._looked_at = self._saved_at = restored.step
         self._speed.restart()
         self._start_clock()
-        self._tell(
-            ev.Resumed(step=restored.step, checkpoint=folder, loss_nats=restored.loss_average)
-        )
-        for name, value in kept.items():  # readers of the log have taken them back
-            text = f"{name} as it was set"
-            self._tell(
-                ev.ControlApplied(step=restored.step, request=f"set {name}", value=value, text=text)
-            )
         rate = f"a rate of {restored.lr:g} as there" if raised else "half the learning rate"
         self._tell(
             ev.Warned(
@@ -473,3 +465,11 @@ class Trainer:
                 hint="if it happens again, start with a lower --lr",
             )
         )
+        self._tell(
+            ev.Resumed(step=restored.step, checkpoint=folder, loss_nats=restored.loss_average)
+        )
+        for name, value in kept.items():  # readers of the log have taken them back
+            text = f"{name} as it was set"
+            self._tell(
+                ev.ControlApplied(step=restored.step, request=f"set {name}", value=value, text=text)
+            )

@@ -214,11 +214,11 @@ def test_a_rate_that_was_raised_and_explodes_is_taken_back(
     outcome = train_run(run, hear=ask, clock=partial(next, itertools.count()))
     assert (outcome.end.reason, outcome.end.step) == ("done", 150)
     (back,) = [e for e in heard if isinstance(e, ev.Resumed)]
-    told = heard[heard.index(back) + 1 :]
+    warned, told = heard[heard.index(back) - 1], heard[heard.index(back) + 1 :]
     assert isinstance(told[0], ev.ControlApplied)
     assert (told[0].request, told[0].value) == ("set temperatures", [0.3])
-    assert isinstance(told[1], ev.Warned)
-    assert "with a rate of 0.01 as there" in told[1].text
+    assert isinstance(warned, ev.Warned)
+    assert "with a rate of 0.01 as there" in warned.text
     assert all(e.lr <= 0.01 for e in told if isinstance(e, ev.Step))
 
 

@@ -133,17 +133,23 @@ def test_quality_judges_ours_and_an_opponent(tmp_path: Path, text: Path) -> None
     assert all(0 < row["windows"] < 6 for row in rows)
 
 
-def test_one_training_serves_all_marks_unless_its_schedule_is_laid_over_them(
-    tmp_path: Path, text: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    trainings = []
+@pytest.fixture
+def trainings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[float]]]:
+    """Which opponents were trained, and judged after which minutes, as it happens."""
+    seen: list[tuple[str, list[float]]] = []
     theirs = contest.theirs
 
     def counted(opponent: Any, text: Any, *, minutes: Any, **options: Any) -> Any:
-        trainings.append((opponent.name, [*minutes]))
+        seen.append((opponent.name, [*minutes]))
         return theirs(opponent, text, minutes=minutes, **options)
 
     monkeypatch.setattr(contest, "theirs", counted)
+    return seen
+
+
+def test_one_training_serves_all_marks_unless_its_schedule_is_laid_over_them(
+    tmp_path: Path, text: Path, trainings: list[tuple[str, list[float]]]
+) -> None:
     rows = figures(
         tmp_path, "quality", str(text), "--only", "char-rnn,nanogpt-cpu", "--minutes", "0.002,0.001"
     )
@@ -157,16 +163,8 @@ def test_one_training_serves_all_marks_unless_its_schedule_is_laid_over_them(
 
 
 def test_a_contest_that_was_broken_off_goes_on_with_what_it_lacks(
-    tmp_path: Path, text: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, text: Path, trainings: list[tuple[str, list[float]]]
 ) -> None:
-    trainings = []
-    theirs = contest.theirs
-
-    def counted(opponent: Any, text: Any, *, minutes: Any, **options: Any) -> Any:
-        trainings.append((opponent.name, [*minutes]))
-        return theirs(opponent, text, minutes=minutes, **options)
-
-    monkeypatch.setattr(contest, "theirs", counted)
     asked = ("quality", str(text), "--minutes", "0.001,0.002")
     first = figures(tmp_path, *asked, "--only", "char-rnn,nanogpt-cpu")
     path = tmp_path / "figures.json"

@@ -25,19 +25,27 @@ from engine.training.steering import FIRST_CHECKPOINT_S
 from tests.faults.runs import spoiled, trained
 
 
+@pytest.fixture
+def refuse(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Lets the disk refuse the checkpoint of this number, and no other."""
+
+    def refusing(number: int) -> None:
+        real, calls = keeping.write_checkpoint, itertools.count(1)
+
+        def write(*args: Any, **kwargs: Any) -> Path:
+            if next(calls) == number:
+                raise RunError("no space left", hint="free some")
+            return real(*args, **kwargs)
+
+        monkeypatch.setattr(keeping, "write_checkpoint", write)
+
+    return refusing
+
+
 def test_a_disk_that_refuses_once_costs_one_checkpoint(
-    make_run: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch
+    make_run: Callable[..., RunFolder], refuse: Callable[[int], None]
 ) -> None:
-    real, calls = keeping.write_checkpoint, 0
-
-    def write(*args: Any, **kwargs: Any) -> Path:
-        nonlocal calls
-        calls += 1
-        if calls == 3:
-            raise RunError("no space left", hint="free some")
-        return real(*args, **kwargs)
-
-    monkeypatch.setattr(keeping, "write_checkpoint", write)
+    refuse(3)
     outcome, heard = trained(make_run())
     assert outcome.end.reason == "done"
     assert [e.text for e in heard if isinstance(e, ev.Warned)] == ["no space left"]
@@ -49,18 +57,9 @@ def test_a_disk_that_refuses_once_costs_one_checkpoint(
 
 
 def test_the_last_checkpoint_is_tried_again(
-    make_run: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch
+    make_run: Callable[..., RunFolder], refuse: Callable[[int], None]
 ) -> None:
-    real, calls = keeping.write_checkpoint, 0
-
-    def write(*args: Any, **kwargs: Any) -> Path:
-        nonlocal calls
-        calls += 1
-        if calls == 4:
-            raise RunError("no space left", hint="free some")
-        return real(*args, **kwargs)
-
-    monkeypatch.setattr(keeping, "write_checkpoint", write)
+    refuse(4)
     outcome, _ = trained(make_run())
     assert read_checkpoint(outcome.run.path / "step-0000060")
 

@@ -205,11 +205,10 @@ def _at_its_place(
         )
     told = run.summary().checkpoint
     about = read_manifest(path)
-    for folder in (
-        damaged if session.world.leads else ()
-    ):  # void from here on, and no run's best any more
-        with suppress(OSError):
-            folder.rename(folder.with_name(f"damaged-{folder.name}"))
+    if session.world.leads:
+        for folder in damaged:  # void from here on, and no run's best any more
+            with suppress(OSError):
+                folder.rename(folder.with_name(f"damaged-{folder.name}"))
     resumed(state, path.name, changed(about.about.get(KEY), circumstances(session)))
     if (
         told is None or told.step != state.step

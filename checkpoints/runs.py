@@ -35,6 +35,7 @@ from checkpoints.files import DISK, FileSystem, reason, way_out, write_atomic
 from checkpoints.jsontext import load_object
 from checkpoints.lines import LineReader
 from checkpoints.lock import TrainerLock, live
+from checkpoints.paths import exists, expanded, is_file
 from checkpoints.summary import State, Summary, summarise
 
 RECORD = "run.json"
@@ -261,7 +262,7 @@ def default_runs() -> Path:
 
 def is_run(path: Path) -> bool:
     """Whether a folder is a run's; one that may not be looked into is none."""
-    return os.path.isfile(path / RECORD)  # noqa: PTH113 - Path.is_file raises where nobody may look
+    return is_file(path / RECORD)
 
 
 def list_runs(runs: Path) -> list[RunFolder]:
@@ -348,13 +349,10 @@ def _at_path(text: str, spec: str) -> Found | None:
     """The run whose folder the path leads to or into."""
     if not text:
         return None
-    try:
-        path = Path(text).expanduser()
-        if not path.exists():
-            return None
-        path = path.resolve()
-    except (OSError, ValueError, RuntimeError):  # the last: `~nobody`, a loop of links
+    path = expanded(text)
+    if not exists(path):
         return None
+    path = Path(os.path.realpath(path))
     for folder in (path, *path.parents):
         if is_run(folder):
             return Found(RunFolder(folder), spec)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from checkpoints.errors import CorpusError
+from checkpoints.paths import is_file, is_folder
 from corpora.archives import DamagedError, Limits, Skipped, Source, is_archive, open_archive
 
 STDIN = "-"
@@ -47,9 +48,8 @@ def find(
         path = Path(name)
         if name == STDIN:
             found.append(Found(path, True, None, once=True))
-        # Where a folder may not be entered or a name is too long, Path.is_dir raises; here the name is then looked up
-        # as a file's, which says why it cannot be read.
-        elif os.path.isdir(path):  # noqa: PTH112
+        # One that may not be looked at, or has too long a name, is taken for a file: opening it says what is wrong.
+        elif is_folder(path):
             found += (_found(file) for file in _walk(path, skipped, visit))
         elif os.path.lexists(path) or not glob.has_magic(name):
             found.append(_named(path))
@@ -62,9 +62,9 @@ def find(
                 raise CorpusError(f"no file matches {name}", hint="`ls` shows what is there")
             for match in sorted(matches, key=str):
                 # With **, a folder's files match by themselves.
-                if os.path.isfile(match):  # noqa: PTH113
+                if is_file(match):
                     found.append(_found(match))
-                elif os.path.isdir(match) and "**" not in name:  # noqa: PTH112
+                elif is_folder(match) and "**" not in name:
                     found += (_found(file) for file in _walk(match, skipped, visit))
     return found
 

@@ -6,7 +6,6 @@ header against the shapes that such a model has. Only then is memory taken. Noth
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 from checkpoints.checkpoint import MANIFEST, newest_valid, read_checkpoint, read_manifest
 from checkpoints.errors import CheckpointError, ConfigError
 from checkpoints.jsontext import load_object
+from checkpoints.paths import expanded, is_file
 from checkpoints.runs import find_run, is_run
 from checkpoints.tensors import Limits, unpack
 from engine import tokenizers
@@ -110,8 +110,8 @@ def open_run(text: str, runs: Path, *, note: Callable[[str], None] | None = None
     A run without more means its best checkpoint; should that be damaged, the newest whole one. `note` is told of each
     that is passed over. Raises RunError or CheckpointError.
     """
-    folder = Path(os.path.expanduser(text))  # noqa: PTH111 - the Path's raises where there is no such home
-    if text and (folder / MANIFEST).is_file():
+    folder = expanded(text)
+    if text and is_file(folder / MANIFEST):
         return open_model(folder)
     run, spec = find_run(text, runs)
     told: set[Path] = set()

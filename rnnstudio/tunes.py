@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from checkpoints.checkpoint import step_of
 from checkpoints.errors import RunError, UserError
 from checkpoints.files import reason
 from checkpoints.jsontext import load_object
+from checkpoints.paths import exists, is_folder
 from checkpoints.runs import RunFolder, find_run
 from rnnstudio.common import passed_over, say
 
@@ -48,7 +48,7 @@ def source(where: str, runs: Path) -> Source:
     if _is_text(where):
         name = "standard input" if where == "-" else where
         return Source(name, decoded(_bytes(where, name), name))
-    if where.lower().endswith(".abc") and not os.path.isdir(where):  # noqa: PTH112
+    if where.lower().endswith(".abc") and not is_folder(where):
         raise UserError(f"there is no file {where}", hint="is the path right?")
     found = find_run(where, runs)
     step = None
@@ -115,8 +115,8 @@ def decoded(data: bytes, name: str) -> str:
 
 
 def _is_text(where: str) -> bool:
-    """Whether a person means standard input or a file, be it a pipe, and no run. Neither look raises, as Path's may."""
-    return where == "-" or (os.path.exists(where) and not os.path.isdir(where))  # noqa: PTH110, PTH112
+    """Whether a person means standard input or a file, be it a pipe, and no run."""
+    return where == "-" or (exists(where) and not is_folder(where))
 
 
 def _bytes(where: str, name: str) -> bytes:

@@ -25,13 +25,13 @@ from textual.timer import Timer
 
 from checkpoints import lock
 from checkpoints.errors import RnnStudioError
+from checkpoints.paths import within
 from tui import demo, dialogs, launch, settings, telling, themes
 from tui.child import Answer, Child
 from tui.door import Door, Plain
 from tui.help import help_spans
 from tui.literal import encodable, literal
 from tui.palette import Actions
-from tui.paths import within
 from tui.screens.base import StudioScreen
 from tui.store import RunView
 from tui.watch import Followed, Watcher

@@ -12,9 +12,9 @@ from textual.binding import Binding
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 
+from checkpoints.paths import is_folder
 from tui import words
 from tui.literal import one_line
-from tui.paths import is_folder
 from tui.widgets.bar import Bar
 from tui.widgets.field import act
 from tui.widgets.ink import fit

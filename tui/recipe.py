@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from checkpoints.errors import ConfigError, RnnStudioError
+from checkpoints.paths import exists, expanded
 from checkpoints.runs import default_runs, find_run, safe_name
 from corpora import catalogue
 from engine import cells, sizes
@@ -29,7 +30,6 @@ from engine.config import (
 from engine.training import plan
 from engine.training.presets import LIKE, PRESETS
 from tui.literal import meant
-from tui.paths import exists, expanded
 
 CONFIGS: tuple[type, ...] = (DataConfig, ModelConfig, TrainConfig)
 CHOSEN = ("grams", "gram_dropout", "hidden_size", "dropout", "bptt", "patience", "lr")

@@ -19,8 +19,8 @@ from checkpoints import lock
 from checkpoints.errors import RnnStudioError
 from checkpoints.eventlog import decode_bytes
 from checkpoints.lines import LineReader
+from checkpoints.paths import exists
 from checkpoints.runs import list_runs
-from tui.paths import exists
 from tui.store import RunView
 
 TICK_S = 0.1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import subprocess
@@ -14,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 from checkpoints.errors import UserError
+from checkpoints.paths import expanded, is_file
 from corpora.abc.midi import write_midi
 from corpora.abc.sound import write_wav
 from corpora.abc.unfolding import Playing
@@ -27,7 +27,7 @@ _PLAYERS = (
     ("play", "-q"),
 )
 
-_HOME = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home raises where nobody's is known
+_HOME = expanded("~")  # Path.home raises where nobody's is known
 
 SOUND_FONTS = (
     Path("/usr/share/sounds/sf2"),
@@ -74,7 +74,7 @@ def sound_font() -> Path | None:
         path
         for folder in SOUND_FONTS
         for path in sorted(folder.glob("*.[sS][fF][23]"))
-        if os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises on links that may not be followed
+        if is_file(path)  # also no link that may not be followed
     ]
     if not found:
         return None

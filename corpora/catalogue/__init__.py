@@ -27,6 +27,7 @@ import platformdirs
 
 from checkpoints.errors import CorpusError, UserError
 from checkpoints.files import reason, write_atomic
+from checkpoints.paths import exists, is_file
 from corpora.catalogue import fetch, wheels
 from corpora.catalogue.fetch import Progress
 
@@ -127,7 +128,7 @@ def resolve(name_or_path: str, cache: Path | None = None, *, note: Note = silent
 
     A file or folder of that name under the current directory is meant before the catalogue's corpus is.
     """
-    if _exists(Path(name_or_path)) or name_or_path not in entries(cache):
+    if exists(Path(name_or_path)) or name_or_path not in entries(cache):
         return None
     return get(name_or_path, cache, note=note)
 
@@ -146,7 +147,7 @@ def get(
     entry = find(name, cache)
     if entry.how == "yours":
         path = _added(cache)[name][1]
-        if not _exists(path):
+        if not exists(path):
             raise CorpusError(
                 f"{path}, which you added as {name!r}, is no longer there",
                 hint=f"rnnstudio corpora add NEW_PATH --name {name}",
@@ -175,9 +176,9 @@ def cached(name: str, cache: Path | None = None) -> Path | None:
     entry = find(name, cache)
     if entry.how == "yours":
         path = _added(cache)[name][1]
-        return path if _exists(path) else None
+        return path if exists(path) else None
     path = _file(name, cache)
-    return path if _exists(path) and _exists(path.with_suffix(".json")) else None
+    return path if exists(path) and exists(path.with_suffix(".json")) else None
 
 
 def add(path: Path, *, name: str, genre: str, cache: Path | None = None) -> Entry:
@@ -185,7 +186,7 @@ def add(path: Path, *, name: str, genre: str, cache: Path | None = None) -> Entr
 
     Raises CorpusError for a path or name that cannot be, and where the names that are entered already cannot be read.
     """
-    if not _exists(path):
+    if not exists(path):
         raise CorpusError(f"there is no file {path}", hint="give the path of a text file or folder")
     if name in builtin():
         raise CorpusError(
@@ -198,7 +199,7 @@ def add(path: Path, *, name: str, genre: str, cache: Path | None = None) -> Entr
         )
     register = _register(cache)
     try:
-        known = _object(register) if _exists(register) else {}
+        known = _object(register) if exists(register) else {}
     except (OSError, ValueError, RecursionError) as error:
         raise CorpusError(
             f"{register}, which holds the names that you gave, cannot be read: {error}",
@@ -345,14 +346,9 @@ def _added(cache: Path | None) -> dict[str, tuple[Entry, Path]]:
     return found
 
 
-def _exists(path: Path) -> bool:
-    """Whether it is there for us; Path.exists raises where a folder may not be entered or a name is too long."""
-    return os.path.exists(path)  # noqa: PTH110
-
-
 def _file_size(path: Path) -> int:
     """Bytes of a file; 0 for a folder, and where there is none."""
-    return os.path.getsize(path) if os.path.isfile(path) else 0  # noqa: PTH113, PTH202
+    return os.path.getsize(path) if is_file(path) else 0  # noqa: PTH202
 
 
 def _size(path: Path) -> int:

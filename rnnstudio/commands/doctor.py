@@ -12,6 +12,7 @@ from typing import Any
 
 import typer
 
+from checkpoints.paths import exists
 from rnnstudio.common import Json, RunsDir, runs_dir, say_json
 
 EXAMPLE = "Example:  rnnstudio doctor"
@@ -48,8 +49,7 @@ def doctor(*, runs: RunsDir = None, as_json: Json = False) -> None:
         )
     folder = Path(os.path.realpath(runs_dir(runs)))
     found["runs"] = str(folder)
-    # Neither this nor realpath raises where nobody may look.
-    existing = next(p for p in (folder, *folder.parents) if os.path.exists(p))  # noqa: PTH110
+    existing = next(p for p in (folder, *folder.parents) if exists(p))
     found["free_disk_gb"] = round(shutil.disk_usage(existing).free / 1e9, 1)
     if found["free_disk_gb"] < 1:
         problems.append(

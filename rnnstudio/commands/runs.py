@@ -15,6 +15,7 @@ from rich.cells import cell_len, set_cell_size
 
 from checkpoints.errors import RunError
 from checkpoints.events import Event, SampleFinished, Step, Validation
+from checkpoints.paths import expanded
 from checkpoints.runs import RunFolder, find_run, list_runs, remove
 from rnnstudio.common import Json, RunName, RunsDir, runs_dir, say, say_json, whole_run
 from rnnstudio.completion import run_names
@@ -172,8 +173,9 @@ def rm(
 def _meant(text: str, runs: Path) -> RunFolder:
     """The run that is named in full: what is removed for good is never guessed. Raises RunError."""
     found = find_run(text, runs)
-    path = os.path.expanduser(text)  # noqa: PTH111 - Path's own raises for `~nobody`
-    if text == found.run.name or os.path.realpath(path) == os.path.realpath(found.run.path):
+    if text == found.run.name or os.path.realpath(expanded(text)) == os.path.realpath(
+        found.run.path
+    ):
         return found.run
     raise RunError(
         f"{text!r} is not the whole name of a run, and runs are removed whole",

@@ -12,6 +12,7 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.timer import Timer
 from textual.widget import Widget
 
+from checkpoints.paths import expanded, is_folder
 from checkpoints.runs import safe_name
 from engine.config import ModelConfig, to_json
 from engine.training.plan import Measured
@@ -20,7 +21,6 @@ from tui.browse import Browse
 from tui.card import Finding, card, fixes, grave
 from tui.child import Answer
 from tui.dialogs import Choose
-from tui.paths import expanded, is_folder
 from tui.screens.base import StudioScreen
 from tui.speeds import FIRST, Speeds
 from tui.widgets.form import Line, Paths, Value

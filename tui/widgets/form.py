@@ -13,8 +13,8 @@ from textual.message import Message
 from textual.suggester import Suggester
 from textual.widgets import Input
 
+from checkpoints.paths import expanded, is_folder
 from corpora import catalogue
-from tui.paths import expanded, is_folder
 from tui.recipe import Field as Setting
 from tui.widgets.bar import Bar
 from tui.widgets.field import Field

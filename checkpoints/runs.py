@@ -285,6 +285,11 @@ def find_run(text: str, runs: Path) -> Found:
         return found
     if name and (found := _at_path(name, spec)):
         return found
+    if text.strip().endswith("@"):
+        raise RunError(
+            f"{text.strip()} names no checkpoint",
+            hint="after the @ comes best, last or a step; or leave it out",
+        )
     known = list_runs(runs)
     if not name:
         if not known:

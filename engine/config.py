@@ -281,7 +281,11 @@ class TrainConfig:
         ):
             value = getattr(self, name)
             if not value >= 0:
-                raise ConfigError(f"{_flag(name)} is {value}", hint="use 0 or more")
+                budget = name in ("steps", "epochs", "minutes")
+                raise ConfigError(
+                    f"{_flag(name)} is {value}",
+                    hint="use more than 0" if budget else "use 0 or more",
+                )
             if value > sys.float_info.max:  # infinite, or a whole number beyond all others
                 raise ConfigError(f"{_flag(name)} is too large", hint="use a smaller one")
         if self.minutes > MAX_MINUTES:

@@ -246,7 +246,10 @@ class Narrator:
                 )
             )
         name = literal((self._run or RunFolder(Path(e.run))).called)
-        if e.reason in ("interrupted", "stopped"):
+        if e.reason == "diverged":  # to go on would do so again: the error says what may help
+            if not e.best:
+                return
+        elif e.reason in ("interrupted", "stopped", "failed"):
             self._line(Text(f"  go on:   rnnstudio resume {name}", "cyan"))
         else:
             self._line(Text(f"  go on:   rnnstudio train --from {name} --minutes 10", "cyan"))

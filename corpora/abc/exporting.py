@@ -6,12 +6,14 @@ import os
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from checkpoints.errors import UserError
 from checkpoints.files import FREE_SPACE, reason, write_atomic
+from checkpoints.paths import exists
 from corpora.abc.chords import accompaniment
 from corpora.abc.midi import write_midi
 from corpora.abc.transposing import interval_to, transposed
@@ -76,6 +78,7 @@ def export(tunes: Iterable[Tune], folder: Path, options: ExportOptions) -> Itera
     A tune that cannot be written (no note in it) is kept beside the others as NAME.bad.abc, the reason in a comment.
     Raises UserError where the folder cannot be written.
     """
+    is_new = not exists(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -91,6 +94,9 @@ def export(tunes: Iterable[Tune], folder: Path, options: ExportOptions) -> Itera
         else:
             _export_one(done, folder / stem, options, index)
         yield done
+    if is_new:
+        with suppress(OSError):  # unless something is in it
+            folder.rmdir()
 
 
 def file_stem(tune: Tune, index: int) -> str:

@@ -165,6 +165,8 @@ def export(
                 f"{why}: {there} there already",
                 hint="--force writes over them; --out DIR writes elsewhere",
             )
+        if refused:
+            raise UserError(why, hint="what stood in the way is said with each tune, above")
         raise UserError(why, hint="rnnstudio tune FILE shows the tunes and their faults")
     spoiled = f"; {bad} could not be and lie beside them as .bad.abc" if bad else ""
     mended = f", {repaired} of them repaired" if repaired else ""

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from checkpoints.errors import UserError
-from rnnstudio.common import RunsDir, runs_dir
+from rnnstudio.common import RunsDir, runs_dir, whole_run
 from rnnstudio.completion import run_names
 
 EXAMPLE = "Example:  rnnstudio tui plays    (no name: opens on all runs)"
@@ -30,8 +30,6 @@ def tui(
     ascii_only: Ascii = False,
 ) -> None:
     """Open the studio: watch runs learn, steer them, read what they wrote."""
-    from checkpoints.runs import find_run
-
     if demo:
         from tui.demo import runs_folder
 
@@ -39,7 +37,7 @@ def tui(
             _open(folder, None, ascii_only=ascii_only, demo=True)
         return
     folder = runs_dir(runs)
-    _open(folder, find_run(run, folder).run.path if run else None, ascii_only=ascii_only)
+    _open(folder, whole_run(run, folder).path if run else None, ascii_only=ascii_only)
 
 
 def _tell_kept(runs: Path) -> None:

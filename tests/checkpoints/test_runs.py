@@ -232,6 +232,7 @@ def test_a_run_is_found_from_elsewhere_by_its_path(
         ("a\0b", "there is no run", ""),
         ("x" * 5000, "there is no run", ""),
         ("~nobody-of-this-name/x", "there is no run", ""),
+        ("tunes@", "tunes@ names no checkpoint", "best, last or a step"),
     ],
 )
 def test_a_run_that_is_not_there_is_a_sentence(

@@ -72,6 +72,20 @@ def test_files_that_are_there_are_left_and_the_hint_says_how_not_to(tmp_path: Pa
     assert run.invoke(app, [*words, "--force"], input=JIG).exit_code == 0
 
 
+def test_where_nothing_was_exported_no_folder_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "verovio", None)  # as where it is not installed
+    there = tmp_path / "there"
+    there.mkdir()
+    for out in (tmp_path / "new", there):
+        done = run.invoke(app, ["export", "-", "--to", "svg", "--out", str(out)], input=JIG)
+        assert isinstance(done.exception, UserError)
+        assert "above" in done.exception.hint
+        assert "verovio, which is not installed" in done.stderr
+    assert list(tmp_path.iterdir()) == [there], "a folder of the user's stays"
+
+
 def test_a_runs_samples_are_exported(tmp_path: Path) -> None:
     folder = tmp_path / "runs" / "folk"
     (folder / "samples").mkdir(parents=True)

@@ -104,6 +104,18 @@ def test_the_end_says_the_three_commands_that_one_wants_next() -> None:
     assert "rnnstudio resume plays" in err
 
 
+def test_a_run_that_gave_up_is_not_said_to_go_on() -> None:
+    _, err = told(ev.Ended(step=12, run="runs/plays", reason="diverged", seconds=61))
+    assert "go on" not in err
+    assert "sample plays" not in err, "there is no model that is worth a sample"
+    best = {"step": 10, "nats_per_char": 1.5, "bits_per_char": 2.164, "protocol": "carried"}
+    _, err = told(ev.Ended(step=12, run="runs/plays", reason="diverged", best=best))
+    assert "go on" not in err
+    assert "sample plays" in err
+    _, err = told(ev.Ended(step=12, run="runs/plays", reason="failed", best=best))
+    assert "rnnstudio resume plays" in err
+
+
 def test_figures_stand_beside_human_ones_and_the_loss_beside_an_n_grams() -> None:
     _, err = told(
         ev.Figures(

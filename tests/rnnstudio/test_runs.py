@@ -127,6 +127,7 @@ def test_a_log_that_comes_in_parts_is_watched_to_its_end(
         (("resume",), "train --from {path}@10"),
         (("runs", "show"), "leave out the @"),
         (("watch",), "leave out the @"),
+        (("tui",), "leave out the @"),
     ],
 )
 def test_one_checkpoint_is_not_the_whole_run(words: tuple[str, ...], hint: str, runs: Path) -> None:

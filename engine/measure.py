@@ -18,6 +18,7 @@ from engine.dynamic import evaluate_dynamic
 from engine.evaluation import Evaluation, Protocol, chars_and_words, evaluate
 from engine.load import LoadedModel
 from engine.model import no_number
+from engine.rewriting import rewritten_as_held_out
 from engine.sampling.prime import prime_ids
 from engine.tokens import Part, open_tokens, prepare
 
@@ -66,18 +67,24 @@ def measure_files(
 ) -> Evaluation:
     """The figures for all the text in files, folders or archives, cut into documents as the model's genre is.
 
-    `note` is told what a person should know about the files, `progress` how far they are read. Raises CorpusError for
-    what cannot be read.
+    Where the model learned tunes in one key, or without titles or chord symbols, these are read so too. `note` is told
+    what a person should know about the files, `progress` how far they are read. Raises CorpusError for what cannot be
+    read.
     """
     nothing_held_out = DataConfig(valid_fraction=0, test_fraction=0)
     with tempfile.TemporaryDirectory(prefix="rnnstudio-eval-") as folder:
-        corpus = _read(loaded, paths, Path(folder), note, progress)
+        cache, genre = Path(folder), genres.find(loaded.genre)
+        corpus = _read(loaded, paths, cache, note, progress)
+        if loaded.data is not None:
+            corpus = rewritten_as_held_out(
+                corpus, loaded.data, genre, cache=cache, note=note, progress=progress
+            )
         tokens = prepare(
             corpus,
             loaded.tokenizer,
             nothing_held_out,
-            cache=Path(folder),
-            starts=genres.find(loaded.genre).document_starts,
+            cache=cache,
+            starts=genre.document_starts,
             document_mode=loaded.documents,
             progress=progress,
         )

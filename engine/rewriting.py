@@ -7,6 +7,7 @@ hash, with its cuts; the run keeps its tokens, so a resumed run needs none of th
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -38,8 +39,42 @@ def rewritten(
     """
     if not config.rewrites:
         return corpus, None
-    rewrite = genre.rewriter(transpose=config.transpose, titles=config.titles, chords=config.chords)
     cuts = split(corpus, config, document_starts(corpus, genre.document_starts))
+    new, where, told = _rewritten(corpus, cuts, config, genre, cache, progress)
+    note(f"learned as: {told}")
+    return new, where
+
+
+def rewritten_as_held_out(
+    corpus: Corpus,
+    config: DataConfig,
+    genre: Genre,
+    *,
+    cache: Path,
+    note: Callable[[str], object],
+    progress: Progress | None = None,
+) -> Corpus:
+    """Another text, changed as the text was that a run with these settings held out; the rest as in `rewritten`."""
+    if config.transpose == "all":  # what is held out stays in its own key
+        config = dataclasses.replace(config, transpose="")
+    if not config.rewrites:
+        return corpus
+    cuts = Split(0, 0, corpus.chars)
+    new, _, told = _rewritten(corpus, cuts, config, genre, cache, progress)
+    note(f"read as what the run held out was: {told}")
+    return new
+
+
+def _rewritten(
+    corpus: Corpus,
+    cuts: Split,
+    config: DataConfig,
+    genre: Genre,
+    cache: Path,
+    progress: Progress | None,
+) -> tuple[Corpus, Split, str]:
+    """The new text, where its parts begin, and what became of the old one in words."""
+    rewrite = genre.rewriter(transpose=config.transpose, titles=config.titles, chords=config.chords)
     read = written = 0
     valid = test = None
     with SnapshotWriter(cache, binary=False) as writer:
@@ -59,8 +94,11 @@ def rewritten(
         end = writer.chars
         new = writer.publish()
     where = Split(end if valid is None else valid, end if test is None else test, end)
-    note(f"learned as: {_asked(config)} · {read:,} pieces became {written:,}, {end:,} characters")
-    return new, where
+    return (
+        new,
+        where,
+        f"{_asked(config)} · {read:,} pieces became {written:,}, {end:,} characters",
+    )
 
 
 def _pieces(corpus: Corpus, genre: Genre) -> Iterator[tuple[int, int, str]]:

@@ -10,7 +10,7 @@ import html
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tui import words
@@ -32,9 +32,14 @@ class Frame:
     temperature: float
     bits_per_char: float | None
     """The held-out loss at that checkpoint, where it was measured."""
-    caption: str
-    """The milestones reached since the frame before."""
+    reached: tuple[str, ...]
+    """The milestones since the frame before, each a sentence."""
     figures: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def caption(self) -> str:
+        """What was reached, in one line."""
+        return " · ".join(self.reached)
 
 
 def temperatures(view: RunView) -> list[float]:
@@ -52,7 +57,7 @@ def frames(view: RunView, temperature: float) -> list[Frame]:
         before = -1
         for step in sorted(view.samples):
             sample = min(view.samples[step], key=lambda s: abs(s.temperature - temperature))
-            reached = [m.text for m in view.milestones if before < m.step <= step]
+            reached = tuple(m.text for m in view.milestones if before < m.step <= step)
             known = bisect_right(measured, step)
             out.append(
                 Frame(
@@ -61,7 +66,7 @@ def frames(view: RunView, temperature: float) -> list[Frame]:
                     sample.text,
                     sample.temperature,
                     view.valid.buckets[known - 1].mean if known else None,
-                    " · ".join(reached),
+                    reached,
                     tuple(
                         (name, values[step]) for name, values in figures.items() if step in values
                     ),
@@ -230,13 +235,11 @@ def _xml(text: str) -> str:
     return html.escape(_NOT_XML.sub("\ufffd", literal(text)))
 
 
-def figures_line(frame: Frame, labels: dict[str, str], human: dict[str, float]) -> list[Span]:
-    """The frame's figures, each beside the human one."""
-    out: list[Span] = []
+def told_figures(
+    frame: Frame, labels: dict[str, str], human: dict[str, float]
+) -> Iterator[list[Span]]:
+    """Each of the frame's figures, beside the human one."""
     for name, value in frame.figures:
-        out.append((f" {labels.get(name, name)} ", "dim"))
-        out.append((words.share(value), "title"))
-        if name in human:
-            out.append((f" of {words.share(human[name])}", "dim"))
-        out.append((" ", ""))
-    return out
+        people = f" (human {words.share(human[name])})" if name in human else ""
+        label = (f" {labels.get(name, name)} ", "dim")
+        yield [label, (words.share(value), "title"), (f"{people} ", "dim")]

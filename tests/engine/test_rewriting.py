@@ -11,7 +11,7 @@ from corpora import genres
 from corpora.reading import read_corpus
 from corpora.snapshot import Corpus
 from engine.config import DataConfig
-from engine.rewriting import rewritten
+from engine.rewriting import rewritten, rewritten_as_held_out
 from engine.splits import Split
 from engine.tokens import TokenFile, learn_tokenizer, prepare
 
@@ -101,3 +101,27 @@ def test_pieces_of_any_length_and_several_files(
     )
     assert one[0].sha256 == two[0].sha256
     assert '"' not in "".join(one[3])
+
+
+@pytest.mark.parametrize(
+    "config",
+    [DataConfig(transpose="D", chords=False), DataConfig(transpose="all", titles=False)],
+    ids=["in one key", "in all keys"],
+)
+def test_another_text_is_changed_as_what_was_held_out(tmp_path: Path, config: DataConfig) -> None:
+    corpus = corpus_of(BOOK, folder=tmp_path)
+    _, _, _, (_, valid, test) = learned(corpus, tmp_path, config)
+    told: list[str] = []
+    other = rewritten_as_held_out(corpus, config, TUNES, cache=tmp_path / "cache", note=told.append)
+    whole = "".join(other.pieces())
+    assert whole.endswith(valid + test)
+    assert whole.count("X:") == 60, "each once"
+    assert len(told) == 1
+    assert "all twelve keys" not in told[0]
+
+
+def test_another_text_stays_where_only_the_learned_copies_were_changed(tmp_path: Path) -> None:
+    corpus = corpus_of(BOOK, folder=tmp_path)
+    config = DataConfig(transpose="all")
+    same = rewritten_as_held_out(corpus, config, TUNES, cache=tmp_path, note=pytest.fail)
+    assert same is corpus

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from corpora.reading import read_corpus
 from engine.config import DataConfig
 from engine.evaluation import evaluate, score
 from engine.load import LoadedModel, open_run
-from engine.measure import measure_part
+from engine.measure import measure_files, measure_part
 from engine.tokenizers.byte import ByteTokenizer
 from engine.tokens import prepare
 from rnnstudio.cli import app
@@ -134,6 +136,16 @@ def test_documents_are_cut_and_measured_each_by_itself(runs: Path, tmp_path: Pat
     assert found["protocol"] == "documents"
     assert found["nats_per_char"] == pytest.approx(expected.nats_per_char, rel=1e-6)
     assert (found["chars"], found["tokens"]) == (chars, len(tokens))
+
+
+def test_tunes_are_measured_as_the_run_learned_them(runs: Path, tmp_path: Path) -> None:
+    file = tmp_path / "tunes.abc"
+    file.write_text('X:1\nT:One\nM:4/4\nL:1/8\nK:C\n"C"CDEF "G"GABc|]\n', encoding="utf-8")
+    told: list[str] = []
+    learned = replace(open_run("tunes", runs), genre="abc_tunes", data=DataConfig(chords=False))
+    found = measure_files(learned, [file], note=told.append)
+    assert found.chars == len(re.sub('"[CG]"', "", file.read_text(encoding="utf-8")))
+    assert any("no chord symbols" in text for text in told)
 
 
 def test_files_that_are_no_text_are_measured_by_a_model_of_bytes_only(

@@ -210,14 +210,14 @@ class Page(html.parser.HTMLParser):
 def test_exports_hold_any_text_without_being_broken_by_it(
     texts: list[tuple[str, str]], name: str
 ) -> None:
-    frames = [Frame(i, prime, text, 0.8, 1.0, "<b>") for i, (prime, text) in enumerate(texts)]
+    frames = [Frame(i, prime, text, 0.8, 1.0, ("<b>",)) for i, (prime, text) in enumerate(texts)]
     svg = film.as_svg(name, film.marked(frames))
     ET.fromstring(svg)
     page = film.as_html(name, film.marked(frames))
     parser = Page()
     parser.feed(page)
     harmless = Page()
-    harmless.feed(film.as_html("x", film.marked([Frame(0, "", "y", 0.8, None, "")])))
+    harmless.feed(film.as_html("x", film.marked([Frame(0, "", "y", 0.8, None, ())])))
     assert parser.tags == harmless.tags
     data = re.search(r'id="film">(.*?)</script>', page, re.DOTALL)
     assert data is not None
@@ -230,6 +230,6 @@ def test_exports_hold_any_text_without_being_broken_by_it(
 
 def test_a_sample_that_holds_a_script_stays_text() -> None:
     evil = "</script><script>alert(1)</script>"
-    page = film.as_html(evil, film.marked([Frame(1, evil, evil, 0.8, 1.0, evil)]))
+    page = film.as_html(evil, film.marked([Frame(1, evil, evil, 0.8, 1.0, (evil,))]))
     assert page.count("<script") == 2
     assert "alert(1)</script>" not in page

@@ -78,9 +78,13 @@ async def test_a_tune_is_shown_and_moved(studio: Open, runs: Path, size: tuple[i
         await pilot.press("k", "k", "plus")
         await until(pilot, lambda: "+2 semitones" in screen_text(pilot.app))
         assert "K:E" in abc.text
+        assert "of the notes are in E major" in report.text
         await pilot.press("down")
         await until(pilot, lambda: "A Broken Reel" in abc.text)
         assert "! reading" in report.text
+        await pilot.press("k")
+        await until(pilot, lambda: "+1 semitone " in screen_text(pilot.app))
+        assert "! reading" in report.text, "it was repaired in any key"
         assert "␛" in screen_text(pilot.app) or "\x1b" not in screen_text(pilot.app)
         await pilot.press("up")
         await until(pilot, lambda: "The Test Jig" in abc.text)
@@ -230,14 +234,14 @@ async def test_another_size_leaves_key_tempo_and_player_as_they_are(
     async with studio(run=path) as pilot:
         screen = await opened(pilot)
         await pilot.press("k", "plus")
-        await until(pilot, lambda: "+1 semitones" in screen_text(pilot.app))
+        await until(pilot, lambda: "+1 semitone " in screen_text(pilot.app))
         abc = screen.query_one("#abc", Page).text
         stopped.clear()
         for width in (81, 120):
             await pilot.resize_terminal(width, 24)
             await until(pilot, lambda width=width: screen.size.width == width)
             await pilot.pause()
-            assert "+1 semitones" in screen_text(pilot.app)
+            assert "+1 semitone " in screen_text(pilot.app)
             assert screen.query_one("#abc", Page).text == abc
         assert not stopped
 

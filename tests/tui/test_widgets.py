@@ -14,7 +14,7 @@ from tests.tui.conftest import Open, control_bytes, until
 from tui import keymap, settings
 from tui.door import Door, Plain
 from tui.literal import literal
-from tui.widgets.ink import fit, span_len, wrap
+from tui.widgets.ink import fit, flow, span_len, wrap
 
 TEXT = st.text(alphabet=st.characters(codec="utf-8"), max_size=120)
 SPANS = st.lists(st.tuples(TEXT, st.sampled_from(["", "new", "dim"])), max_size=6)
@@ -36,6 +36,18 @@ def test_words_are_broken_at_spaces() -> None:
     lines = wrap([("the night is long and full", "")], 9)
     shown = ["".join(t for t, _ in line) for line in lines]
     assert shown == ["the night ", "is long ", "and full"]
+
+
+def test_items_flow_and_those_without_room_are_left_out_whole() -> None:
+    def told(width: int, most: int, *items: str) -> list[str]:
+        lines = flow([[(text, "")] for text in items], width, most)
+        return ["".join(text for text, _ in line) for line in lines]
+
+    assert told(9, 2, "one ", "two ", "three ", "four ", "five ") == ["one two ", "three "]
+    assert told(9, 2, "a long one ", "two ", "three ") == ["a long ", "one two "]
+    assert told(9, 2, "one ", "a long one ", "two ") == ["one "], "none stands there in part"
+    assert told(4, 2, "a very long one") == ["a ", "very "], "the first is shown at any rate"
+    assert told(9, 2) == []
 
 
 @given(SPANS, st.integers(0, 60))

@@ -19,10 +19,10 @@ from tui import film
 from tui.colour import coloured
 from tui.film import Frame
 from tui.literal import one_line
-from tui.screens.base import StudioScreen
+from tui.screens.base import LOW, StudioScreen
 from tui.watch import Followed
 from tui.widgets.bar import Bar
-from tui.widgets.ink import Span, wrap
+from tui.widgets.ink import Span, flow
 from tui.widgets.page import Page
 from tui.widgets.timeline import Stop, Timeline
 
@@ -34,6 +34,8 @@ SPEEDS = (10, 20, 40, 80, 160, 320)
 """Characters a second that the film types."""
 HOLD_TICKS = 16
 """Ticks that a finished frame stands before the next."""
+CAPTION_LINES = 2
+"""For what was reached and the figures, twice as many in a tall terminal."""
 VIEWS = ("changes", "new words", "genre colours")
 AWAITED = "What is written at each checkpoint stands here; s on the live screen asks for some now."
 
@@ -171,12 +173,12 @@ Underlined is what the checkpoint before did not write; d shows words never writ
             self._draw_frame("#before", self._frames[self._at - 1])
         self._draw_frame("#now", frame)
         labels = {n: figure_label(self._genre, n) for n, _ in frame.figures}
-        line = film.figures_line(frame, labels, self.run.view.human)
-        if frame.caption:
-            line = [(f" ▲ {frame.caption} ", "accent"), *line]
-        first, *others = wrap(line, self.size.width)
-        rest = [span for other in others for span in other]  # one line, cut where it is too long
-        self.query_one("#caption", Bar).show(first, *([rest] if rest else []))
+        items = [
+            *([(f" ▲ {text} ", "accent")] for text in frame.reached),
+            *film.told_figures(frame, labels, self.run.view.human),
+        ]
+        room = CAPTION_LINES * (1 if self.size.height < LOW else 2)
+        self.query_one("#caption", Bar).show(*flow(items, self.size.width, room))
         stops = [Stop(f.step, f.step in self._pins, bool(f.caption)) for f in self._frames]
         self.query_one(Timeline).show(stops, self._at)
 

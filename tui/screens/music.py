@@ -215,12 +215,13 @@ files' names where they were changed. What is there already is never written ove
         playing = perform(tune)
         width = max(12, self.query_one("#roll").size.width or self.size.width - 36)
         roll: list[Span] = [(row + "\n", "line-0") for row in piano_roll(playing, width=width)]
-        moved = f"  {self._semitones:+d} semitones" if self._semitones else ""
+        plural = "" if abs(self._semitones) == 1 else "s"
+        moved = f"  {self._semitones:+d} semitone{plural}" if self._semitones else ""
         self.entitle("#roll", f"{tune.title or 'without a title'}{moved}", f"♩={_tempo(playing):g}")
         self.query_one("#roll", Page).show(roll)
         self.query_one("#abc", Page).show(coloured(self._genre, write_abc(tune)))
         spans: list[Span] = []
-        for name, text, good in sentences(written.tune, judge(written.tune)):
+        for name, text, good in sentences(tune, judge(tune)):
             spans += [
                 ("✓ " if good else "! ", "good" if good else "warn"),
                 (f"{name:<8} ", "dim"),

@@ -73,6 +73,26 @@ def wrap(spans: Iterable[Span], width: int) -> list[list[Span]]:
     return lines
 
 
+def flow(items: Iterable[Sequence[Span]], width: int, most: int) -> list[list[Span]]:
+    """Items one after the other in at most so many lines, each whole: those that find no room are left out.
+
+    An item that is wider than a line has lines of its own; the first is cut where it alone is too long.
+    """
+    lines: list[list[Span]] = []
+    for item in items:
+        if lines and span_len(lines[-1]) + span_len(item) <= width:
+            lines[-1] += item
+            continue
+        wrapped = wrap(item, width)
+        if not lines:
+            lines = wrapped[:most]
+        elif len(lines) + len(wrapped) <= most:
+            lines += wrapped
+        else:
+            break
+    return lines
+
+
 def _breaks(text: str, width: int) -> Iterable[int]:
     """Where each line ends: after the last space that fits, else after the last character that fits."""
     start = cells = 0

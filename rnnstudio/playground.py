@@ -90,8 +90,6 @@ class Playground:
         if not self._wanted():
             raise Stopped
 
-    # -- corpora ------------------------------------------------------------------------------------------------
-
     def _corpus(self, body: Body) -> Answer:
         """The card of a corpus: read whole, exactly as training would read it."""
         from corpora import catalogue, genres
@@ -144,8 +142,6 @@ class Playground:
             seconds=SPEED_S,
         )
         return {"tokens_per_s": measured.tokens_per_s, "weights": measured.weights}
-
-    # -- models -------------------------------------------------------------------------------------------------
 
     def _model(self, body: Body) -> tuple[LoadedModel, Sampler]:
         import torch

@@ -103,8 +103,6 @@ class Studio(App[None]):
         for theme in themes.THEMES:
             self.register_theme(theme)
 
-    # -- beginning and end --------------------------------------------------------------------------------------
-
     def on_mount(self) -> None:
         from tui.screens.home import Home
 
@@ -168,8 +166,6 @@ class Studio(App[None]):
             self.remembered.layout.pop(what, None)
         self.remember_soon()
 
-    # -- what the watcher tells ---------------------------------------------------------------------------------
-
     def _tell(self, runs: list[Followed] | None) -> None:
         """From the watcher's thread."""
         if self.is_running:
@@ -216,8 +212,6 @@ class Studio(App[None]):
                 where = f"the whole log: {job.log}" if job.began else ""
                 self.say(f"{job.name}: {job.fault}", hint=job.hint or where, grave=True)
             self.watcher.look_now()
-
-    # -- words to the user --------------------------------------------------------------------------------------
 
     def say(self, text: str, *, hint: str = "", grave: bool = False) -> None:
         """A toast; any text, shown literally. One that still stands is shown anew, not twice."""
@@ -271,8 +265,6 @@ class Studio(App[None]):
     def copy_to_clipboard(self, text: str) -> None:
         super().copy_to_clipboard(encodable(text))
 
-    # -- screens ------------------------------------------------------------------------------------------------
-
     def open_live(self, path: Path) -> None:
         from tui.screens.live import Live
 
@@ -299,8 +291,6 @@ class Studio(App[None]):
             )
             return
         self.open_new(view.started.corpus if view.started else "", parent=f"{path}@{step}")
-
-    # -- actions ------------------------------------------------------------------------------------------------
 
     def action_help(self) -> None:
         if isinstance(self.screen, StudioScreen):
@@ -371,8 +361,6 @@ class Studio(App[None]):
 
     async def action_quit(self) -> None:
         self.action_leave()
-
-    # -- how it looks -------------------------------------------------------------------------------------------
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         return [*super().get_line_filters(), *self._filters_last]

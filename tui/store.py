@@ -97,8 +97,6 @@ class RunView:
             Series(self.limit) for _ in range(5)
         )
 
-    # -- reading ------------------------------------------------------------------------------------------------
-
     @property
     def best(self) -> ev.Validation | None:
         return self.bests[-1] if self.bests else None
@@ -170,8 +168,6 @@ class RunView:
         """The steps at which finished samples were written, in order."""
         with self.lock:
             return sorted(self.samples)
-
-    # -- feeding ------------------------------------------------------------------------------------------------
 
     def reset(self) -> None:
         """Forget everything: the log was replaced by another."""

@@ -160,7 +160,10 @@ class _AtAGlance:
 
 
 class Watcher(threading.Thread):
-    """Calls `tell` (from this thread) when something changed: with the followed runs that did, or None for the list."""
+    """Calls `tell` (from this thread) when something changed: with the followed runs that did, or None for the list.
+
+    All from `follow` to `end` is for the application's thread.
+    """
 
     def __init__(self, runs: Path, tell: Callable[[list[Followed] | None], None]) -> None:
         super().__init__(name="run watcher", daemon=True)
@@ -172,8 +175,6 @@ class Watcher(threading.Thread):
         self._closely: dict[Path, tuple[Followed, _Closely]] = {}
         self._viewers: Counter[Path] = Counter()
         self._glances: dict[Path, tuple[Followed, _AtAGlance]] = {}
-
-    # -- from the application's thread --------------------------------------------------------------------------
 
     def follow(self, path: Path) -> Followed:
         """Read this run closely from now on; its view fills in the background."""
@@ -207,8 +208,6 @@ class Watcher(threading.Thread):
     def end(self) -> None:
         self._ended = True
         self._wake.set()
-
-    # -- the thread ---------------------------------------------------------------------------------------------
 
     def run(self) -> None:
         scanned = told = -math.inf

@@ -51,8 +51,6 @@ class Reader(Reading):
         self.voiced = False  # whether a voice was named
         self.tempo_text = ""
 
-    # -- the tune as a whole ------------------------------------------------------------------------------------------
-
     def read(self) -> Tune:
         """The tune, whatever the text holds."""
         for row in self.defaults:
@@ -143,8 +141,6 @@ class Reader(Reading):
             tune.tempo = fields.tempo_of(self.tempo_text, tune.unit)
         for state in self.states.values():
             state.unit, state.key, state.meter = tune.unit, tune.key, tune.meter
-
-    # -- fields -------------------------------------------------------------------------------------------------------
 
     def _field(self, token: Token) -> None:
         letter, _, value = token.text.strip().partition(":")

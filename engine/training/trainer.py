@@ -136,8 +136,6 @@ class Trainer:
         self._speed.restart()
         self._start_clock()
 
-    # ── one step ─────────────────────────────────────────────────────────────────────────────────────────────────
-
     def _step(self, orders: Orders) -> None:
         session, state = self.session, self.state
         window = session.lanes.next()
@@ -256,8 +254,6 @@ class Trainer:
         state = self.state
         progress = self._progress(state.step, state.tokens)
         self._speed.mark(time.monotonic(), tokens=state.tokens, progress=progress)
-
-    # ── looking, saving, going back ──────────────────────────────────────────────────────────────────────────────
 
     def _look(self, reason: str) -> None:
         """Validate, sample and save; once a step.

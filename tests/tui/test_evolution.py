@@ -18,7 +18,7 @@ from checkpoints import events as ev
 from checkpoints.lock import TrainerLock
 from tests.tui import recorded
 from tests.tui.conftest import Open, control_bytes, screen_text, until
-from tui import film
+from tui import film, filmfiles
 from tui.film import Frame
 from tui.screens.evolution import SPEEDS, Evolution
 from tui.store import RunView
@@ -119,7 +119,7 @@ async def test_export_writes_text_page_and_svg(
 
     async with studio() as pilot:
         await opened(pilot, path)
-        monkeypatch.setattr(film, "changed", counting)
+        monkeypatch.setattr(filmfiles, "changed", counting)
         await pilot.press("x")
         await until(pilot, lambda: (path / "film" / "film.svg").exists())
     assert compared == [False] * 5  # each pair of six once, and not where keys are waited for
@@ -211,18 +211,18 @@ def test_exports_hold_any_text_without_being_broken_by_it(
     texts: list[tuple[str, str]], name: str
 ) -> None:
     frames = [Frame(i, prime, text, 0.8, 1.0, ("<b>",)) for i, (prime, text) in enumerate(texts)]
-    svg = film.as_svg(name, film.marked(frames))
+    svg = filmfiles.as_svg(name, filmfiles.marked(frames))
     ET.fromstring(svg)
-    page = film.as_html(name, film.marked(frames))
+    page = filmfiles.as_html(name, filmfiles.marked(frames))
     parser = Page()
     parser.feed(page)
     harmless = Page()
-    harmless.feed(film.as_html("x", film.marked([Frame(0, "", "y", 0.8, None, ())])))
+    harmless.feed(filmfiles.as_html("x", filmfiles.marked([Frame(0, "", "y", 0.8, None, ())])))
     assert parser.tags == harmless.tags
     data = re.search(r'id="film">(.*?)</script>', page, re.DOTALL)
     assert data is not None
     assert len(json.loads(data[1])) == len(frames)
-    text = film.as_text(name, frames)
+    text = filmfiles.as_text(name, frames)
     for export in (svg, page, text):
         assert not control_bytes(export)
         export.encode("utf-8")
@@ -230,6 +230,6 @@ def test_exports_hold_any_text_without_being_broken_by_it(
 
 def test_a_sample_that_holds_a_script_stays_text() -> None:
     evil = "</script><script>alert(1)</script>"
-    page = film.as_html(evil, film.marked([Frame(1, evil, evil, 0.8, 1.0, (evil,))]))
+    page = filmfiles.as_html(evil, filmfiles.marked([Frame(1, evil, evil, 0.8, 1.0, (evil,))]))
     assert page.count("<script") == 2
     assert "alert(1)</script>" not in page

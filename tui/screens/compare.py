@@ -174,8 +174,6 @@ from different primes, that stands among what differs. Lines differ by pattern a
             self._seen = now
             self._draw()
 
-    # -- what is seen -------------------------------------------------------------------------------------------
-
     def _draw(self) -> None:
         axis, loss = AXES[self._axis], LOSSES[self._loss]
         self.head((" compare ", "title"), *self._key())
@@ -238,8 +236,6 @@ from different primes, that stands among what differs. Lines differ by pattern a
                 self.studio.say(error.message, hint=error.hint, grave=True)
                 records.append({})
         return records
-
-    # -- actions ------------------------------------------------------------------------------------------------
 
     def action_axis(self) -> None:
         self._axis = (self._axis + 1) % len(AXES)

@@ -15,7 +15,7 @@ from textual.widget import Widget
 
 from checkpoints.files import write_atomic
 from corpora.genres import figure_label
-from tui import film
+from tui import film, filmfiles
 from tui.colour import coloured
 from tui.film import Frame
 from tui.literal import one_line
@@ -124,8 +124,6 @@ Underlined is what the checkpoint before did not write; d shows words never writ
         if runs and self._run in runs and (self._read() or not self._frames):
             self._draw()
 
-    # -- what is seen -------------------------------------------------------------------------------------------
-
     def _read(self) -> bool:
         """Read the frames anew; True if they are others. Who looks at the last one looks at the newest."""
         view = self.run.view
@@ -222,8 +220,6 @@ Underlined is what the checkpoint before did not write; d shows words never writ
             return film.changed(self._frames[index - 1].text, frame.text)
         return film.unheard([f.text for f in self._frames[:index]], frame.text)
 
-    # -- actions ------------------------------------------------------------------------------------------------
-
     def on_timeline_picked(self, event: Timeline.Picked) -> None:
         self._jump(event.index)
 
@@ -281,8 +277,6 @@ Underlined is what the checkpoint before did not write; d shows words never writ
         else:
             super().action_back()
 
-    # -- the film -----------------------------------------------------------------------------------------------
-
     def action_replay(self) -> None:
         """Play from here, or from the start if one is at the end; again to stop."""
         if self._film is not None:
@@ -329,7 +323,7 @@ Underlined is what the checkpoint before did not write; d shows words never writ
 
 
 async def _export(studio: Studio, run: Path, frames: Sequence[Frame]) -> None:
-    made = await asyncio.to_thread(film.export, run.name, frames)
+    made = await asyncio.to_thread(filmfiles.export, run.name, frames)
     folder = run / "film"
 
     def write() -> None:

@@ -104,8 +104,6 @@ A run is a folder: it goes on without the studio, and whoever started it, it can
         if runs is None:
             self._show_runs()
 
-    # -- what is seen -------------------------------------------------------------------------------------------
-
     def _show_corpora(self) -> None:
         try:
             known = catalogue.entries()
@@ -239,8 +237,6 @@ A run is a folder: it goes on without the studio, and whoever started it, it can
         )
         page.show([(sample.prime, "prime"), (sample.text, "")])
 
-    # -- choosing -----------------------------------------------------------------------------------------------
-
     def on_rows_moved(self, event: Rows.Moved) -> None:
         if event.rows.id == "runs":
             self._show_words()
@@ -260,8 +256,6 @@ A run is a folder: it goes on without the studio, and whoever started it, it can
                 "there is no run under the cursor", hint="choose one in the list of runs"
             )
         return run
-
-    # -- actions ------------------------------------------------------------------------------------------------
 
     def action_back(self) -> None:
         if self._filter:

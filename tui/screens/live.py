@@ -117,8 +117,6 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
         if runs and self._run in runs:
             self._draw()
 
-    # -- what is seen -------------------------------------------------------------------------------------------
-
     def _draw_all(self) -> None:
         if self._run is not None:
             self._seen.clear()
@@ -327,8 +325,6 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
                 f"{self.path.name} is gone", hint="esc goes back to the other runs", grave=True
             )
 
-    # -- other screens ------------------------------------------------------------------------------------------
-
     def action_play(self) -> None:
         from tui.screens.playground import Playground
 
@@ -349,8 +345,6 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
         from tui.screens.evolution import Evolution
 
         self.app.push_screen(Evolution(self.path))
-
-    # -- looking ------------------------------------------------------------------------------------------------
 
     def action_measure(self) -> None:
         self._measure = (self._measure + 1) % len(MEASURES)

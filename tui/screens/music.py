@@ -149,8 +149,6 @@ files' names where they were changed. What is there already is never written ove
         if runs and run is not None and run in runs:
             self._take(run)
 
-    # -- what is seen -------------------------------------------------------------------------------------------
-
     @property
     def _written(self) -> Written | None:
         return self._tunes.get(self.query_one("#tunes", Rows).key)
@@ -235,8 +233,6 @@ files' names where they were changed. What is there already is never written ove
         self._semitones, self._quarters = 0, None
         self._stop()
         self._draw()
-
-    # -- actions ------------------------------------------------------------------------------------------------
 
     def action_tune(self, by: int) -> None:
         self.query_one("#tunes", Rows).action_move(by)

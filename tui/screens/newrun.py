@@ -108,8 +108,6 @@ run can be started in a shell, and is the same run."""
         self.studio.child.stop(self._timing)
         self.studio.remember()
 
-    # -- typing -------------------------------------------------------------------------------------------------
-
     def on_line_changed(self, event: Line.Changed) -> None:
         if self._typed[event.name] == event.value:
             return  # the draft that it began with
@@ -210,8 +208,6 @@ run can be started in a shell, and is the same run."""
         self._timed = model
         self._timing = self.ask("speed", model=to_json(model), vocab_size=vocab)
 
-    # -- the corpus ---------------------------------------------------------------------------------------------
-
     def _look(self) -> None:
         """Have the corpus read, as training would read it."""
         corpus = self._typed["corpus"].strip()
@@ -298,8 +294,6 @@ run can be started in a shell, and is the same run."""
             return None
         found: dict[str, Any] = json.loads(out)
         return found
-
-    # -- actions ------------------------------------------------------------------------------------------------
 
     async def action_advanced(self) -> None:
         await self._show_advanced(not self._advanced)

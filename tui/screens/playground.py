@@ -152,8 +152,6 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
         if steps:
             self._step = min(steps, key=lambda step: abs(step - self._step))
 
-    # -- asking -------------------------------------------------------------------------------------------------
-
     @property
     def _drawing(self) -> Drawing:
         return self.query_one(Drawing)
@@ -252,8 +250,6 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
             self._said.add(text)
             self.studio.say(text, hint=hint)
 
-    # -- what is seen -------------------------------------------------------------------------------------------
-
     def _draw(self) -> None:
         chosen = self._voice if self._steps else None
         step = f"@ {chosen.step:,}" if chosen else "no checkpoint"
@@ -311,8 +307,6 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
         if self._fault:
             spans = [(f"✗ {self._fault}", "bad")]
         page.show(spans or [("…" if self._steps else "", "dim")])
-
-    # -- actions ------------------------------------------------------------------------------------------------
 
     def on_input_changed(self, event: Input.Changed) -> None:
         self.studio.keep("play.prompt", event.value)
@@ -414,8 +408,6 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
             self.query_one("#paper", Page).focus()
         else:
             super().action_back()
-
-    # -- surprise -----------------------------------------------------------------------------------------------
 
     def action_surprise(self) -> None:
         if self.query_one(Surprise).here is not None:

@@ -67,8 +67,6 @@ class Plot(Ink, can_focus=True):
         self.axes = replace(self.axes, **what)  # type: ignore[arg-type]
         self._redraw()
 
-    # -- what is seen -------------------------------------------------------------------------------------------
-
     def count(self) -> int:
         return self.size.height
 
@@ -130,8 +128,6 @@ class Plot(Ink, can_focus=True):
     def on_resize(self, event: events.Resize) -> None:
         del event
         self._redraw()
-
-    # -- keys and mouse -----------------------------------------------------------------------------------------
 
     def _extent(self) -> tuple[float, float] | None:
         xs = [p[0] for line in self._lines for p in line.points]

@@ -95,8 +95,6 @@ class Rows(Ink, can_focus=True):
         self.action_move(1)
         self.refresh()
 
-    # -- what is seen -------------------------------------------------------------------------------------------
-
     def count(self) -> int:
         return max(len(self._rows), len(self.empty.split("\n")) if self.empty else 0)
 
@@ -117,8 +115,6 @@ class Rows(Ink, can_focus=True):
         if not self._rows or y != self._at:
             return ""
         return "row-cursor" if self.has_focus else "row-blurred"
-
-    # -- keys and mouse -----------------------------------------------------------------------------------------
 
     def _near(self, at: int, by: int) -> int:
         """The nearest row with a key from `at` on in the direction of `by`, or back from it."""

@@ -31,6 +31,9 @@ BLOCK = 1 << 20
 ASIDE_IN_MEMORY = 16 << 20
 BINARY = "binary"
 
+Progress = Callable[[int, int | None], None]
+"""Told how much is done, and of how much; None where that is not known yet."""
+
 
 @dataclass(slots=True)
 class _LineEnds:
@@ -68,7 +71,7 @@ def read_corpus(
     or_bytes: bool = False,
     encoding: str | None = None,
     note: Callable[[str], None],
-    progress: Callable[[int, int | None], None] | None = None,
+    progress: Progress | None = None,
     stdin: BinaryIO | None = None,
     limits: Limits | None = None,
     elsewhere: str = ELSEWHERE,
@@ -123,7 +126,7 @@ def _read(
     binary: bool,
     encoding: str | None,
     note: Callable[[str], None],
-    progress: Callable[[int, int | None], None] | None,
+    progress: Progress | None,
     stdin: BinaryIO | None,
     limits: Limits,
     skipped: Skipped,

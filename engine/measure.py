@@ -11,7 +11,7 @@ from typing import Literal
 from checkpoints.errors import ConfigError, CorpusError
 from corpora import genres
 from corpora.encodings import BrokenTextError, NotTextError
-from corpora.reading import read_corpus
+from corpora.reading import Progress, read_corpus
 from corpora.snapshot import Corpus
 from engine.config import DataConfig
 from engine.dynamic import evaluate_dynamic
@@ -22,7 +22,6 @@ from engine.rewriting import rewritten_as_held_out
 from engine.sampling.prime import prime_ids
 from engine.tokens import Part, open_tokens, prepare
 
-Progress = Callable[[int, int | None], None]
 PartName = Literal["train", "valid", "test"]
 
 

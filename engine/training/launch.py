@@ -6,12 +6,13 @@ from pathlib import Path
 
 from checkpoints.errors import RunStopped
 from checkpoints.runs import RunFolder
+from corpora.reading import Progress
 from engine import devices
 from engine.training.distributed import World
 from engine.training.prepare import Request, prepare
 from engine.training.prepare import silent as no_note
 from engine.training.run import Listener, Outcome, silent, train_run
-from engine.training.text import Note, Progress
+from engine.training.text import Note
 
 
 def launch(

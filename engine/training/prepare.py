@@ -18,6 +18,7 @@ from torch import Tensor
 from checkpoints.errors import ConfigError, RunError
 from checkpoints.files import write_atomic
 from checkpoints.runs import RunFolder
+from corpora.reading import Progress
 from engine import cells, devices, optimizers, precision, tokenizers
 from engine.config import DataConfig, ModelConfig, TrainConfig
 from engine.model import grow
@@ -31,7 +32,7 @@ from engine.training.lanes import fits
 from engine.training.parent import Parent, open_parent
 from engine.training.session import CACHE, TOKENIZER_FOLDER
 from engine.training.settings import CorpusRecord, RunSettings, steps_per_event
-from engine.training.text import Note, Progress, prepare_text
+from engine.training.text import Note, prepare_text
 
 Clock = Callable[[], float]
 C = TypeVar("C", DataConfig, ModelConfig, TrainConfig)

@@ -9,7 +9,7 @@ from pathlib import Path
 from checkpoints.errors import CorpusError
 from corpora import catalogue, genres
 from corpora.genres.base import Genre
-from corpora.reading import read_corpus
+from corpora.reading import Progress, read_corpus
 from corpora.snapshot import Corpus
 from engine.config import DataConfig
 from engine.rewriting import rewritten
@@ -18,7 +18,6 @@ from engine.tokens import TokenFile, learn_tokenizer, prepare
 from engine.training.parent import Parent
 
 Note = Callable[[str], None]
-Progress = Callable[[int, int | None], None]
 
 SMALL_CHARS = 100_000
 # How much of the text is looked at to tell its genre.

@@ -196,10 +196,10 @@ class RunView:
 
     def _take(self, event: ev.Event) -> None:
         self.time = event.time or self.time
+        self.step = max(self.step, event.step)  # a pause comes between two steps' lines
         match event:
             case ev.Step():
                 bits = self.bits
-                self.step = event.step
                 self.last_step = event
                 self.train.add(
                     event.step, event.loss_nats * bits, event.loss_min * bits, event.loss_max * bits
@@ -209,7 +209,6 @@ class RunView:
                 self.speed.add(event.step, event.chars_per_s)
                 self._note("curve")
             case ev.Validation():
-                self.step = max(self.step, event.step)
                 self.validation = event
                 self.valid.add(event.step, event.bits_per_char)
                 if event.best:

@@ -87,6 +87,8 @@ def test_a_sample_grows_as_it_is_written() -> None:
 
 def test_steering_shows_in_temperatures_pause_and_log() -> None:
     view = view_of([recorded.started()])
+    view.feed([ev.ControlApplied(step=4, request="pause"), ev.Note(text="of no step")])
+    assert (view.step, view.paused) == (4, True), "the step at which it waits, not the last told"
     assert view.temperatures() == [0.5, 0.8, 1.0]
     view.feed(
         [ev.ControlApplied(step=5, request="set temperatures", value=[0.3, 0.9], text="so be it")]

@@ -255,7 +255,12 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
         step = f"@ {chosen.step:,}" if chosen else "no checkpoint"
         if self._papers[0].voice not in (None, chosen):
             step = f"next: {step}"
-        self.head((f" {one_line(self.path.name, 40)} ", "title"), (step, "accent"))
+        manner = self._papers[0].manner if self._beside is not None else ""  # of both papers
+        self.head(
+            (f" {one_line(self.path.name, 40)} ", "title"),
+            (step, "accent"),
+            (f"   {manner}" if manner else "", "dim"),
+        )
         self.query_one("#paper-2", Page).display = self._beside is not None
         self._draw_paper(0, chosen)
         if self._beside is not None:
@@ -272,7 +277,8 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
         selector = "#paper" if which == 0 else "#paper-2"
         page = self.query_one(selector, Page)
         if paper.voice is not None:
-            title = f"{self._named(paper.voice)} · {paper.manner}"
+            manner = "" if self._beside is not None else f" · {paper.manner}"
+            title = f"{self._named(paper.voice)}{manner}"
         else:
             title = self._named(chosen) if chosen is not None else ""
         self.entitle(selector, title, paper.note)

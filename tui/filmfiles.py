@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import html
 import json
-import re
 from collections.abc import Sequence
 
 from tui.film import Frame, changed, counted
-from tui.literal import literal
+from tui.literal import literal, xml
 from tui.widgets.ink import Span, wrap
-
-_NOT_XML = re.compile("[\ufffe\uffff\U0001fffe\U0001ffff]")
 
 Marked = tuple[Frame, list[Span]]
 """A frame, and its text with what is new in it."""
@@ -99,7 +95,7 @@ def as_html(name: str, film: Sequence[Marked]) -> str:
     ]
     # Escaping < keeps a sample that holds </script> inside its JSON.
     data = json.dumps(body, ensure_ascii=True).replace("<", "\\u003c")
-    return _PAGE.replace("@NAME@", html.escape(literal(name))).replace("@FILM@", data)
+    return _PAGE.replace("@NAME@", xml(name)).replace("@FILM@", data)
 
 
 SECONDS = 1.5
@@ -115,7 +111,7 @@ def as_svg(name: str, film: Sequence[Marked]) -> str:
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {COLUMNS * 9 + 40} {height}" '
         'font-family="ui-monospace,Menlo,Consolas,monospace" font-size="15">',
-        f"<title>{_xml(name)}</title>",
+        f"<title>{xml(name)}</title>",
         f"<style>g{{opacity:0;animation:f {total:g}s step-end infinite}}"
         f"@keyframes f{{0%{{opacity:1}}{share:.4f}%{{opacity:0}}}}"
         "text{fill:#d8dee6;white-space:pre}.n{fill:#f0e442}.p{fill:#8a97a5}.t{fill:#56b4e9}.c{fill:#e69f00}</style>",
@@ -123,19 +119,15 @@ def as_svg(name: str, film: Sequence[Marked]) -> str:
     ]
     for i, (frame, spans) in enumerate(film):
         out.append(f'<g style="animation-delay:{i * SECONDS - total:g}s">')
-        out.append(f'<text x="20" y="26" class="t">{_xml(title(frame))}</text>')
-        out.append(f'<text x="20" y="48" class="c">{_xml(frame.caption[:COLUMNS])}</text>')
+        out.append(f'<text x="20" y="26" class="t">{xml(title(frame))}</text>')
+        out.append(f'<text x="20" y="48" class="c">{xml(frame.caption[:COLUMNS])}</text>')
         for row, line in enumerate(wrap([(frame.prime, "prime"), *spans], COLUMNS)[:LINES]):
             parts = "".join(
-                f'<tspan class="{kind[0]}">{_xml(text)}</tspan>'
+                f'<tspan class="{kind[0]}">{xml(text)}</tspan>'
                 if kind
-                else f"<tspan>{_xml(text)}</tspan>"
+                else f"<tspan>{xml(text)}</tspan>"
                 for text, kind in line
             )
             out.append(f'<text x="20" y="{76 + row * 24}" xml:space="preserve">{parts}</text>')
         out.append("</g>")
     return "\n".join([*out, "</svg>", ""])
-
-
-def _xml(text: str) -> str:
-    return html.escape(_NOT_XML.sub("\ufffd", literal(text)))

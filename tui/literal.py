@@ -7,6 +7,7 @@ character would put every column after it out of step. The table below makes eac
 
 from __future__ import annotations
 
+import html
 import unicodedata
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
@@ -34,6 +35,7 @@ def _table() -> dict[int, str | None]:
 
 
 _TABLE: dict[int, str | None] = {}
+_NO_XML = dict.fromkeys((0xFFFE, 0xFFFF, 0x1FFFE, 0x1FFFF), REPLACEMENT)
 
 
 def is_literal(text: str) -> bool:
@@ -52,6 +54,11 @@ def literal(text: str) -> str:
     if not _TABLE:
         _TABLE.update(_table())  # 20 ms of CPU, spent when the first such text arrives
     return text.expandtabs(4).translate(_TABLE)
+
+
+def xml(text: str) -> str:
+    """`literal`, as text of an XML or HTML file; the four characters that these may not hold become U+FFFD too."""
+    return html.escape(literal(text).translate(_NO_XML))
 
 
 def encodable(text: str) -> str:

@@ -13,13 +13,13 @@ from typing import Annotated, Any
 import typer
 from rich.cells import cell_len, set_cell_size
 
-from checkpoints.errors import RunError
+from checkpoints.errors import RunError, UserError
 from checkpoints.events import Event, SampleFinished, Step, Validation
 from checkpoints.paths import expanded
 from checkpoints.runs import RunFolder, find_run, list_runs, remove
 from rnnstudio.common import Json, RunName, RunsDir, runs_dir, say, say_json, whole_run
 from rnnstudio.completion import run_names
-from rnnstudio.curve import ascii_curve
+from rnnstudio.curve import ascii_curve, svg_curves
 from rnnstudio.narration import duration
 from rnnstudio.pages import GroupPage, Page
 from tui.literal import literal, one_line
@@ -77,13 +77,19 @@ def show(
     runs: RunsDir = None,
     samples: Annotated[int, typer.Option(min=0, help="How many of the last samples to show")] = 3,
     csv: Annotated[bool, typer.Option("--csv", help="The curve as comma-separated values")] = False,
+    svg: Annotated[bool, typer.Option("--svg", help="The curve as a picture")] = False,
     as_json: Json = False,
 ) -> None:
     """Show a run: settings, curve, checkpoints, last samples, as plain text."""
     folder = whole_run(run, runs_dir(runs))
-    events = list(folder.events(steps=csv or not as_json))
+    if csv + svg + as_json > 1:
+        raise UserError("--csv, --svg and --json are three answers", hint="ask for one of them")
+    events = list(folder.events(steps=not as_json))
     if csv:
         _print_csv(events)
+        return
+    if svg:
+        typer.echo(_picture(folder.name, events))
         return
     validations = [e for e in events if isinstance(e, Validation)]
     written = [e for e in events if isinstance(e, SampleFinished)][-samples:] if samples else []
@@ -202,6 +208,16 @@ def _print_csv(events: list[Event]) -> None:
         elif isinstance(e, Validation):
             read = literal(e.protocol).replace('"', '""')
             typer.echo(f'{e.step},,,,,{e.nats_per_char},"{read}",{e.bits_per_char}')
+
+
+def _picture(name: str, events: list[Event]) -> str:
+    """Both losses per character, as a model of larger tokens has them too."""
+    looks = [e for e in events if isinstance(e, Validation)]
+    ratios = [e.nats_per_char / e.nats_per_token for e in looks if e.nats_per_token > 0]
+    per_char = ratios[-1] if ratios else 1.0
+    steps = [(float(e.step), e.loss_nats * per_char) for e in events if isinstance(e, Step)]
+    lines = {"training": steps, "held-out": [(float(e.step), e.nats_per_char) for e in looks]}
+    return svg_curves(name, lines, unit="nats/char" if ratios else "nats/token")
 
 
 def _row(run: RunFolder) -> dict[str, Any]:

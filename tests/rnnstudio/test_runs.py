@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import math
+import re
 import subprocess
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from click.testing import Result
@@ -15,10 +18,11 @@ from typer.testing import CliRunner
 
 from checkpoints import events as ev
 from checkpoints.checkpoint import write_checkpoint
-from checkpoints.errors import RunError
+from checkpoints.errors import RunError, UserError
 from checkpoints.eventlog import EventLog, EventReader
 from checkpoints.runs import RunFolder
 from rnnstudio.cli import app
+from rnnstudio.curve import BOTTOM, HEIGHT, MOST_POINTS, RIGHT, WIDTH, svg_curves
 from tests.cli import command, environment
 from tests.faults.crashdisk import QuickDisk
 
@@ -119,6 +123,45 @@ def test_a_log_that_comes_in_parts_is_watched_to_its_end(
     watched = invoke(runs, "watch", "plays", "--json")
     assert watched.exception is None
     assert watched.stdout.splitlines()[-1].startswith('{"type":"end"')
+
+
+def test_the_curve_is_a_picture_of_both_losses_per_character(runs: Path) -> None:
+    def step(step: int) -> ev.Step:
+        return ev.Step(
+            step=step, loss_nats=8.0 / step, loss_min=0.0, loss_max=9.0, lr=0.1, grad_norm=1.0, steps=1, epoch=0.1,
+            tokens=step, tokens_per_s=1.0, chars_per_s=1.0, progress=0.5, eta_s=None,
+        )  # fmt: skip
+
+    seen = dataclasses.replace(look(2), nats_per_token=3.0, nats_per_char=1.5)
+    make(runs, "words", step(1), step(2), seen, step(4), look(4))
+    done = invoke(runs, "runs", "show", "words", "--svg")
+    assert done.exception is None
+    picture = ElementTree.fromstring(done.stdout)
+    lines = [line.get("points", "").split() for line in picture.iterfind(".//{*}polyline")]
+    assert [len(points) for points in lines] == [3, 1], "what is no number is no point"
+    told = [text.text for text in picture.iterfind(".//{*}text")]
+    assert {"words", "training, nats/char: 1", "held-out, nats/char: 1.5"} <= set(told)
+    error = invoke(runs, "runs", "show", "words", "--svg", "--csv").exception
+    assert isinstance(error, UserError)
+
+
+def test_curves_fill_their_plane_and_leave_out_what_is_no_number() -> None:
+    falling = [(float(x), 4.0 - x / 1000) for x in range(2000)] + [(2000.0, math.nan)]
+    picture = svg_curves("<a & b>", {"training": falling, "held-out": []}, unit="nats/char")
+    ElementTree.fromstring(picture)
+    assert "&lt;a &amp; b&gt;" in picture
+    assert "training, nats/char: 2.001" in picture
+    assert "held-out: none" in picture
+    training = re.search(r'points="([^"]+)"', picture)
+    assert training is not None
+    points = [tuple(map(float, point.split(","))) for point in training[1].split()]
+    assert len(points) <= MOST_POINTS
+    (left, top), (right, bottom) = points[0], points[-1]
+    assert left < 65
+    assert right > WIDTH - RIGHT - 5
+    assert top < 55
+    assert bottom > HEIGHT - BOTTOM - 5
+    ElementTree.fromstring(svg_curves("no step yet", {"training": []}, unit="nats/char"))
 
 
 @pytest.mark.parametrize(

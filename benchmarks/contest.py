@@ -113,7 +113,8 @@ class Score:
     """Windows of 256 (or the longest it can read) without earlier context."""
     documents: float | None
     """Each document from a state of zero, as a run learns that reads in documents; None for all others."""
-    training_loss: float
+    training_loss: float | None
+    """The average of the last hundred steps or so; None where a budget was too short for any to be told."""
     epochs: float
     steps: int
     chars_per_s: float
@@ -194,7 +195,7 @@ def ours(
         documents=looks[-1].nats_per_char
         if looks and looks[-1].protocol.startswith("documents")
         else None,
-        training_loss=steps[-1].loss_nats if steps else math.nan,
+        training_loss=steps[-1].loss_nats if steps else None,
         epochs=steps[-1].epoch if steps else 0.0,
         steps=outcome.end.step,
         chars_per_s=tokens / max(outcome.end.seconds, 1e-9),

@@ -22,6 +22,7 @@ import torch
 from benchmarks import options, report
 from benchmarks.throughput import CHARS, made_up_text
 from checkpoints import events as ev
+from checkpoints.errors import ConfigError
 from corpora import genres
 from engine import devices
 from engine.training import aside
@@ -79,7 +80,7 @@ def main(arguments: list[str]) -> int:
                 }
                 for way, took in usual.items()
             ]
-    report.publish(args, rows, device=str(device))
+    report.publish(args, rows, device=str(device), threads=threads)
     return 0
 
 
@@ -92,7 +93,10 @@ def seconds(
     threads: int,
     clock: Callable[[], float] = time.perf_counter,
 ) -> tuple[float, int]:
-    """From a run's first logged step to its last, and how many looks are between; one more ends every run."""
+    """From a run's first logged step to its last, and how many looks are between; one more ends every run.
+
+    Raises ConfigError for a run that logs one step only.
+    """
     request = Request(
         corpus=(str(text),),
         runs=folder / "runs",
@@ -112,5 +116,7 @@ def seconds(
 
     torch.set_num_threads(threads)
     train_run(prepare(request).run, hear=hear)
+    if len(at) < 2:
+        raise ConfigError("so few steps are logged once only", hint="give more --steps")
     every = given["checkpoint_every"]
     return at[-1] - at[0], len([n for n in range(steps[0], steps[-1]) if n % every == 0])

@@ -53,7 +53,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of both; 0: all cores")
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args(arguments)
-    torch.set_num_threads(devices.choose_threads(args.threads)[0])
+    threads, _ = devices.choose_threads(args.threads)
+    torch.set_num_threads(threads)
     device, _ = devices.choose(args.device)
     rows = []
     for layers, hidden in args.shapes:
@@ -69,7 +70,7 @@ def main(arguments: list[str]) -> int:
             )
             rows.append(row)
             print(report.table(rows[-1:]).split("\n")[-1], flush=True)
-    report.publish(args, rows)
+    report.publish(args, rows, threads=threads)
     return 0
 
 

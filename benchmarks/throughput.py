@@ -103,7 +103,7 @@ def main(arguments: list[str]) -> int:
                         }
                     )
                     print(report.table(rows[-1:]).split("\n")[-1], flush=True)
-    report.publish(args, rows, peak_gflops=peak, bf16_peak_gflops=bf16_peak)
+    report.publish(args, rows, threads=threads, peak_gflops=peak, bf16_peak_gflops=bf16_peak)
     print(f"peak: {peak:.0f} GFLOP/s in float32, {bf16_peak:.0f} in bf16")
     return 0
 

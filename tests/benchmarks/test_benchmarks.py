@@ -16,6 +16,7 @@ import torch
 
 from benchmarks import __main__ as front
 from benchmarks import (
+    beside,
     cells,
     contest,
     machine,
@@ -23,6 +24,7 @@ from benchmarks import (
     report,
     side_by_side,
     startup,
+    studio,
     throughput,
     visualizing,
 )
@@ -100,6 +102,35 @@ def test_looks_are_paid_for_once_a_look(tmp_path: Path) -> None:
     )  # fmt: skip
     assert [row["way"] for row in rows] == ["no samples", "waiting", "beside"]
     assert rows[1]["s a look"] == pytest.approx((rows[1]["s"] - rows[0]["s"]) / 2)
+
+
+def test_the_studios_cost_is_what_the_trainer_does_with_it_and_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Trainer:
+        def __init__(self, folder: Path) -> None: ...
+        def wait(self, steps: int) -> None: ...
+        def end(self) -> None: ...
+
+    monkeypatch.setattr(beside, "Trainer", Trainer)
+    monkeypatch.setattr(beside, "with_studio", lambda *_: (90.0, 0.02, [10.0, 30.0, 20.0]))
+    monkeypatch.setattr(beside, "without", lambda _: 100.0)
+    rows = figures(tmp_path, "beside", "1e-12")
+    assert [row["ratio"] for row in rows] == [0.9]
+    told = capsys.readouterr().out
+    assert "costs 10.0% of the trainer's tokens/s" in told
+    assert "median 20 ms, 95th percentile 30 ms of 3" in told
+
+
+def test_the_studios_times_are_medians(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def opening_and_keys(*_: Path) -> tuple[float, list[float]]:
+        return 2.0, [7.0, 5.0, 6.0]
+
+    taken = iter([5.0, 1.0, 2.0, 4.0, 3.0])
+    monkeypatch.setattr(studio, "first_screen", lambda _: next(taken))
+    monkeypatch.setattr(studio, "opening_and_keys", opening_and_keys)
+    rows = figures(tmp_path, "studio")
+    assert [row["median"] for row in rows] == [3.0, 2.0, 6.0]
 
 
 def test_kernels_are_counted_alike_in_both_ways(
@@ -475,6 +506,7 @@ def test_every_benchmark_helps_and_stands_in_the_readme(
         ("sampler", "--device", "nothing"),
         ("sampler", "--streams", "0"),
         ("looks", "--device", "nothing"),
+        ("looks", "--shapes", "1x8", "--steps", "1", "--every", "1", "--chars", "5000"),
         ("kernels", "--arithmetic", "nothing"),
         ("quality", "{text}", "--only", "nothing"),
         ("quality", "{text}", "--minutes", "0"),

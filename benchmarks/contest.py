@@ -103,7 +103,6 @@ class Text:
 class Score:
     """How an entrant did. The losses are nats per character of the held-out text."""
 
-    name: str
     minutes: float
     carried: float
     """One pass with the state carried all the way; what has none reads windows that overlap by half."""
@@ -187,7 +186,6 @@ def ours(
     carried, windows = judge(loaded.model, ids, chars=len(text.valid), window=WINDOW)
     tokens = steps[-1].tokens if steps else 0
     return Score(
-        name="rnnstudio",
         minutes=minutes,
         carried=carried,
         best=carried,
@@ -246,7 +244,6 @@ def theirs(
         )
         best = min(best, carried)
         yield Score(
-            name=model.name,
             minutes=mark,
             carried=carried,
             best=best,

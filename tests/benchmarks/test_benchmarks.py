@@ -19,6 +19,7 @@ from benchmarks import (
     beside,
     cells,
     contest,
+    genres,
     machine,
     options,
     report,
@@ -133,6 +134,32 @@ def test_the_studios_times_are_medians(tmp_path: Path, monkeypatch: pytest.Monke
     assert [row["median"] for row in rows] == [3.0, 2.0, 6.0]
 
 
+def test_genres_stand_in_one_table_beside_human_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measure(name: str, _out: Path) -> dict[str, Any]:
+        judged = {"valid": 0.5, "words_known": 0.9}
+        return {
+            "genre": name, "chars": 2_000_000, "parameters": 300_000, "step": 7, "nats_per_char": 1.25,
+            "ngram_nats_per_char": 1.5, "samples": 24, "human_samples": 40, "model": judged,
+            "error": {"valid": 0.1}, "human": {"valid": 1.0, "words_known": 0.95}, "texts": ["Öl\n"],
+        }  # fmt: skip
+
+    monkeypatch.setattr(genres, "train", lambda *_: None)
+    monkeypatch.setattr(genres, "measure", measure)
+    assert front.main(["genres", "recipes", "--minutes", "2", "--out", str(tmp_path)]) == 0
+    assert front.main(["genres", "plays", "--minutes", "2", "--out", str(tmp_path)]) == 0
+    table = (tmp_path / "genres.md").read_text("utf-8")
+    plays, recipes = [row for row in table.split("\n") if row.startswith("| `")]
+    assert plays.startswith(
+        "| `plays` | `plays`, 2.0 MB | text without a fault 50 % ± 10, human 100 %"
+    )
+    assert recipes.startswith("| `recipes` |")
+    assert "1.250, 7-gram 1.500; 300 k parameters, 2 minutes (cpu), one thread" in plays
+    assert "Öl" in table
+    assert json.loads((tmp_path / "plays.json").read_text("utf-8"))["machine"]["cores"] >= 1
+
+
 def test_kernels_are_counted_alike_in_both_ways(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -172,7 +199,7 @@ def test_quality_judges_ours_and_an_opponent(tmp_path: Path, text: Path) -> None
         tmp_path, "quality", str(text), "--only", "ours,nanogpt-cpu", "--minutes", "0.002",
         "--part", "tuning", "--set", "hidden_size=8", "--set", "sample_length=0",
     )  # fmt: skip
-    assert [row["name"] for row in rows] == ["rnnstudio", "nanogpt-cpu"]
+    assert [row["entrant"] for row in rows] == ["ours", "nanogpt-cpu"]
     assert rows[1]["carried - ours"] == rows[1]["carried"] - rows[0]["carried"]
     assert all(0 < row["windows"] < 6 for row in rows)
 
@@ -197,7 +224,7 @@ def test_one_training_serves_all_marks_unless_its_schedule_is_laid_over_them(
     rows = figures(
         tmp_path, "quality", str(text), "--only", "char-rnn,nanogpt-cpu", "--minutes", "0.002,0.001"
     )
-    rows.sort(key=lambda row: (row["name"], row["minutes"]))
+    rows.sort(key=lambda row: (row["entrant"], row["minutes"]))
     assert trainings == [
         ("char-rnn", [0.001, 0.002]),
         ("nanogpt-cpu", [0.001]),
@@ -215,7 +242,7 @@ def test_a_contest_that_was_broken_off_goes_on_with_what_it_lacks(
     path = tmp_path / "figures.json"
     found = json.loads(path.read_text("utf-8"))
     marked, budgeted = (
-        next(row for row in first if row["name"] == name) for name in ("char-rnn", "nanogpt-cpu")
+        next(row for row in first if row["entrant"] == name) for name in ("char-rnn", "nanogpt-cpu")
     )
     found["rows"] = [marked, budgeted]  # one of two marks, and one of two budgets
     path.write_text(json.dumps(found), "utf-8")
@@ -248,7 +275,7 @@ def test_entrants_train_at_once_on_a_core_each(tmp_path: Path, text: Path) -> No
         tmp_path, "quality", str(text), "--only", "char-rnn,nanogpt-cpu", "--minutes", "0.001,0.002",
         "--processes", "2", "--clock", "cpu",
     )  # fmt: skip
-    assert sorted((row["name"], row["minutes"]) for row in rows) == [
+    assert sorted((row["entrant"], row["minutes"]) for row in rows) == [
         ("char-rnn", 0.001), ("char-rnn", 0.002), ("nanogpt-cpu", 0.001), ("nanogpt-cpu", 0.002),
     ]  # fmt: skip
 

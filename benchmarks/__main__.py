@@ -47,9 +47,12 @@ def main(arguments: list[str]) -> int:
     waiting.settle()
     try:
         return int(importlib.import_module(f"benchmarks.{name}").main(rest))
+    except ModuleNotFoundError as error:
+        print(f"{name} needs {error.name}, which is not installed here", file=sys.stderr)
+        return 2
     except RnnStudioError as error:
         print(f"{error}; {error.hint}" if error.hint else error, file=sys.stderr)
-        return 2
+        return error.exit_code
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import re
+import shutil
 import subprocess
 import tempfile
 from collections import Counter, defaultdict
@@ -17,9 +18,10 @@ from pathlib import Path
 
 import mido
 
+from benchmarks.tunes import books
+from checkpoints.errors import ConfigError
 from corpora.abc import Tune, perform, read_book
 from corpora.abc.tune import QUARTER, Voice
-from corpora.abc.tunebooks import installed_tunebooks
 from corpora.abc.unfolding import sections
 
 Sounding = tuple[float, int, float]
@@ -104,14 +106,14 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--only", default="", help="files whose path has this in it")
     parser.add_argument("--show", type=int, default=10, help="disagreements to print of each cause")
     args = parser.parse_args(arguments)
+    if not shutil.which("abc2midi"):
+        raise ConfigError("abc2midi is not installed here", hint="apt install abcmidi")
     causes: Counter[str] = Counter()
     shown: dict[str, list[str]] = defaultdict(list)
     total = agree = 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for path in installed_tunebooks():
-            if args.only not in str(path):
-                continue
+        for path in books(args.only):
             for tune in read_book(path.read_text(encoding="utf-8", errors="replace")):
                 if args.limit and total >= args.limit:
                     break

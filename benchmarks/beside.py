@@ -1,6 +1,6 @@
 """What the studio costs a trainer that keeps all cores busy, and how soon keys act meanwhile.
 
-python -m benchmarks beside [MINUTES]
+    python -m benchmarks beside [MINUTES]
 
 One trainer goes on all the time, started as the studio starts one. Beside it the studio comes and goes in a real
 pseudo-terminal: 15 seconds on the live screen with nobody typing, 15 without. Its cost is the
@@ -10,14 +10,15 @@ window with it.
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 import statistics
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
+from benchmarks import options, report
 from checkpoints import events as ev
 from checkpoints.eventlog import EventReader
 from checkpoints.lock import live
@@ -105,39 +106,40 @@ def without(trainer: Trainer) -> float:
 
 
 def main(arguments: list[str]) -> int:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks beside",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("minutes", type=float, nargs="?", default=3.0)
-    minutes = parser.parse_args(arguments).minutes
+    """Measure; prints a table of the pairs and what they come to."""
+    parser = report.arguments(__doc__, "beside")
+    parser.add_argument("minutes", type=options.budget, nargs="?", default=3.0)
+    args = parser.parse_args(arguments)
+    rows: list[dict[str, Any]] = []
+    taken: list[float] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         trainer = Trainer(folder)
         try:
             trainer.wait(50)
-            pairs: list[tuple[float, float]] = []
-            taken: list[float] = []
-            ends = time.monotonic() + 60 * minutes
-            while not pairs or time.monotonic() < ends:
-                rate, share, pressed = with_studio(trainer, folder)
-                pairs.append((rate, without(trainer)))
-                taken += pressed
-                print(
-                    f"tokens/s with {pairs[-1][0]:,.0f}, without {pairs[-1][1]:,.0f}; studio {share:.1%} of a core",
-                    flush=True,
+            ends = time.monotonic() + 60 * args.minutes
+            while not rows or time.monotonic() < ends:
+                beside, share, pressed = with_studio(trainer, folder)
+                alone = without(trainer)
+                rows.append(
+                    {
+                        "tokens/s with": beside,
+                        "without": alone,
+                        "ratio": beside / alone,
+                        "studio, of a core": share,
+                    }
                 )
+                print(report.table(rows[-1:]).split("\n")[-1], flush=True)
+                taken += pressed
         finally:
             trainer.end()
-    ratio = statistics.median(a / b for a, b in pairs)
+    ratio = statistics.median(row["ratio"] for row in rows)
+    keys_ms = statistics.median(taken), sorted(taken)[int(len(taken) * 0.95)]
+    report.publish(args, rows, ratio=ratio, key_ms=keys_ms[0], key_ms_95=keys_ms[1])
     print(
-        f"the studio costs {1 - ratio:.1%} of the trainer's tokens/s (median of {len(pairs)} pairs)"
+        f"the studio costs {1 - ratio:.1%} of the trainer's tokens/s (median of {len(rows)} pairs)"
     )
-    taken.sort()
     print(
-        f"key to effect: median {statistics.median(taken):.0f} ms, 95th percentile"
-        f" {taken[int(len(taken) * 0.95)]:.0f} ms of {len(taken)}"
+        f"key to effect: median {keys_ms[0]:.0f} ms, 95th percentile {keys_ms[1]:.0f} ms of {len(taken)}"
     )
     return 0

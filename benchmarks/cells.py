@@ -1,18 +1,19 @@
 """Every cell's speed in training beside torch's fused LSTM: `python -m benchmarks cells`.
 
 Forward and backward through a window of 64 tokens, two layers, one CPU thread. The cells take turns, so that a busy
-machine slows all alike; each keeps its least CPU time. The house rule: none takes 3 times as long as `lstm`.
+machine slows all alike; their CPU time counts. The house rule: none takes 3 times as long as `lstm`.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
 
-from benchmarks import report
+from benchmarks import machine, options, report
 from engine import cells
 from engine.cells.base import Cell
 
@@ -24,22 +25,19 @@ SIZES = ((64, 16), (128, 16), (192, 16), (256, 32))
 def compare(names: Sequence[str], *, hidden: int, lanes: int, rounds: int) -> list[dict[str, Any]]:
     """For each cell its tokens per second and its time as a multiple of the LSTM's."""
     rng = torch.Generator().manual_seed(0)
-    stacks = {name: [_made(name, hidden, rng) for _ in range(LAYERS)] for name in names}
     x = torch.randn(STEPS, lanes, hidden, generator=rng, requires_grad=True)
-    least = dict.fromkeys(names, float("inf"))
-    for turn in range(rounds + 2):
-        for name, stack in stacks.items():
-            began = time.process_time()
-            _learn(stack, x)
-            if turn >= 2:  # the first ones lay out memory
-                least[name] = min(least[name], time.process_time() - began)
+    entrants = {
+        name: partial(_learn, [_made(name, hidden, rng) for _ in range(LAYERS)], x)
+        for name in names
+    }
+    seconds = machine.interleaved(entrants, rounds=rounds, clock=time.process_time)
     return [
         {
             "cell": name,
             "hidden": hidden,
             "lanes": lanes,
-            "tokens_per_s": round(STEPS * lanes / least[name]),
-            "times_lstm": round(least[name] / least["lstm"], 2),
+            "tokens/s": STEPS * lanes / seconds[name],
+            "times lstm": seconds[name] / seconds["lstm"],
         }
         for name in names
     ]
@@ -63,12 +61,12 @@ def _learn(stack: Sequence[Cell], x: torch.Tensor) -> None:
 def main(arguments: list[str]) -> int:
     """Measure every cell at every size; prints a table."""
     parser = report.arguments(__doc__, "cells")
-    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--rounds", type=options.whole, default=10)
     args = parser.parse_args(arguments)
     torch.set_num_threads(1)
     names = ["lstm", *(name for name in cells.names() if name != "lstm")]
     rows: list[dict[str, Any]] = []
     for hidden, lanes in SIZES:
         rows += compare(names, hidden=hidden, lanes=lanes, rounds=args.rounds)
-    report.publish("cells", rows, args.json, layers=LAYERS, steps=STEPS)
+    report.publish(args, rows, layers=LAYERS, steps=STEPS, threads=1)
     return 0

@@ -1,7 +1,8 @@
 """The same text, the same minutes, the same judge: ours and an opponent, each trained for a budget and then read.
 
 Time is counted while training alone: neither tokenizing nor the final reading is, but what ours does along the way
-(log, validations, checkpoints) is. By `cpu` it is this process's own CPU time, on one thread: that can be compared on a
+(log, validations, checkpoints) is; what is not counted before the first step stands in `uncounted_s`. Both keep freed
+memory, as ours does by itself. By `cpu` it is this process's own CPU time, on one thread: that can be compared on a
 machine that others use too.
 """
 
@@ -23,7 +24,8 @@ from torch.nn import functional as F
 
 from benchmarks.opponents.base import Opponent
 from checkpoints import events as ev
-from engine import devices
+from checkpoints.errors import ConfigError, CorpusError
+from engine import allocator, devices
 from engine.config import DataConfig, ModelConfig, TrainConfig
 from engine.load import open_model
 from engine.training.prepare import Request, prepare
@@ -38,7 +40,10 @@ def options(parser: argparse.ArgumentParser) -> None:
     """What every contest asks: by what clock, on how many threads and cores, and how much of a text."""
     parser.add_argument("--clock", choices=[*CLOCKS], default="wall")
     parser.add_argument(
-        "--threads", type=int, default=1, help="CPU threads of each; 0: its own choice"
+        "--threads",
+        type=number_of_threads,
+        default=1,
+        help="CPU threads of each; 0: its own choice",
     )
     parser.add_argument(
         "--processes",
@@ -47,6 +52,15 @@ def options(parser: argparse.ArgumentParser) -> None:
         help="entrants at once, each on a core of its own",
     )
     parser.add_argument("--chars", type=int, default=0, help="only so many characters of a text")
+
+
+def number_of_threads(text: str) -> int:
+    """0 for a choice. Raises ArgumentTypeError for what no machine has."""
+    try:
+        devices.choose_threads(int(text))
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(error.message) from error
+    return int(text)
 
 
 def number_of_cores(text: str) -> int:
@@ -89,18 +103,22 @@ class Text:
 class Score:
     """How an entrant did. The losses are nats per character of the held-out text."""
 
-    name: str
     minutes: float
-    carried: float | None
-    """One pass with the state carried all the way; None for what has no state."""
+    carried: float
+    """One pass with the state carried all the way; what has none reads windows that overlap by half."""
+    best: float
+    """The least `carried` of this training so far: recipes keep the checkpoint that reads held-out text best."""
     windows: float
     """Windows of 256 (or the longest it can read) without earlier context."""
     documents: float | None
     """Each document from a state of zero, as a run learns that reads in documents; None for all others."""
-    training_loss: float
+    training_loss: float | None
+    """The average of the last hundred steps or so; None where a budget was too short for any to be told."""
     epochs: float
     steps: int
     chars_per_s: float
+    uncounted_s: float
+    """Seconds that no budget counts: tokenizing, building, and ours measuring how fast this machine is."""
     parameters: int
     about: str
 
@@ -109,14 +127,25 @@ class Score:
 
 
 def read_text(path: Path, folder: Path, *, part: str = "whole", most_chars: int = 0) -> Text:
-    """The corpus at `path`. `part` "tuning" leaves its last tenth away, so that what is tuned never saw it."""
-    whole = path.read_text(encoding="utf-8").replace("\r\n", "\n")
+    """The corpus at `path`. `part` "tuning" leaves its last tenth away, so that what is tuned never saw it.
+
+    Raises CorpusError if it cannot be read.
+    """
+    whole = read_whole(path)
     whole = whole[:most_chars] if most_chars else whole
     if part == "tuning":
         whole = whole[: int(len(whole) * (1 - HELD_OUT))]
     own = folder / path.name
     own.write_text(whole, encoding="utf-8")
     return Text(own, whole)
+
+
+def read_whole(path: Path) -> str:
+    """All of a text in UTF-8. Raises CorpusError if it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8").replace("\r\n", "\n")
+    except (OSError, UnicodeError) as error:
+        raise CorpusError(f"{path} cannot be read as UTF-8: {error}") from error
 
 
 def ours(
@@ -126,9 +155,7 @@ def ours(
     clock: str = "wall",
     threads: int = 1,
     seed: int = 1,
-    name: str = "rnnstudio",
     given: Mapping[str, Any] | None = None,
-    like: str = "",
 ) -> Score:
     """The program as a person runs it: `rnnstudio train TEXT --minutes N --split nanogpt`, with everything on.
 
@@ -141,12 +168,13 @@ def ours(
             runs=Path(scratch),
             name="run",
             given={"minutes": minutes, "split": "nanogpt", "seed": seed, **(given or {})},
-            like=like,
             threads=threads,
             device="cpu",
         )
+        began = tick()
         ready = prepare(request, clock=tick)
         outcome = train_run(ready.run, clock=tick, notes=ready.notes)
+        uncounted_s = tick() - began - outcome.end.seconds
         # Whoever trains keeps the best checkpoint; by the held-out text, so what is compared here is the last one.
         loaded = open_model(ready.run.checkpoint("last"))
         record = ready.run.record()
@@ -158,17 +186,18 @@ def ours(
     carried, windows = judge(loaded.model, ids, chars=len(text.valid), window=WINDOW)
     tokens = steps[-1].tokens if steps else 0
     return Score(
-        name=name,
         minutes=minutes,
         carried=carried,
+        best=carried,
         windows=windows,
         documents=looks[-1].nats_per_char
         if looks and looks[-1].protocol.startswith("documents")
         else None,
-        training_loss=steps[-1].loss_nats if steps else math.nan,
+        training_loss=steps[-1].loss_nats if steps else None,
         epochs=steps[-1].epoch if steps else 0.0,
         steps=outcome.end.step,
         chars_per_s=tokens / max(outcome.end.seconds, 1e-9),
+        uncounted_s=uncounted_s,
         parameters=loaded.model.parameter_count,
         about=(
             f"{settings['num_layers']}x{settings['hidden_size']} {settings['cell']}, {training['optimizer']} "
@@ -191,12 +220,17 @@ def theirs(
     One training serves them all: one whose schedule is laid over the budget takes the last of them for it.
     """
     tick = CLOCKS[clock]
+    began = tick()
+    allocator.keep_freed()
     torch.set_num_threads(threads or devices.usable_cores())
-    torch.manual_seed(seed)
     alphabet = {c: i for i, c in enumerate(sorted(set(text.whole)))}
     train, valid = (torch.tensor([alphabet[c] for c in part]) for part in (text.train, text.valid))
+    # torch's first calls take up to a second, which ours spends before its budget, on measuring the machine.
+    opponent(train, valid, len(alphabet)).step(0.0)
+    torch.manual_seed(seed)
     model = opponent(train, valid, len(alphabet))
-    budget, steps, average, spent = minutes[-1] * 60, 0, math.nan, 0.0
+    uncounted_s = tick() - began
+    budget, steps, average, spent, best = minutes[-1] * 60, 0, math.nan, 0.0, math.inf
     for mark in minutes:
         began = tick() - spent
         while spent < mark * 60:
@@ -205,17 +239,21 @@ def theirs(
             steps += 1
             spent = tick() - began
         window = min(WINDOW, model.window)
-        carried, windows = judge(model.eval(), valid, chars=len(valid), window=window)
+        carried, windows = judge(
+            model.eval(), valid, chars=len(valid), window=window, carries=model.carries
+        )
+        best = min(best, carried)
         yield Score(
-            name=model.name,
             minutes=mark,
-            carried=carried if model.carries else None,
+            carried=carried,
+            best=best,
             windows=windows,
             documents=None,
             training_loss=average,
             epochs=model.epoch,
             steps=steps,
             chars_per_s=model.tokens_read / spent,
+            uncounted_s=uncounted_s,
             parameters=sum(p.numel() for p in model.parameters()),
             about=model.about
             + (f"; read in windows of {model.window}" if model.window < WINDOW else ""),
@@ -223,23 +261,41 @@ def theirs(
 
 
 @torch.inference_mode()
-def judge(model: Reader, tokens: Tensor, *, chars: int, window: int) -> tuple[float, float]:
-    """Nats per character of `tokens` (N,) after the first: carried in one lane, and by windows from a state of zero."""
+def judge(
+    model: Reader, tokens: Tensor, *, chars: int, window: int, carries: bool = True
+) -> tuple[float, float]:
+    """Nats per character of `tokens` (N,) after the first: with what came before, and by windows from a state of zero.
+
+    What came before is a state carried in one lane, or for what has none at least half a window of text.
+    """
     inputs, targets = tokens[:-1], tokens[1:]
-    carried, state = 0.0, model.initial_state(1)
-    # A transformer has no state: for it this is a reading by windows once more, and nobody shows it.
+    window = min(window, len(inputs))
+    carried = (
+        _carried(model, inputs, targets, window=window)
+        if carries
+        else _by_windows(model, inputs, targets, window=window, read=-(-window // 2))
+    )
+    windows = _by_windows(model, inputs, targets, window=window, read=window)
+    share = chars / len(tokens)
+    return carried / share, windows / share
+
+
+def _carried(model: Reader, inputs: Tensor, targets: Tensor, *, window: int) -> float:
+    total, state = 0.0, model.initial_state(1)
     for start in range(0, len(inputs), window):
         logits, state = model(inputs[start : start + window, None], state)
-        carried += _nats(logits, targets[start : start + window, None])
-    whole = len(inputs) // window * window
-    columns = [x[:whole].view(-1, window).t() for x in (inputs, targets)]
-    windows = 0.0
-    for lane in range(0, whole // window, 64):
-        x, y = (column[:, lane : lane + 64] for column in columns)
-        logits, _ = model(x, model.initial_state(x.shape[1]))
-        windows += _nats(logits, y)
-    share = chars / len(tokens)
-    return carried / len(inputs) / share, windows / max(whole, 1) / share
+        total += _nats(logits, targets[start : start + window, None])
+    return total / len(inputs)
+
+
+def _by_windows(model: Reader, inputs: Tensor, targets: Tensor, *, window: int, read: int) -> float:
+    """Over the last `read` tokens of windows that begin `read` apart, each from a state of zero."""
+    x, y = (column.unfold(0, window, read).t() for column in (inputs, targets))
+    total, lanes = 0.0, x.shape[1]
+    for lane in range(0, lanes, 64):
+        logits, _ = model(x[:, lane : lane + 64], model.initial_state(min(64, lanes - lane)))
+        total += _nats(logits[-read:], y[-read:, lane : lane + 64])
+    return total / (lanes * read)
 
 
 def _nats(logits: Tensor, targets: Tensor) -> float:
@@ -247,14 +303,18 @@ def _nats(logits: Tensor, targets: Tensor) -> float:
 
 
 def setting(text: str) -> tuple[str, Any]:
-    """`NAME=VALUE` as a field of the configurations and a value of its type. Raises ValueError."""
+    """`NAME=VALUE` as a field of the configurations and a value of its type. Raises ValueError or ArgumentTypeError."""
     name, _, value = text.partition("=")
     kinds: dict[str, Any] = {
         f.name: type(f.default)
         for config in (DataConfig, ModelConfig, TrainConfig)
         for f in dataclasses.fields(config)
+        if isinstance(f.default, bool | int | float | str)
     }
     if name not in kinds:
-        raise ValueError(f"there is no setting {name!r}")
-    read: Callable[[str], Any] = (lambda v: v == "True") if kinds[name] is bool else kinds[name]
-    return name, read(value)
+        raise argparse.ArgumentTypeError(f"there is no setting {name!r}")
+    if kinds[name] is bool:
+        if value not in ("True", "False"):
+            raise argparse.ArgumentTypeError(f"{name} is True or False, not {value!r}")
+        return name, value == "True"
+    return name, kinds[name](value)

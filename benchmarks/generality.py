@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import contest, report, side_by_side
+from benchmarks import contest, options, report, side_by_side
 from corpora import ngram
 
 ORDERS = (5, 6, 7, 8, 9, 10)
@@ -25,14 +25,13 @@ def main(arguments: list[str]) -> int:
     """Train on each text; prints a table."""
     parser = report.arguments(__doc__, "generality")
     parser.add_argument("texts", type=Path, nargs="+", help="corpora, UTF-8")
-    parser.add_argument("--minutes", type=float, default=3.0, help="for each text")
+    parser.add_argument("--minutes", type=options.budget, default=3.0, help="for each text")
     contest.options(parser)
-    parser.add_argument("--orders", default=",".join(map(str, ORDERS)))
+    parser.add_argument("--orders", type=options.numbers, default=",".join(map(str, ORDERS)))
     args = parser.parse_args(arguments)
-    orders = [int(order) for order in args.orders.split(",")]
     judged = partial(
         _judged,
-        orders=orders,
+        orders=args.orders,
         chars=args.chars,
         minutes=args.minutes,
         clock=args.clock,
@@ -44,7 +43,7 @@ def main(arguments: list[str]) -> int:
         print(report.table(rows[-1:]).split("\n")[-1], flush=True)
     names = [path.name for path in args.texts]
     rows.sort(key=lambda row: names.index(row["text"]))
-    report.publish("generality", rows, args.json, minutes=args.minutes, clock=args.clock)
+    report.publish(args, rows)
     return 0
 
 
@@ -67,7 +66,6 @@ def _row(text: contest.Text, score: contest.Score, orders: list[int]) -> dict[st
     }
     best = min(counted.values())
     ours = score.documents or score.carried
-    assert ours is not None
     return {
         "ours": ours,
         **counted,

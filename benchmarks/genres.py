@@ -13,9 +13,23 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import sys
 from pathlib import Path
 from typing import Any
+
+from benchmarks import options, report
+from benchmarks.contest import CLOCKS
+from checkpoints.files import write_atomic
+from checkpoints.runs import RunFolder
+from corpora import figures, genres, judging
+from engine.config import SampleConfig
+from engine.load import open_run
+from engine.measure import measure_part
+from engine.sampling import stream
+from engine.sampling.sampler import Sampler
+from engine.tokens import open_tokens
+from engine.training.prepare import Request, prepare
+from engine.training.run import train_run
+from rnnstudio.ranking import judge_of
 
 CORPORA = ("abc-tunes", "plays", "latex-docstrings", "c-headers", "recipes", "python-manual")
 
@@ -28,15 +42,16 @@ MOST_TOLD = 6
 """Figures of a genre's own in the table, beside `valid`, the known words and what is copied."""
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str]) -> int:
+    """Train and judge; writes the figures of each corpus and the table of all."""
     parser = argparse.ArgumentParser(
-        prog="benchmarks genres",
+        prog="python -m benchmarks genres",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("corpora", nargs="*", default=list(CORPORA), metavar="CORPUS")
-    parser.add_argument("--minutes", type=float, default=5.0)
-    parser.add_argument("--clock", choices=["wall", "cpu"], default="cpu")
+    parser.add_argument("--minutes", type=options.budget, default=5.0)
+    parser.add_argument("--clock", choices=[*CLOCKS], default="cpu")
     parser.add_argument("--out", type=Path, default=Path("genres"), help="a folder")
     parser.add_argument(
         "--table", action="store_true", help="only write the table of what is there"
@@ -47,10 +62,11 @@ def main(arguments: list[str] | None = None) -> int:
         train(name, args.minutes, args.clock, args.out)
         found = {"corpus": name, "minutes": args.minutes, "clock": args.clock}
         found |= measure(name, args.out)
-        target = args.out / f"{name}.json"
-        target.write_text(json.dumps(found, indent=1, ensure_ascii=False))
+        found["machine"] = report.machine()
+        write_atomic(args.out / f"{name}.json", json.dumps(found, indent=1, ensure_ascii=False))
         print(f"{name}: {found['model']['valid']:.0%} valid, human {found['human']['valid']:.0%}")
-    results = [json.loads(path.read_text()) for path in sorted(args.out.glob("*.json"))]
+    paths = sorted(args.out.glob("*.json"))
+    results = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
     results.sort(key=lambda r: CORPORA.index(r["corpus"]) if r["corpus"] in CORPORA else 99)
     (args.out / "genres.md").write_text(markdown(results), encoding="utf-8")
     return 0
@@ -58,11 +74,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 def train(name: str, minutes: float, clock: str, out: Path) -> None:
     """Trains a run of the corpus's name, goes on with one that was interrupted, leaves one that is done as it is."""
-    from benchmarks.contest import CLOCKS
-    from checkpoints.runs import RunFolder
-    from engine.training.prepare import Request, prepare
-    from engine.training.run import train_run
-
     run = RunFolder(out / "runs" / name)
     tick = CLOCKS[clock]
     if run.path.exists():
@@ -83,28 +94,21 @@ def train(name: str, minutes: float, clock: str, out: Path) -> None:
 
 def measure(name: str, out: Path) -> dict[str, Any]:
     """The figures of SAMPLES texts of a run's best checkpoint, those of human text, and the first few texts."""
-    from corpora import genres, judging
-    from engine.config import SampleConfig
-    from engine.load import open_run
-    from engine.measure import measure_part
-    from engine.sampling.sampler import Sampler
-    from engine.sampling.stream import Request, Sample
-    from engine.tokens import open_tokens
-    from rnnstudio.ranking import judge_of
-
     loaded = open_run(str(out / "runs" / name), out / "runs")
     judge = judge_of(loaded, sample_chars=SAMPLE_CHARS)
     tokens = open_tokens(loaded.path.resolve().parent / "tokens")
     primes = genres.find(loaded.genre).primes(tokens.valid.text(loaded.tokenizer, 0, 200_000))
     config = SampleConfig(temperature=TEMPERATURE)
     requests = [
-        Request(seed=seed, prime=primes[seed % len(primes)], config=config, length=SAMPLE_CHARS)
+        stream.Request(
+            seed=seed, prime=primes[seed % len(primes)], config=config, length=SAMPLE_CHARS
+        )
         for seed in range(SAMPLES)
     ]
     sampler = Sampler(loaded.model, loaded.tokenizer, documents=loaded.documents)
-    written = [s for s in sampler.stream(requests) if isinstance(s, Sample)]
+    written = [s for s in sampler.stream(requests) if isinstance(s, stream.Sample)]
     written.sort(key=lambda sample: sample.index)
-    figures = [judge.figures(s.text, prime=s.request.prime) for s in written]
+    read = [judge.figures(s.text, prime=s.request.prime) for s in written]
     return {
         "genre": loaded.genre,
         "chars": tokens.train.chars + tokens.valid.chars + tokens.test.chars,
@@ -112,16 +116,16 @@ def measure(name: str, out: Path) -> dict[str, Any]:
         "step": loaded.step,
         "nats_per_char": measure_part(loaded, "valid", lanes=16).nats_per_char,
         "ngram_nats_per_char": judge.baseline,
-        "samples": len(figures),
+        "samples": len(read),
         "human_samples": judge.human_count,
         "model": {
-            **judging.mean(figures),
+            **judging.mean(read),
             **judge.accepted([s.request.prime + s.text for s in written]),
         },
         "error": {  # of the mean, over the samples that have the figure
             key: statistics.stdev(have) / len(have) ** 0.5
-            for key in figures[0]
-            if len(have := [f[key] for f in figures if key in f]) > 1
+            for key in read[0]
+            if len(have := [f[key] for f in read if key in f]) > 1
         },
         "human": judge.human,
         "texts": [s.request.prime + s.text for s in written[:SHOWN]],
@@ -130,8 +134,6 @@ def measure(name: str, out: Path) -> dict[str, Any]:
 
 def markdown(results: list[dict[str, Any]]) -> str:
     """The table, and below it the texts as they came: the first seeds, none chosen."""
-    from corpora import figures, genres
-
     lines = [
         "| genre | text | figures: model (± standard error), human | nats a character |",
         "|---|---|---|---|",
@@ -164,7 +166,3 @@ def markdown(results: list[dict[str, Any]]) -> str:
 def _error(result: dict[str, Any], key: str, unit: str) -> str:
     error = result["error"].get(key)
     return "" if error is None else f" ± {100 * error if unit == 'share' else error:.0f}"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

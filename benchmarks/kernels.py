@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from benchmarks import machine, report
+from benchmarks import machine, options, report
 from engine import devices
 
 ARITHMETIC = {"fp16": torch.float16, "bf16": torch.bfloat16, "float32": torch.float32}
@@ -25,26 +25,27 @@ ARITHMETIC = {"fp16": torch.float16, "bf16": torch.bfloat16, "float32": torch.fl
 def main(arguments: list[str]) -> int:
     """Measure every size and number of lanes in every arithmetic; prints a table."""
     parser = report.arguments(__doc__, "kernels")
-    parser.add_argument("--hidden", default="256,512,1024")
-    parser.add_argument("--lanes", default="16,64,128,256,512")
-    parser.add_argument("--layers", type=int, default=3)
-    parser.add_argument("--bptt", type=int, default=64)
-    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--hidden", type=options.numbers, default="256,512,1024")
+    parser.add_argument("--lanes", type=options.numbers, default="16,64,128,256,512")
+    parser.add_argument("--layers", type=options.whole, default=3)
+    parser.add_argument("--bptt", type=options.whole, default=64)
+    parser.add_argument("--rounds", type=options.whole, default=10)
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--arithmetic", default=",".join(ARITHMETIC))
+    parser.add_argument(
+        "--arithmetic", type=options.some_of(ARITHMETIC), default=",".join(ARITHMETIC)
+    )
     args = parser.parse_args(arguments)
     if args.device == "cuda" and not torch.cuda.is_available():
         print("there is no GPU here that torch can use: cuDNN's kernels were not measured")
         return 0
-    device = torch.device(args.device)
+    device, _ = devices.choose(args.device)
     rows = []
-    sizes = ([int(n) for n in text.split(",")] for text in (args.hidden, args.lanes))
-    for hidden, lanes in itertools.product(*sizes):
+    for hidden, lanes in itertools.product(args.hidden, args.lanes):
         ways = {
             (name, way): stack(
                 hidden, lanes, layers=args.layers, bptt=args.bptt, way=way, dtype=ARITHMETIC[name], device=device
             )
-            for name in args.arithmetic.split(",")
+            for name in args.arithmetic
             for way in ("a module a layer", "one module")
         }  # fmt: skip
         taken = machine.interleaved(
@@ -66,9 +67,7 @@ def main(arguments: list[str]) -> int:
                     "GFLOP/s": flops / seconds / 1e9,
                 }
             )
-    report.publish(
-        "kernels", rows, args.json, layers=args.layers, bptt=args.bptt, device=str(device)
-    )
+    report.publish(args, rows)
     return 0
 
 

@@ -19,9 +19,10 @@ from unittest import mock
 
 import torch
 
-from benchmarks import report
+from benchmarks import options, report
 from benchmarks.throughput import CHARS, made_up_text
 from checkpoints import events as ev
+from checkpoints.errors import ConfigError
 from corpora import genres
 from engine import devices
 from engine.training import aside
@@ -35,21 +36,21 @@ WAYS = {"no samples": (0, False), "waiting": (400, False), "beside": (400, True)
 def main(arguments: list[str]) -> int:
     """Measure and print."""
     parser = report.arguments(__doc__, "looks")
-    parser.add_argument("--shapes", default="2x128,2x256")
-    parser.add_argument("--steps", type=int, default=120)
-    parser.add_argument("--every", type=int, default=30, help="steps between looks")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--chars", type=int, default=CHARS, help="of the text")
+    parser.add_argument("--shapes", type=options.shapes, default="2x128,2x256")
+    parser.add_argument("--steps", type=options.whole, default=120)
+    parser.add_argument("--every", type=options.whole, default=30, help="steps between looks")
+    parser.add_argument("--rounds", type=options.whole, default=3)
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads; 0: all cores")
+    parser.add_argument("--chars", type=options.whole, default=CHARS, help="of the text")
     parser.add_argument("--device", default="auto")
     args = parser.parse_args(arguments)
+    threads, _ = devices.choose_threads(args.threads)
     device, _ = devices.choose(args.device)
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         text = made_up_text(folder, args.chars)
-        for shape in args.shapes.split(","):
-            layers, hidden = (int(part) for part in shape.split("x"))
+        for layers, hidden in args.shapes:
             given = {"num_layers": layers, "hidden_size": hidden, "steps": args.steps}
             given["checkpoint_every"] = args.every
 
@@ -61,25 +62,25 @@ def main(arguments: list[str]) -> int:
                         folder,
                         {**given, "sample_length": length},
                         device=str(device),
-                        threads=args.threads,
+                        threads=threads,
                     )
 
             taken: dict[str, list[float]] = {way: [] for way in WAYS}
             for _, way in itertools.product(range(args.rounds), WAYS):
                 took, looks = run(way)
                 taken[way].append(took)
-            least = {way: statistics.median(times) for way, times in taken.items()}
+            usual = {way: statistics.median(times) for way, times in taken.items()}
             rows += [
                 {
-                    "network": shape,
+                    "network": f"{layers}x{hidden}",
                     "way": way,
                     "s": took,
-                    "s a look": (took - least["no samples"]) / max(1, looks),
-                    "of the run": 1 - least["no samples"] / took,
+                    "s a look": (took - usual["no samples"]) / max(1, looks),
+                    "of the run": 1 - usual["no samples"] / took,
                 }
-                for way, took in least.items()
+                for way, took in usual.items()
             ]
-    report.publish("looks", rows, args.json, device=str(device), steps=args.steps, every=args.every)
+    report.publish(args, rows, device=str(device), threads=threads)
     return 0
 
 
@@ -92,7 +93,10 @@ def seconds(
     threads: int,
     clock: Callable[[], float] = time.perf_counter,
 ) -> tuple[float, int]:
-    """From a run's first logged step to its last, and how many looks are between; one more ends every run."""
+    """From a run's first logged step to its last, and how many looks are between; one more ends every run.
+
+    Raises ConfigError for a run that logs one step only.
+    """
     request = Request(
         corpus=(str(text),),
         runs=folder / "runs",
@@ -112,5 +116,7 @@ def seconds(
 
     torch.set_num_threads(threads)
     train_run(prepare(request).run, hear=hear)
+    if len(at) < 2:
+        raise ConfigError("so few steps are logged once only", hint="give more --steps")
     every = given["checkpoint_every"]
     return at[-1] - at[0], len([n for n in range(steps[0], steps[-1]) if n % every == 0])

@@ -18,9 +18,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from benchmarks import options
+from benchmarks.tunes import books
+from checkpoints.errors import ConfigError
 from corpora.abc import read_book
 from corpora.abc.musicxml import write_musicxml
-from corpora.abc.tunebooks import installed_tunebooks
 
 # What the schema imports from elsewhere: the attributes of these two name spaces that it speaks of.
 IMPORTED = {
@@ -33,8 +35,10 @@ IMPORTED = {
 
 
 def schema(path: Path) -> Any:
-    """The schema as lxml has it."""
+    """The schema as lxml has it. Raises ConfigError where it is not there."""
     etree = importlib.import_module("lxml.etree")
+    if not path.is_file():
+        raise ConfigError(f"there is no {path}", hint="python -m benchmarks musicxml_schema --help")
     with tempfile.TemporaryDirectory() as folder:
         text = path.read_text(encoding="utf-8").replace("http://www.musicxml.org/xsd/", "")
         (Path(folder) / path.name).write_text(text, encoding="utf-8")
@@ -54,12 +58,12 @@ def main(arguments: list[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--schema", type=Path, required=True)
-    parser.add_argument("--count", type=int, default=200)
-    options = parser.parse_args(arguments)
+    parser.add_argument("--count", type=options.whole, default=200)
+    args = parser.parse_args(arguments)
     etree = importlib.import_module("lxml.etree")
-    known = schema(options.schema / "musicxml_4_0.xsd")
-    tunes = [t for b in installed_tunebooks() for t in read_book(b.read_text(errors="replace"))]
-    chosen = random.Random(1).sample(tunes, min(options.count, len(tunes)))
+    known = schema(args.schema / "musicxml_4_0.xsd")
+    tunes = [t for b in books() for t in read_book(b.read_text(errors="replace"))]
+    chosen = random.Random(1).sample(tunes, min(args.count, len(tunes)))
     invalid = passed = 0
     for tune in chosen:
         data = write_musicxml(tune)

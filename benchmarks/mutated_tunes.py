@@ -15,10 +15,11 @@ import time
 
 import mido
 
+from benchmarks import options
+from benchmarks.tunes import books
 from corpora.abc import perform, read_book, read_tune
 from corpora.abc.midi import ticks, write_midi
 from corpora.abc.tune import Tune
-from corpora.abc.tunebooks import installed_tunebooks
 from corpora.abc.unfolding import MAX_SECONDS
 from corpora.abc.writer import write_abc
 
@@ -130,13 +131,13 @@ def spoiled_bars(texts: list[str], rng: random.Random) -> tuple[int, int, list[s
 def main(arguments: list[str]) -> int:
     """Measure, print, and give the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks mutated_tunes", description=__doc__)
-    parser.add_argument("--count", type=int, default=20_000)
+    parser.add_argument("--count", type=options.whole, default=20_000)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args(arguments)
     rng = random.Random(args.seed)
     sources = [
         tune.source
-        for path in installed_tunebooks()
+        for path in books()
         if "essen" not in str(path)
         for tune in read_book(path.read_text(encoding="utf-8", errors="replace"))
     ]

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks import contest, report, side_by_side
+from benchmarks import contest, options, report, side_by_side
 from benchmarks.opponents import OPPONENTS
 
 OURS = "ours"
@@ -35,8 +35,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("text", type=Path, help="a corpus, UTF-8")
     parser.add_argument(
         "--minutes",
-        type=_minutes,
-        default=[3.0],
+        type=options.minutes,
+        default="3",
         help="for each entrant; 1,3,10: after each of these",
     )
     parser.add_argument(
@@ -51,7 +51,7 @@ def main(arguments: list[str]) -> int:
         help="keep what --json holds of the same contest on this machine, and train those that it lacks",
     )
     parser.add_argument("--part", choices=["whole", "tuning"], default="whole")
-    parser.add_argument("--seeds", type=int, default=1, help="how often each is trained")
+    parser.add_argument("--seeds", type=options.whole, default=1, help="how often each is trained")
     parser.add_argument(
         "--set",
         type=contest.setting,
@@ -64,10 +64,9 @@ def main(arguments: list[str]) -> int:
     every = [OURS, *OPPONENTS]
     named = args.only.lstrip("!").split(",") if args.only else []
     if unknown := [name for name in named if name not in every]:
-        parser.error(f"there is no {', '.join(unknown)}")
+        parser.error(f"there is no {', '.join(unknown)}: use some of {','.join(every)}")
     chosen = [n for n in every if n not in named] if args.only.startswith("!") else named or every
-    settings = {k: str(v) for k, v in vars(args).items() if k not in ("json", "go_on", "only")}
-    rows = report.kept("quality", args.json, **settings) if args.go_on else []
+    rows = report.kept(args) if args.go_on else []
     with tempfile.TemporaryDirectory() as scratch:
         text = contest.read_text(args.text, Path(scratch), part=args.part, most_chars=args.chars)
         train = partial(
@@ -88,9 +87,26 @@ def main(arguments: list[str]) -> int:
             rows.append(score)
             print(report.table(rows[-1:]).split("\n")[-1], flush=True)
             # Kept after each, as hours may go into the next.
-            report.write("quality", rows, args.json, **settings)
-    report.publish("quality", rows, args.json, **settings)
+            report.write(args, rows)
+    rows.sort(key=lambda row: (row["minutes"], every.index(row["entrant"]), row["seed"]))
+    report.publish(args, beside_ours(rows))
     return 0
+
+
+def beside_ours(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each row with what its `carried` and `best` are above ours of the same minutes and seed, if that is there."""
+    ours = {(r["minutes"], r["seed"]): r["carried"] for r in rows if r["entrant"] == OURS}
+    return [
+        {
+            **row,
+            **{
+                f"{name} - ours": row[name] - ours[row["minutes"], row["seed"]]
+                for name in ("carried", "best")
+                if (row["minutes"], row["seed"]) in ours
+            },
+        }
+        for row in rows
+    ]
 
 
 def _entrants(names: list[str], minutes: list[float], seeds: int) -> Iterator[Entrant]:
@@ -115,8 +131,3 @@ def _scores(
         scores = contest.theirs(OPPONENTS[name], text, minutes=minutes, seed=seed, **options)
     for score in scores:
         yield {"entrant": name, "seed": seed, **score.row()}
-
-
-def _minutes(text: str) -> list[float]:
-    """`1,3,10` as ascending numbers. Raises ValueError."""
-    return sorted(float(part) for part in text.split(","))

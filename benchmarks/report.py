@@ -6,11 +6,17 @@ import argparse
 import json
 import os
 import platform
+import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from checkpoints.errors import ConfigError
+from checkpoints.files import write_atomic
+from engine import devices
 
 Row = Mapping[str, Any]
 
@@ -22,41 +28,69 @@ def arguments(about: str | None, name: str) -> argparse.ArgumentParser:
         description=about,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.set_defaults(benchmark=name)
     parser.add_argument(
-        "--json", type=Path, default=Path(f"benchmark-{name}.json"), help="where the figures go"
+        "--json",
+        type=_in_a_folder,
+        default=Path(f"benchmark-{name}.json"),
+        help="where the figures go",
     )
     return parser
 
 
-def publish(name: str, rows: Sequence[Row], path: Path, **settings: Any) -> None:
+def publish(args: argparse.Namespace, rows: Sequence[Row], **found: Any) -> None:
     """Print the rows as a table and write them, with the machine and the settings, as JSON."""
     print(table(rows))
-    write(name, rows, path, **settings)
-    print(f"written to {path}")
+    write(args, rows, **found)
+    print(f"written to {args.json}")
 
 
-def write(name: str, rows: Sequence[Row], path: Path, **settings: Any) -> None:
-    """Write the rows, with the machine and the settings, as JSON."""
-    found = {"benchmark": name, "machine": machine(), "settings": settings, "rows": [*rows]}
-    path.write_text(json.dumps(found, indent=2, default=str) + "\n", encoding="utf-8")
+def write(args: argparse.Namespace, rows: Sequence[Row], **found: Any) -> None:
+    """Write the rows as JSON, with the machine, what was asked for and what else was `found`."""
+    about = {
+        "benchmark": args.benchmark,
+        "machine": machine(),
+        "settings": {**_asked(args), **found},
+        "rows": [*rows],
+    }
+    write_atomic(args.json, json.dumps(about, indent=2, default=str) + "\n")
 
 
-def kept(name: str, path: Path, **settings: Any) -> list[dict[str, Any]]:
-    """The rows that an earlier run wrote there, if any. Raises SystemExit for another benchmark, machine or setting."""
+def kept(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """The rows that an earlier run wrote there, if any.
+
+    Raises ConfigError for another benchmark, machine or setting.
+    """
+    hint = "give another --json"
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(args.json.read_text(encoding="utf-8"))
+        there = [found["benchmark"], found["settings"]]
+        there += [found["machine"][name] for name in ("cpu", "torch")]
+        rows: list[dict[str, Any]] = found["rows"]
     except FileNotFoundError:
         return []
-    here = (name, settings, machine()["cpu"], machine()["torch"])
-    there = (
-        found["benchmark"],
-        found["settings"],
-        *(found["machine"][k] for k in ("cpu", "torch")),
-    )
-    if here != there:
-        raise SystemExit(f"{path} is of another benchmark, machine or setting: give another --json")
-    rows: list[dict[str, Any]] = found["rows"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{args.json} holds no benchmark", hint=hint) from error
+    here = machine()
+    if there != [args.benchmark, _asked(args), here["cpu"], here["torch"]]:
+        raise ConfigError(f"{args.json} is of another benchmark, machine or setting", hint=hint)
     return rows
+
+
+def _asked(args: argparse.Namespace) -> dict[str, Any]:
+    """The settings as JSON has them; not those that change no figure."""
+    aside = ("benchmark", "json", "only", "go_on")
+    asked = {name: value for name, value in vars(args).items() if name not in aside}
+    settings: dict[str, Any] = json.loads(json.dumps(asked, default=str))
+    return settings
+
+
+def _in_a_folder(text: str) -> Path:
+    """A path that can be written to. Raises ArgumentTypeError: better now than after hours."""
+    path = Path(text)
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{path} cannot be written")
+    return path
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -75,15 +109,31 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def machine() -> dict[str, Any]:
-    """What was measured on, and how loaded it was."""
+    """What was measured on, when, how loaded it was, and which program."""
     return {
         "cpu": _cpu(),
         "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
+        "usable_cores": devices.usable_cores(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "system": platform.platform(),
         "load": os.getloadavg()[0],
         "torch": torch.__version__,
         "python": platform.python_version(),
+        "commit": _commit(),
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
+
+
+def _commit() -> str:
+    """This checkout's, with `-dirty` where files differ from it; nothing without git."""
+    describe = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        done = subprocess.run(
+            describe, cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return ""
+    return done.stdout.strip()
 
 
 def _cpu() -> str:

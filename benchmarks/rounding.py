@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmarks import report
-from benchmarks.contest import HELD_OUT
+from benchmarks import options, report
+from benchmarks.contest import HELD_OUT, read_whole
 from engine.load import LoadedModel, open_run
 from engine.model import Model
 from engine.sampling.compiled import Compiled, can_compile
@@ -35,10 +35,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("models", nargs="+", metavar="RUN")
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--numpy", action="store_true", help="as without a compiler")
-    parser.add_argument("--chars", type=int, default=400, help="of a lane, at most")
+    parser.add_argument("--chars", type=options.whole, default=400, help="of a lane, at most")
     args = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    whole = args.text.read_text(encoding="utf-8").replace("\r\n", "\n")
+    whole = read_whole(args.text)
     text = whole[int(len(whole) * (1 - HELD_OUT)) :][: args.chars * LANES]
     rows = []
     for name in args.models:
@@ -59,7 +59,7 @@ def main(arguments: list[str]) -> int:
                 **{f"{how} spread": lanes.std().item() for how, lanes in more.items()},
             }
         )
-    report.publish("rounding", rows, args.json, chars=len(text))
+    report.publish(args, rows, judged_chars=len(text))
     return 0
 
 

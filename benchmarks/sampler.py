@@ -19,10 +19,10 @@ from functools import partial
 
 import torch
 
-from benchmarks import machine, report
+from benchmarks import machine, options, report
 from benchmarks.contest import CLOCKS
 from benchmarks.opponents import bare
-from engine import cells
+from engine import cells, devices
 from engine.config import ModelConfig, SampleConfig
 from engine.model import Model
 from engine.sampling.sampler import Sampler
@@ -39,39 +39,38 @@ FLOAT_BYTES = 4
 def main(arguments: list[str]) -> int:
     """Measure every shape with every number of texts; prints a table."""
     parser = report.arguments(__doc__, "sampler")
-    parser.add_argument("--shapes", default=",".join(SHAPES))
+    parser.add_argument("--shapes", type=options.shapes, default=",".join(SHAPES))
     parser.add_argument("--cell", default="lstm", choices=cells.names())
-    parser.add_argument("--streams", default=",".join(map(str, STREAMS)))
+    parser.add_argument("--streams", type=options.numbers, default=",".join(map(str, STREAMS)))
     parser.add_argument(
         "--chars",
-        type=int,
+        type=options.whole,
         default=400,
         help="of one text; a quarter of them where texts are hundreds",
     )
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=options.whole, default=5)
     parser.add_argument("--clock", choices=[*CLOCKS], default="wall")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads of both; 0: all cores")
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args(arguments)
-    torch.set_num_threads(args.threads)
+    threads, _ = devices.choose_threads(args.threads)
+    torch.set_num_threads(threads)
+    device, _ = devices.choose(args.device)
     rows = []
-    for shape in args.shapes.split(","):
-        layers, hidden = (int(part) for part in shape.split("x"))
+    for layers, hidden in args.shapes:
         config = ModelConfig(cell=args.cell, num_layers=layers, hidden_size=hidden, grams=GRAMS)
-        for streams in (int(n) for n in args.streams.split(",")):
+        for streams in args.streams:
             row = beside(
                 config,
                 streams,
                 chars=args.chars,
                 rounds=args.rounds,
                 clock=CLOCKS[args.clock],
-                device=torch.device(args.device),
+                device=device,
             )
             rows.append(row)
             print(report.table(rows[-1:]).split("\n")[-1], flush=True)
-    report.publish(
-        "sampler", rows, args.json, clock=args.clock, chars=args.chars, device=args.device
-    )
+    report.publish(args, rows, threads=threads)
     return 0
 
 

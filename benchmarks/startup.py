@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import machine, report
+from benchmarks import machine, options, report
 from engine.tokenizers.byte import ByteTokenizer
 from engine.tokenizers.char import CharTokenizer
 
@@ -47,10 +47,10 @@ PIECE = 1 << 20
 def main(arguments: list[str]) -> int:
     """Measure everything; prints a table."""
     parser = report.arguments(__doc__, "startup")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--large", type=int, default=100, help="MB of the large corpus")
-    parser.add_argument("--small", type=int, default=1, help="MB of the small corpus")
-    parser.add_argument("--tokens", type=int, default=20, help="MB that are made tokens")
+    parser.add_argument("--rounds", type=options.whole, default=5)
+    parser.add_argument("--large", type=options.whole, default=100, help="MB of the large corpus")
+    parser.add_argument("--small", type=options.whole, default=1, help="MB of the small corpus")
+    parser.add_argument("--tokens", type=options.whole, default=20, help="MB that are made tokens")
     args = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -81,7 +81,7 @@ def main(arguments: list[str]) -> int:
             for path in (large, small)
         ]
         rows.append(_row(f"memory, MB, {args.large} MB against {args.small}", *memory))
-    report.publish("startup", rows, args.json, large_mb=args.large, small_mb=args.small)
+    report.publish(args, rows)
     return 0
 
 

@@ -5,16 +5,16 @@ python -m benchmarks studio
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import statistics
-import subprocess
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
+from benchmarks import report
 from checkpoints import events as ev
 from tests.tui import recorded
 from tests.tui.conftest import settled
@@ -66,23 +66,29 @@ async def opening_and_keys(runs: Path, path: Path) -> tuple[float, list[float]]:
 
 
 def main(arguments: list[str]) -> int:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks studio", description=__doc__)
-    parser.parse_args(arguments)
+    """Measure; prints a table."""
+    args = report.arguments(__doc__, "studio").parse_args(arguments)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "runs").mkdir()
-        times = sorted(first_screen(folder) for _ in range(5))
-        print(f"first screen: {times[2]:.2f} s (of 5: {times[0]:.2f} to {times[-1]:.2f})")
-        size = long_run(folder / "runs")
-        megabytes = (size / "events.jsonl").stat().st_size / 1e6
-        opened, taken = asyncio.run(opening_and_keys(folder / "runs", size))
-        print(f"100,000 steps, 500 checkpoints ({megabytes:.0f} MB) read whole: {opened:.2f} s")
-        taken.sort()
-        worst = taken[int(len(taken) * 0.95)]
-        print(
-            f"key to effect: median {statistics.median(taken):.0f} ms, 95th percentile {worst:.0f} ms"
-        )
-    load = subprocess.run(["uptime"], capture_output=True, text=True, check=False).stdout.strip()
-    print(load)
+        screens = [first_screen(folder) for _ in range(5)]
+        run = long_run(folder / "runs")
+        megabytes = (run / "events.jsonl").stat().st_size / 1e6
+        opened, keys = asyncio.run(opening_and_keys(folder / "runs", run))
+    rows = [
+        _row("first screen, s", screens),
+        _row(f"100,000 steps, 500 checkpoints ({megabytes:.0f} MB) read whole, s", [opened]),
+        _row("key to effect, ms", keys),
+    ]
+    report.publish(args, rows)
     return 0
+
+
+def _row(what: str, taken: list[float]) -> dict[str, Any]:
+    taken = sorted(taken)
+    return {
+        "what": what,
+        "times": len(taken),
+        "median": statistics.median(taken),
+        "95th percentile": taken[int(len(taken) * 0.95)],
+    }

@@ -22,12 +22,12 @@ from typing import Any
 
 import torch
 
-from benchmarks import machine, report
+from benchmarks import machine, options, report
 from benchmarks.contest import CLOCKS
-from benchmarks.opponents.bare import Bare, BareTraining
+from benchmarks.opponents.bare import KERNELS, Bare, BareTraining
 from checkpoints import events as ev
 from corpora import genres
-from engine import devices, precision, sizes
+from engine import devices, optimizers, precision, sizes
 from engine.config import ModelConfig
 from engine.training.milestones import log_spaced
 from engine.training.plan import working_weights
@@ -35,7 +35,6 @@ from engine.training.prepare import Request, prepare
 from engine.training.run import train_run
 
 SHAPES = ("2x128", "2x256", "2x512", "3x512")
-CELLS = ("lstm", "gru", "rnn")
 OPTIMIZERS = ("adam", "muon")
 RUN_S = 180.0
 CHARS = 1_100_000
@@ -45,22 +44,25 @@ CHARS = 1_100_000
 def main(arguments: list[str]) -> int:
     """Measure every shape with every cell and optimizer; prints a table."""
     parser = report.arguments(__doc__, "throughput")
-    parser.add_argument("--shapes", default=",".join(SHAPES))
-    parser.add_argument("--cells", default=",".join(CELLS))
-    parser.add_argument("--optimizers", default=",".join(OPTIMIZERS))
-    parser.add_argument("--lanes", type=int, default=16)
-    parser.add_argument("--bptt", type=int, default=64)
-    parser.add_argument("--rounds", type=int, default=6, help="logged stretches of each")
+    parser.add_argument("--shapes", type=options.shapes, default=",".join(SHAPES))
+    parser.add_argument("--cells", type=options.some_of(KERNELS), default=",".join(KERNELS))
+    parser.add_argument(
+        "--optimizers", type=options.some_of(optimizers.DEFAULT_RATES), default=",".join(OPTIMIZERS)
+    )
+    parser.add_argument("--lanes", type=options.whole, default=16)
+    parser.add_argument("--bptt", type=options.whole, default=64)
+    parser.add_argument("--rounds", type=options.whole, default=6, help="logged stretches of each")
     parser.add_argument("--clock", choices=[*CLOCKS], default="wall")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads of both; 0: all cores")
     parser.add_argument("--grams", type=int, default=0, help="ours: longest run of characters")
     parser.add_argument("--precision", default="auto", help="ours: auto, float32, bf16 or fp16")
-    parser.add_argument("--chars", type=int, default=CHARS, help="of the text")
+    parser.add_argument("--chars", type=options.whole, default=CHARS, help="of the text")
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args(arguments)
-    torch.set_num_threads(args.threads)
+    threads, _ = devices.choose_threads(args.threads)
+    torch.set_num_threads(threads)
     clock = CLOCKS[args.clock]
-    device = torch.device(args.device)
+    device, _ = devices.choose(args.device)
     peak, bf16_peak = (
         machine.product_gflops(dtype=dtype, clock=clock, device=device)
         for dtype in (torch.float32, torch.bfloat16)
@@ -69,10 +71,9 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         text = made_up_text(folder, args.chars)
-        for shape in args.shapes.split(","):
-            layers, hidden = (int(part) for part in shape.split("x"))
-            for cell in args.cells.split(","):
-                for optimizer in args.optimizers.split(","):
+        for layers, hidden in args.shapes:
+            for cell in args.cells:
+                for optimizer in args.optimizers:
                     given = {
                         "cell": cell,
                         "num_layers": layers,
@@ -89,7 +90,7 @@ def main(arguments: list[str]) -> int:
                         given,
                         rounds=args.rounds,
                         clock=clock,
-                        threads=args.threads,
+                        threads=threads,
                         device=device,
                     )
                     reached = row["ours GFLOP/s"]
@@ -102,18 +103,7 @@ def main(arguments: list[str]) -> int:
                         }
                     )
                     print(report.table(rows[-1:]).split("\n")[-1], flush=True)
-    report.publish(
-        "throughput",
-        rows,
-        args.json,
-        peak_gflops=peak,
-        bf16_peak_gflops=bf16_peak,
-        clock=args.clock,
-        lanes=args.lanes,
-        bptt=args.bptt,
-        grams=args.grams,
-        precision=args.precision,
-    )
+    report.publish(args, rows, threads=threads, peak_gflops=peak, bf16_peak_gflops=bf16_peak)
     print(f"peak: {peak:.0f} GFLOP/s in float32, {bf16_peak:.0f} in bf16")
     return 0
 

@@ -10,25 +10,39 @@ import argparse
 import io
 import resource
 import time
+from pathlib import Path
 
 import mido
 
+from benchmarks import options
+from checkpoints.errors import ConfigError
 from corpora.abc import perform, read_book
 from corpora.abc.midi import write_midi
 from corpora.abc.tunebooks import installed_tunebooks
+
+
+def books(only: str = "") -> list[Path]:
+    """Tunebooks whose path has `only` in it. Raises ConfigError where there is none."""
+    found = [path for path in installed_tunebooks() if only in str(path)]
+    if not found:
+        raise ConfigError(
+            f"music21 has no tunes here, or none whose path has {only!r} in it",
+            hint="pip install music21",
+        )
+    return found
 
 
 def main(arguments: list[str]) -> int:
     """Measure, print, and give the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks tunes", description=__doc__)
     parser.add_argument("--only", default="", help="files whose path has this in it")
-    parser.add_argument("--check", type=int, default=10, help="read back each n-th MIDI file")
+    parser.add_argument(
+        "--check", type=options.whole, default=10, help="read back each n-th MIDI file"
+    )
     args = parser.parse_args(arguments)
     tunes = failures = 0
     seconds = longest = slowest = 0.0
-    for path in installed_tunebooks():
-        if args.only not in str(path):
-            continue
+    for path in books(args.only):
         text = path.read_text(encoding="utf-8", errors="replace")
         book = read_book(text)
         while True:

@@ -15,8 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks import contest, report, side_by_side
-from engine import sizes
+from benchmarks import contest, options, report, side_by_side
+from engine import cells, sizes
 
 RECIPE = {
     "optimizer": "rmsprop",
@@ -52,17 +52,17 @@ def main(arguments: list[str]) -> int:
     """Train every network of the table that was asked for; prints it."""
     parser = report.arguments(__doc__, "visualizing")
     parser.add_argument("text", type=Path)
-    parser.add_argument("--minutes", type=float, default=10.0, help="for each network")
-    parser.add_argument("--cells", default="lstm,rnn,gru")
-    parser.add_argument("--layers", default="1,2,3")
-    parser.add_argument("--sizes", default="64,128,256,512")
+    parser.add_argument("--minutes", type=options.budget, default=10.0, help="each network's")
+    parser.add_argument("--cells", type=options.some_of(cells.names()), default="lstm,rnn,gru")
+    parser.add_argument("--layers", type=options.numbers, default="1,2,3")
+    parser.add_argument("--sizes", type=options.numbers, default="64,128,256,512")
     contest.options(parser)
     args = parser.parse_args(arguments)
     networks = [
         Network(size, layers, cell)
-        for size in map(int, args.sizes.split(","))
-        for layers in map(int, args.layers.split(","))
-        for cell in args.cells.split(",")
+        for size in args.sizes
+        for layers in args.layers
+        for cell in args.cells
     ]
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
@@ -77,7 +77,7 @@ def main(arguments: list[str]) -> int:
             rows.append(row)
             print(report.table(rows[-1:]).split("\n")[-1], flush=True)
     rows.sort(key=lambda row: networks.index(Network(row["size"], row["layers"], row["cell"])))
-    report.publish("visualizing", rows, args.json, minutes=args.minutes, clock=args.clock)
+    report.publish(args, rows)
     return 0
 
 

@@ -34,10 +34,6 @@ class Opponent(nn.Module, ABC):
         self.tokens_read = 0
 
     @property
-    def device(self) -> torch.device:
-        return self.train_tokens.device
-
-    @property
     def epoch(self) -> float:
         """Passes over the training text so far."""
         return self.tokens_read / len(self.train_tokens)

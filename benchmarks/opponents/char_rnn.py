@@ -74,10 +74,10 @@ class StackedLSTM(Opponent):
 
 
 def raise_forget_bias(lstm: nn.LSTM) -> None:
-    """A bias of 1 for each forget gate, in the input's bias; 0 in the other."""
+    """A bias of 1 for each forget gate, in the input's bias."""
     for name, weight in lstm.named_parameters():
-        if name.startswith("bias"):
-            weight.detach().chunk(4)[1].fill_(1.0 if "ih" in name else 0.0)
+        if name.startswith("bias_ih"):
+            weight.detach().chunk(4)[1].fill_(1.0)
 
 
 class CharRNN(StackedLSTM):
@@ -122,7 +122,8 @@ class TorchRNN(StackedLSTM):
             nn.init.uniform_(weight, -bound, bound)
 
     def make_optimizer(self) -> torch.optim.Optimizer:
-        return torch.optim.Adam(self.parameters(), lr=2e-3)
+        return torch.optim.Adam(self.parameters(), lr=2e-3, fused=True)
 
     def rate(self) -> float:
-        return float(2e-3 * 0.5 ** int(self.epoch / 5))
+        # It counts epochs from 1 and halves at the end of the 4th, 9th, 14th pass.
+        return float(2e-3 * 0.5 ** ((int(self.epoch) + 1) // 5))

@@ -1,4 +1,4 @@
-"""minGRU and minLSTM (Feng et al. 2024, "Were RNNs all we needed?", arXiv 2410.01201), in log space.
+"""minGRU and minLSTM (Feng et al. 2024, "Were RNNs all we needed?", arXiv 2410.01201).
 
 Their gates see the input alone, so that h_t = a_t h_(t-1) + b_t is a scan over the window. As in the paper's language
 model each block is norm, causal convolution over 4 characters, the cell, and two layers of four times the width. A
@@ -7,7 +7,7 @@ state is not handed on: their model reads windows.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -16,15 +16,30 @@ from torch.nn import functional as F
 from benchmarks.opponents.base import Opponent, State, random_windows
 
 
-def scan(log_a: Tensor, log_b: Tensor) -> Tensor:
-    """h (B, T, H) of h_t = a_t h_(t-1) + b_t from h = 0, by sums of logarithms (their appendix B)."""
-    decayed = log_a.cumsum(dim=1)
-    return (decayed + (log_b - decayed).logcumsumexp(dim=1)).exp()
+class Scan(torch.autograd.Function):
+    """h (T, B, H) of h_t = a_t h_(t-1) + b_t from h = 0.
 
+    Step by step, where their appendix B has sums of logarithms for a GPU: on a CPU those took a third of a training
+    step, and this takes a fiftieth.
+    """
 
-def log_g(x: Tensor) -> Tensor:
-    """The logarithm of g(x) = x + 0.5 where x >= 0, else sigmoid(x): their positive candidate."""
-    return torch.where(x >= 0, (F.relu(x) + 0.5).log(), -F.softplus(-x))
+    @staticmethod
+    def forward(ctx: Any, a: Tensor, b: Tensor) -> Tensor:
+        h = b.clone(memory_format=torch.contiguous_format)
+        for t in range(1, len(h)):
+            h[t].addcmul_(a[t], h[t - 1])
+        ctx.save_for_backward(a, h)
+        return h
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
+        a, h = ctx.saved_tensors
+        into_b = grads[0].clone(memory_format=torch.contiguous_format)
+        for t in range(len(h) - 1, 0, -1):
+            into_b[t - 1].addcmul_(a[t], into_b[t])
+        into_a = torch.zeros_like(h)
+        torch.mul(into_b[1:], h[:-1], out=into_a[1:])
+        return into_a, into_b
 
 
 class MinCell(nn.Module):
@@ -35,14 +50,16 @@ class MinCell(nn.Module):
         self.gates = gates
         self.inputs = nn.Linear(width, width * (gates + 1))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:  # (T, B, H)
         *gates, candidate = self.inputs(x).chunk(self.gates + 1, dim=-1)
-        if self.gates == 1:
-            log_a, log_z = -F.softplus(gates[0]), -F.softplus(-gates[0])
-        else:
-            difference = F.softplus(-gates[0]) - F.softplus(-gates[1])
-            log_a, log_z = -F.softplus(difference), -F.softplus(-difference)
-        return scan(log_a, log_z + log_g(candidate))
+        logit = gates[0]
+        if self.gates == 2:  # i / (f + i)
+            logit = F.logsigmoid(gates[1]) - F.logsigmoid(gates[0])
+        take = logit.sigmoid()
+        # Their positive candidate: x + 0.5 where x >= 0, else sigmoid(x); each is the greater one there.
+        positive = torch.maximum(candidate + 0.5, candidate.sigmoid())
+        h: Tensor = Scan.apply(1 - take, take * positive)  # type: ignore[no-untyped-call]
+        return h
 
 
 class Block(nn.Module):
@@ -58,9 +75,9 @@ class Block(nn.Module):
         )
         self.drop = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor) -> Tensor:  # (B, T, C)
-        y = self.norm(x).transpose(1, 2)
-        y = self.conv(F.pad(y, (3, 0))).transpose(1, 2)
+    def forward(self, x: Tensor) -> Tensor:  # (T, B, C)
+        y = self.norm(x).permute(1, 2, 0)
+        y = self.conv(F.pad(y, (3, 0))).permute(2, 0, 1)
         x = x + self.drop(self.cell(y))
         out: Tensor = x + self.drop(self.mlp(self.norm_mlp(x)))
         return out
@@ -82,10 +99,10 @@ class MinRNN(Opponent):
         self.optimizer = torch.optim.AdamW(self.parameters(), lr=1e-3, fused=True)
 
     def forward(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        x = self.embedding(tokens.t())
+        x = self.embedding(tokens)
         for block in self.blocks:
             x = block(x)
-        return self.output(self.norm(x)).transpose(0, 1), state
+        return self.output(self.norm(x)), state
 
     def step(self, progress: float) -> float:
         del progress  # the paper names no schedule

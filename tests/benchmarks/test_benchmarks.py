@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
 
 from benchmarks import __main__ as front
-from benchmarks import contest, machine, report, side_by_side, startup, throughput, visualizing
+from benchmarks import (
+    beside,
+    cells,
+    contest,
+    genres,
+    machine,
+    options,
+    report,
+    side_by_side,
+    startup,
+    studio,
+    throughput,
+    visualizing,
+)
 from benchmarks.opponents import OPPONENTS
+from benchmarks.opponents.base import Opponent
 from benchmarks.opponents.min_rnn import MinCell
-from engine import devices
+from engine import allocator, devices
 from engine.config import ModelConfig
 from engine.sampling.products import has_int8
 from tests.cli import here
@@ -89,6 +105,61 @@ def test_looks_are_paid_for_once_a_look(tmp_path: Path) -> None:
     assert rows[1]["s a look"] == pytest.approx((rows[1]["s"] - rows[0]["s"]) / 2)
 
 
+def test_the_studios_cost_is_what_the_trainer_does_with_it_and_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Trainer:
+        def __init__(self, folder: Path) -> None: ...
+        def wait(self, steps: int) -> None: ...
+        def end(self) -> None: ...
+
+    monkeypatch.setattr(beside, "Trainer", Trainer)
+    monkeypatch.setattr(beside, "with_studio", lambda *_: (90.0, 0.02, [10.0, 30.0, 20.0]))
+    monkeypatch.setattr(beside, "without", lambda _: 100.0)
+    rows = figures(tmp_path, "beside", "1e-12")
+    assert [row["ratio"] for row in rows] == [0.9]
+    told = capsys.readouterr().out
+    assert "costs 10.0% of the trainer's tokens/s" in told
+    assert "median 20 ms, 95th percentile 30 ms of 3" in told
+
+
+def test_the_studios_times_are_medians(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def opening_and_keys(*_: Path) -> tuple[float, list[float]]:
+        return 2.0, [7.0, 5.0, 6.0]
+
+    taken = iter([5.0, 1.0, 2.0, 4.0, 3.0])
+    monkeypatch.setattr(studio, "first_screen", lambda _: next(taken))
+    monkeypatch.setattr(studio, "opening_and_keys", opening_and_keys)
+    rows = figures(tmp_path, "studio")
+    assert [row["median"] for row in rows] == [3.0, 2.0, 6.0]
+
+
+def test_genres_stand_in_one_table_beside_human_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measure(name: str, _out: Path) -> dict[str, Any]:
+        judged = {"valid": 0.5, "words_known": 0.9}
+        return {
+            "genre": name, "chars": 2_000_000, "parameters": 300_000, "step": 7, "nats_per_char": 1.25,
+            "ngram_nats_per_char": 1.5, "samples": 24, "human_samples": 40, "model": judged,
+            "error": {"valid": 0.1}, "human": {"valid": 1.0, "words_known": 0.95}, "texts": ["Öl\n"],
+        }  # fmt: skip
+
+    monkeypatch.setattr(genres, "train", lambda *_: None)
+    monkeypatch.setattr(genres, "measure", measure)
+    assert front.main(["genres", "recipes", "--minutes", "2", "--out", str(tmp_path)]) == 0
+    assert front.main(["genres", "plays", "--minutes", "2", "--out", str(tmp_path)]) == 0
+    table = (tmp_path / "genres.md").read_text("utf-8")
+    plays, recipes = [row for row in table.split("\n") if row.startswith("| `")]
+    assert plays.startswith(
+        "| `plays` | `plays`, 2.0 MB | text without a fault 50 % ± 10, human 100 %"
+    )
+    assert recipes.startswith("| `recipes` |")
+    assert "1.250, 7-gram 1.500; 300 k parameters, 2 minutes (cpu), one thread" in plays
+    assert "Öl" in table
+    assert json.loads((tmp_path / "plays.json").read_text("utf-8"))["machine"]["cores"] >= 1
+
+
 def test_kernels_are_counted_alike_in_both_ways(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -128,8 +199,8 @@ def test_quality_judges_ours_and_an_opponent(tmp_path: Path, text: Path) -> None
         tmp_path, "quality", str(text), "--only", "ours,nanogpt-cpu", "--minutes", "0.002",
         "--part", "tuning", "--set", "hidden_size=8", "--set", "sample_length=0",
     )  # fmt: skip
-    assert [row["name"] for row in rows] == ["rnnstudio", "nanogpt-cpu"]
-    assert rows[1]["carried"] is None
+    assert [row["entrant"] for row in rows] == ["ours", "nanogpt-cpu"]
+    assert rows[1]["carried - ours"] == rows[1]["carried"] - rows[0]["carried"]
     assert all(0 < row["windows"] < 6 for row in rows)
 
 
@@ -153,6 +224,7 @@ def test_one_training_serves_all_marks_unless_its_schedule_is_laid_over_them(
     rows = figures(
         tmp_path, "quality", str(text), "--only", "char-rnn,nanogpt-cpu", "--minutes", "0.002,0.001"
     )
+    rows.sort(key=lambda row: (row["entrant"], row["minutes"]))
     assert trainings == [
         ("char-rnn", [0.001, 0.002]),
         ("nanogpt-cpu", [0.001]),
@@ -169,17 +241,32 @@ def test_a_contest_that_was_broken_off_goes_on_with_what_it_lacks(
     first = figures(tmp_path, *asked, "--only", "char-rnn,nanogpt-cpu")
     path = tmp_path / "figures.json"
     found = json.loads(path.read_text("utf-8"))
-    found["rows"] = [first[0], first[2]]  # one of two marks, and one of two budgets
+    marked, budgeted = (
+        next(row for row in first if row["entrant"] == name) for name in ("char-rnn", "nanogpt-cpu")
+    )
+    found["rows"] = [marked, budgeted]  # one of two marks, and one of two budgets
     path.write_text(json.dumps(found), "utf-8")
     trainings.clear()
     rows = figures(tmp_path, *asked, "--only", "char-rnn,nanogpt-cpu,torch-rnn", "--go-on")
     assert trainings == [
         ("char-rnn", [0.001, 0.002]), ("nanogpt-cpu", [0.002]), ("torch-rnn", [0.001, 0.002]),
     ]  # fmt: skip
-    assert first[2] in rows
+    assert budgeted in rows
     assert len(rows) == 6
-    with pytest.raises(SystemExit, match="another benchmark, machine or setting"):
-        figures(tmp_path, "quality", str(text), "--minutes", "0.001", "--go-on")
+
+
+def test_a_contest_goes_on_with_nothing_that_is_not_its_own(
+    tmp_path: Path, text: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "figures.json"
+    arguments = ["quality", str(text), "--only", "char-rnn", "--json", str(path), "--go-on"]
+    assert front.main([*arguments, "--minutes", "0.001"]) == 0
+    capsys.readouterr()
+    assert front.main([*arguments, "--minutes", "0.002"]) == 2
+    assert "another benchmark, machine or setting" in capsys.readouterr().err
+    path.write_text("[]", "utf-8")
+    assert front.main([*arguments, "--minutes", "0.001"]) == 2
+    assert "holds no benchmark" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(devices.usable_cores() < 2, reason="one core")
@@ -188,7 +275,7 @@ def test_entrants_train_at_once_on_a_core_each(tmp_path: Path, text: Path) -> No
         tmp_path, "quality", str(text), "--only", "char-rnn,nanogpt-cpu", "--minutes", "0.001,0.002",
         "--processes", "2", "--clock", "cpu",
     )  # fmt: skip
-    assert sorted((row["name"], row["minutes"]) for row in rows) == [
+    assert sorted((row["entrant"], row["minutes"]) for row in rows) == [
         ("char-rnn", 0.001), ("char-rnn", 0.002), ("nanogpt-cpu", 0.001), ("nanogpt-cpu", 0.002),
     ]  # fmt: skip
 
@@ -261,10 +348,10 @@ def test_every_opponent_learns(name: str) -> None:
 
 
 @pytest.mark.parametrize("gates", [1, 2])
-def test_the_scan_in_log_space_is_the_papers_recurrence(gates: int) -> None:
+def test_the_scan_is_the_papers_recurrence(gates: int) -> None:
     torch.manual_seed(1)
     cell = MinCell(5, gates)
-    x = torch.randn(2, 9, 5)
+    x = torch.randn(9, 2, 5, requires_grad=True)
     parts = cell.inputs(x).chunk(gates + 1, dim=-1)
     candidate = torch.where(parts[-1] >= 0, parts[-1] + 0.5, parts[-1].sigmoid())
     if gates == 1:
@@ -274,9 +361,119 @@ def test_the_scan_in_log_space_is_the_papers_recurrence(gates: int) -> None:
         keep, take = f / (f + i), i / (f + i)
     h, expected = torch.zeros(2, 5), []
     for t in range(9):
-        h = keep[:, t] * h + take[:, t] * candidate[:, t]
+        h = keep[t] * h + take[t] * candidate[t]
         expected.append(h)
-    torch.testing.assert_close(cell(x), torch.stack(expected, dim=1), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(cell(x), torch.stack(expected), rtol=1e-4, atol=1e-5)
+    weights = [*cell.parameters(), x]
+    ours, theirs = (
+        torch.autograd.grad(out.square().sum(), weights) for out in (cell(x), torch.stack(expected))
+    )
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_opponents_have_as_many_weights_as_the_originals_tell_of_shakespeare() -> None:
+    tokens = torch.arange(600) % 65
+    weights = {}
+    for name in ("char-rnn", "nanogpt-cpu", "nanogpt-gpu"):
+        named = OPPONENTS[name](tokens, tokens, 65).named_parameters()
+        weights[name] = sum(p.numel() for called, p in named if called != "wpe.weight")
+    assert weights["char-rnn"] == 240_321
+    assert round(weights["nanogpt-cpu"] / 1e6, 2) == 0.80  # it does not count places
+    assert round(weights["nanogpt-gpu"] / 1e6, 2) == 10.65
+
+
+def test_recurrent_opponents_begin_as_published() -> None:
+    tokens = torch.arange(600) % 7
+    for name, bound in (("char-rnn", 0.08), ("torch-rnn", 0.0)):
+        lstm = OPPONENTS[name](tokens, tokens, 7).get_submodule("lstm")
+        for layer in range(2):
+            x, h = (lstm.get_parameter(f"bias_{kind}_l{layer}") for kind in ("ih", "hh"))
+            assert (x.chunk(4)[1] == 1).all()
+            assert h.abs().max() <= bound
+            assert (h.chunk(4)[1] != 0).any() == (bound > 0)
+
+
+def test_rates_follow_the_passes_as_published() -> None:
+    tokens = torch.arange(600) % 7
+
+    def rates(name: str, passes: Sequence[int]) -> list[float]:
+        opponent: Any = OPPONENTS[name](tokens, tokens, 7)
+        found = []
+        for n in passes:
+            opponent.tokens_read = n * 600
+            found.append(opponent.rate() / 2e-3)
+        return found
+
+    assert rates("char-rnn", (0, 9, 10, 11)) == pytest.approx([1, 1, 0.97, 0.97**2])
+    assert rates("torch-rnn", (0, 3, 4, 8, 9)) == [1, 1, 0.5, 0.5, 0.25]
+
+
+def test_nanogpts_warm_up_ends_with_its_share_of_a_short_budget() -> None:
+    tokens = torch.arange(600) % 7
+    opponent: Any = OPPONENTS["nanogpt-cpu"](tokens, tokens, 7)
+    assert opponent._rate(0.0) == pytest.approx(1e-3 / 101)
+    assert opponent._rate(0.025) == pytest.approx(0.5e-3)  # 100 of the published 2,000 steps
+    assert opponent._rate(0.051) > 0.99e-3
+    opponent.steps = 100
+    assert opponent._rate(0.001) > 0.99e-3
+    assert opponent._rate(1.0) == pytest.approx(1e-4)
+
+
+class Counter(Opponent):
+    """Forgets what it learned: the held-out loss is the number of its steps."""
+
+    name, about = "counter", "counts"
+    made: ClassVar[list[Counter]] = []
+
+    def __init__(self, train: torch.Tensor, valid: torch.Tensor, vocab_size: int) -> None:
+        super().__init__(train, valid, vocab_size)
+        self.steps = 0
+        self.made.append(self)
+
+    def forward(self, tokens: torch.Tensor, state: Any) -> tuple[torch.Tensor, Any]:
+        one_hot = torch.nn.functional.one_hot((tokens + 1) % self.vocab_size, self.vocab_size)
+        return one_hot * -float(self.steps), state
+
+    def step(self, progress: float) -> float:
+        del progress
+        self.steps += 1
+        return 0.0
+
+
+def test_an_opponents_first_calls_cost_it_nothing_and_its_best_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Counter, "made", [])
+    kept: list[bool] = []
+    monkeypatch.setattr(allocator, "keep_freed", lambda: kept.append(True))
+    monkeypatch.setitem(contest.CLOCKS, "wall", map(float, itertools.count()).__next__)  # type: ignore[arg-type]
+    text = contest.Text(tmp_path, "abcdefg" * 100)
+    scores = [*contest.theirs(Counter, text, minutes=[4 / 60, 8 / 60])]
+    assert kept == [True]  # as ours keeps it
+    assert [one.steps for one in Counter.made] == [1, 8]
+    assert [score.steps for score in scores] == [4, 8]
+    assert scores[0].carried < scores[1].carried
+    assert scores[1].best == scores[0].carried
+
+
+def test_what_has_no_state_is_judged_with_half_a_window_before_it() -> None:
+    class Late(torch.nn.Module):
+        """Knows what follows, but for the first two tokens of a window."""
+
+        def initial_state(self, _lanes: int) -> tuple[()]:
+            return ()
+
+        def forward(self, tokens: torch.Tensor, state: Any) -> tuple[torch.Tensor, Any]:
+            logits = 100.0 * torch.nn.functional.one_hot((tokens + 1) % 5, 5)
+            logits[:2] = 0.0
+            return logits, state
+
+    tokens, even = torch.arange(22) % 5, torch.tensor(5.0).log().item()
+    carried, windows = contest.judge(Late(), tokens, chars=22, window=4, carries=False)
+    assert carried == pytest.approx(0, abs=1e-6)
+    assert windows == pytest.approx(even / 2)
+    # A text shorter than a window is one window.
+    assert contest.judge(Late(), tokens[:3], chars=3, window=4)[1] == pytest.approx(even)
 
 
 def test_the_judge_reads_every_character_once() -> None:
@@ -306,6 +503,100 @@ def test_a_table_lines_its_columns_up() -> None:
         "x     1,234",
         "long      -",
     ]
+
+
+@pytest.mark.parametrize("name", front.BENCHMARKS)
+def test_every_benchmark_helps_and_stands_in_the_readme(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        front.main([name, "--help"])
+    assert ended.value.code == 0
+    assert f"usage: python -m benchmarks {name} " in capsys.readouterr().out
+    readme = Path(front.__file__).with_name("README.md").read_text(encoding="utf-8")
+    assert re.search(rf"^\|.*`{name}[ `]", readme, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("quality", "nothing.txt"),
+        ("generality", "nothing.txt"),
+        ("visualizing", "nothing.txt"),
+        ("rounding", "nothing.txt", "run"),
+        ("rounding", "{text}", "nothing"),
+        ("throughput", "--device", "nothing"),
+        ("throughput", "--threads", "-1"),
+        ("throughput", "--shapes", "2"),
+        ("throughput", "--cells", "nothing"),
+        ("throughput", "--optimizers", "nothing"),
+        ("sampler", "--device", "nothing"),
+        ("sampler", "--streams", "0"),
+        ("looks", "--device", "nothing"),
+        ("looks", "--shapes", "1x8", "--steps", "1", "--every", "1", "--chars", "5000"),
+        ("kernels", "--arithmetic", "nothing"),
+        ("quality", "{text}", "--only", "nothing"),
+        ("quality", "{text}", "--minutes", "0"),
+        ("quality", "{text}", "--json", "nowhere/figures.json"),
+        ("quality", "{text}", "--set", "nothing=1"),
+        ("quality", "{text}", "--set", "residual=true"),
+        ("generality", "{text}", "--minutes", "-1"),
+    ],
+)
+def test_what_a_user_gives_wrongly_ends_with_2_and_a_sentence(
+    arguments: tuple[str, ...], text: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        code: Any = front.main([part.format(text=text) for part in arguments])
+    except SystemExit as ended:
+        code = ended.code
+    assert code == 2
+    told = capsys.readouterr().err
+    assert "Traceback" not in told
+    assert told.strip()
+
+
+def test_what_is_not_installed_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "mido", None)
+    monkeypatch.delitem(sys.modules, "benchmarks.tunes", raising=False)
+    assert front.main(["tunes"]) == 2
+    assert capsys.readouterr().err == "tunes needs mido, which is not installed here\n"
+
+
+def test_cells_are_set_beside_the_lstm() -> None:
+    rows = cells.compare(["lstm", "mut1"], hidden=8, lanes=2, rounds=1)
+    assert rows[0]["times lstm"] == 1
+    assert rows[1]["times lstm"] == pytest.approx(rows[0]["tokens/s"] / rows[1]["tokens/s"])
+
+
+def test_figures_are_written_with_every_setting_and_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "figures.json"
+    parser = report.arguments("About.", "name")
+    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    parser.add_argument("--chars", type=options.numbers, default="1,2")
+    args = parser.parse_args(["--json", str(path)])
+    report.write(args, [{"figure": 1}], peak=2)
+    found = json.loads(path.read_text("utf-8"))
+    assert found["settings"] == {"runs": "runs", "chars": [1, 2], "peak": 2}
+    assert found["machine"].keys() >= {"cpu", "cores", "load", "torch", "commit", "time"}
+
+    def broken(*_: object, **__: object) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(report.os, "replace", broken)
+    with pytest.raises(KeyboardInterrupt):
+        report.write(args, [{"figure": 3}], peak=2)
+    assert json.loads(path.read_text("utf-8")) == found
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "nan", "inf", "1,,2", "x"])
+def test_minutes_are_numbers_above_nothing(text: str) -> None:
+    with pytest.raises(ValueError, match=r".*"):
+        options.minutes(text)
 
 
 def test_unknown_names_are_the_users_fault(capsys: pytest.CaptureFixture[str]) -> None:

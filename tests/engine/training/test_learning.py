@@ -15,7 +15,9 @@ from checkpoints import events as ev
 from checkpoints.checkpoint import read_checkpoint
 from checkpoints.runs import RunFolder
 from checkpoints.tensors import unpack
-from engine.evaluation import IGNORE
+from engine.evaluation import IGNORE, evaluate
+from engine.load import open_model
+from engine.sampling.prime import prime_ids
 from engine.tokens import open_tokens
 from engine.training.lanes import ContinuousLanes, DocumentLanes, Lanes
 from engine.training.prepare import Request, prepare
@@ -97,7 +99,8 @@ class Naive:
 @pytest.mark.parametrize("documents", ["off", "on"])
 def test_a_run_learns_what_a_loop_from_the_equations_learns(tmp_path: Path, documents: str) -> None:
     run = trained(tmp_path, documents)
-    part = open_tokens(run.tokens_path).train
+    tokens = open_tokens(run.tokens_path)
+    part = tokens.train
     lanes: Lanes = ContinuousLanes(part.tokens, lanes=LANES, bptt=BPTT)
     if documents == "on":
         end = int(part.tokens[int(part.document_starts[1]) - 1])
@@ -124,3 +127,18 @@ def test_a_run_learns_what_a_loop_from_the_equations_learns(tmp_path: Path, docu
             torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-4)
     carried = stored(run, STEPS, "state")["carried.0.0"].double()
     torch.testing.assert_close(carried, naive.h, rtol=1e-3, atol=1e-4)
+
+    # What is held out is read by the average, and by no other weights.
+    loaded = open_model(run.path / f"step-{STEPS:07d}")
+    before = prime_ids(loaded.tokenizer, "", documents=documents == "on")
+    read_by: list[float] = []
+    for weights in (naive.average, naive.weights):
+        loaded.model.load_weights({k: w.detach().float() for k, w in weights.items()})
+        found = evaluate(
+            loaded.model, tokens.valid.tokens, chars=tokens.valid.chars, before=before,
+            protocol="documents" if documents == "on" else "carried",
+        )  # fmt: skip
+        read_by.append(found.nats_per_char)
+    (look,) = [e for e in run.events() if isinstance(e, ev.Validation) and e.step == STEPS]
+    assert look.nats_per_char == pytest.approx(read_by[0], rel=1e-4)
+    assert read_by[0] != pytest.approx(read_by[1], rel=1e-2)

@@ -263,7 +263,7 @@ def test_musicxml_holds_each_bar(name: str) -> None:
             assert sorted(_measure(measure, part)) == sorted(wanted)
 
 
-TWICE = "X:1\nL:1/4\nM:4/4\nK:D\n|:DEFG|1,2 A4:|3 B4|]\n|:d4::e4:|[M:3/4][K:Dm]f3||\n"
+ENDINGS = "X:1\nL:1/4\nM:4/4\nK:D\n|:DEFG|1,2 A4:|3 B4|]\n|:d4::e4:|[M:3/4][K:Dm]f3||:c3::|\n"
 
 
 @pytest.mark.parametrize(
@@ -277,9 +277,10 @@ TWICE = "X:1\nL:1/4\nM:4/4\nK:D\n|:DEFG|1,2 A4:|3 B4|]\n|:d4::e4:|[M:3/4][K:Dm]f
         (WALTZ, ["0 fifths -2", "0 metre 3/4", "4 metre 2/4", "5 fifths 1"]),
         (DUET, ["0 fifths 0", "0 metre 4/4", "0 forward", "1 backward"]),
         (
-            TWICE,
+            ENDINGS,
             ["0 fifths 2", "0 metre 4/4", "0 forward", "1 ending 1,2", "1 backward", "2 ending 3",
-             "3 forward", "3 backward", "4 forward", "4 backward", "5 fifths -1", "5 metre 3/4"],
+             "3 forward", "3 backward", "4 forward", "4 backward", "5 fifths -1", "5 metre 3/4",
+             "6 forward", "6 backward 3"],
         ),
     ],
     ids=["jig", "waltz", "duet", "endings"],
@@ -296,10 +297,11 @@ def test_musicxml_has_the_signs_of_each_bar(text: str, signs: list[str]) -> None
                 for time in measure.iter("time")
             ]
             endings = [e for e in measure.iter("ending") if e.get("type") == "start"]
-            kinds = [repeat.get("direction") for repeat in measure.iter("repeat")]
-            found += [f"{i} forward"] * kinds.count("forward")
+            repeats = {r.get("direction"): r.get("times", "") for r in measure.iter("repeat")}
+            found += [f"{i} forward"] * ("forward" in repeats)
             found += [f"{i} ending {(e.get('number') or '').replace(' ', '')}" for e in endings]
-            found += [f"{i} backward"] * kinds.count("backward")
+            if "backward" in repeats:
+                found.append(f"{i} backward {repeats['backward']}".rstrip())
         assert found == signs
 
 

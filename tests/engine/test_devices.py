@@ -94,5 +94,17 @@ def test_processes_beside_each_other_share_the_cores(monkeypatch: pytest.MonkeyP
     assert devices.choose_threads(0)[0] == 1
 
 
+@pytest.mark.parametrize(
+    ("quota", "expected"),
+    [("max 100000", 6), ("150000 100000", 2), ("50000 100000", 1), ("900000 100000", 6), ("", 6)],
+)
+def test_a_container_that_may_use_few_cores_has_few(
+    monkeypatch: pytest.MonkeyPatch, quota: str, expected: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(6)), raising=False)
+    monkeypatch.setattr(devices.Path, "read_text", lambda *_, **__: f"{quota}\n")
+    assert devices.usable_cores() == expected
+
+
 def test_usable_cores_are_some_of_the_machines() -> None:
     assert 1 <= devices.usable_cores() <= (os.cpu_count() or 1)

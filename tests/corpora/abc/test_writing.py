@@ -415,6 +415,12 @@ def test_without_a_converter_the_way_out_is_said(monkeypatch: pytest.MonkeyPatch
     assert "librsvg2-bin" in caught.value.hint
 
 
+@given(st.integers(1, 512), st.integers(1, 512), st.integers(1, 10**6))
+def test_a_length_is_written_as_it_is(n: int, d: int, times: int) -> None:
+    above, slash, below = length_text(n * times, d * times).partition("/")
+    assert Fraction(int(above or 1), int(below or 2) if slash else 1) == Fraction(n, d)
+
+
 @given(st.integers(1, 10**9), st.integers(1, 10**6))
 def test_a_length_is_written_in_numbers_that_the_reader_takes(length: int, unit: int) -> None:
     n, _, d = length_text(length, unit).partition("/")

@@ -125,16 +125,19 @@ def _fill(measure: Any, bar: Bar, transpose: int, tied: set[int]) -> set[int]:
     from music21 import stream
 
     if not bar.overlays:
-        return _layer(measure, bar.items, transpose, tied)
+        return _layer(measure, measure, bar.items, transpose, tied)
     for number, layer in enumerate([bar.items, *bar.overlays]):
         lane = stream.Voice(id=str(number + 1))
-        held = _layer(lane, layer, transpose, tied if not number else set())
+        held = _layer(measure, lane, layer, transpose, tied if not number else set())
         tied = held if not number else tied
         measure.insert(0, lane)
     return tied
 
 
-def _layer(target: Any, items: list[Item], transpose: int, tied: set[int]) -> set[int]:
+def _layer(
+    measure: Any, target: Any, items: list[Item], transpose: int, tied: set[int]
+) -> set[int]:
+    """Put a layer's notes into `target`; signs for all layers stand in the measure, or music21 leaves them out."""
     from music21 import key, meter, tempo
 
     now = Fraction(0)
@@ -142,11 +145,11 @@ def _layer(target: Any, items: list[Item], transpose: int, tied: set[int]) -> se
         if isinstance(item, Change):
             value = item.value
             if isinstance(value, Key):
-                target.insert(now, key.KeySignature(value.fifths))
+                measure.insert(now, key.KeySignature(value.fifths))
             elif isinstance(value, Meter) and value.unit:
-                target.insert(now, meter.TimeSignature(f"{value.beats}/{value.unit}"))
+                measure.insert(now, meter.TimeSignature(f"{value.beats}/{value.unit}"))
             elif isinstance(value, Tempo):
-                target.insert(now, tempo.MetronomeMark(number=round(value.quarters, 2)))
+                measure.insert(now, tempo.MetronomeMark(number=round(value.quarters, 2)))
             continue
         above = (words[1:] for words in item.annotations if words.startswith("^"))
         for words in filter(None, (item.symbol, *above)):

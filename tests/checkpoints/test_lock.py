@@ -47,10 +47,13 @@ def another_trainer(run: Path) -> Iterator[subprocess.Popen[str]]:
         child.communicate()
 
 
-def test_the_second_trainer_is_refused_by_a_sentence_that_names_the_first(tmp_path: Path) -> None:
+def test_the_second_trainer_is_refused_at_once_by_a_sentence_that_names_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = tmp_path / "tunes"
     run.mkdir()
     with another_trainer(run) as child:
+        monkeypatch.setattr(lock.time, "sleep", lambda _: pytest.fail("it waited"))
         with pytest.raises(
             RunError, match=f"run tunes is being trained by process {child.pid}$"
         ) as e:

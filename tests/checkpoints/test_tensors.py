@@ -127,6 +127,19 @@ def test_a_hostile_file_is_refused_before_anything_is_allocated(
     assert caught.value.message.startswith("model.safetensors")
 
 
+def test_what_does_not_fit_into_memory_is_found_out_before_the_library_tries(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_room(size: int, _dtype: type) -> None:
+        assert size >= 2 * len(GOOD)
+        raise MemoryError
+
+    monkeypatch.setattr(tensors, "load", lambda data: pytest.fail(f"{len(data)} bytes were loaded"))
+    monkeypatch.setattr(tensors.np, "empty", no_room)
+    with pytest.raises(CheckpointError, match=f"its {len(GOOD)} bytes do not fit into memory"):
+        unpack(GOOD)
+
+
 def test_a_header_of_100_mb_is_refused_unread() -> None:
     data = made(b"{" + b" " * (100 * 2**20) + b"}")
     with at_most(100_000), pytest.raises(CheckpointError, match="header of 104,857,602 bytes"):

@@ -72,6 +72,7 @@ def test_tars_are_read_and_their_traps_passed_over(tmp_path: Path, suffix: str, 
             (member("hard.txt", tarfile.LNKTYPE, "one.txt"), b""),
             (member("fifo", tarfile.FIFOTYPE), b""),
             (member("dev", tarfile.CHRTYPE), b""),
+            (member("holes", tarfile.GNUTYPE_SPARSE), b""),
             (member(".git/config"), trap),
             (member("more.zip"), trap),
             (member("pic.png"), b"\x89PNG\0\0"),
@@ -83,7 +84,7 @@ def test_tars_are_read_and_their_traps_passed_over(tmp_path: Path, suffix: str, 
     text, notes = read(file)
     assert text == TEXT + "two\n"
     said = "\n".join(notes)
-    for name in ("escape", "absolute", "up.txt", "link.txt", "hard.txt", "fifo", "dev"):
+    for name in ("escape", "absolute", "up.txt", "link.txt", "hard.txt", "fifo", "dev", "holes"):
         assert f"{name}" in said
     for name in (".git", "more.zip", "pic.png"):
         assert name in said

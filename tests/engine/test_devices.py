@@ -32,6 +32,7 @@ def test_a_working_gpu_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     assert devices.choose("mps") == (torch.device("mps"), "as asked: Apple's GPU")
 
 
+@pytest.mark.skipif(torch.backends.mps.is_built(), reason="this torch has the device")
 def test_a_gpu_that_cannot_compute_is_passed_over_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """The probe really runs: this torch has no such device, so it fails as a broken driver does."""
     monkeypatch.setattr(devices, "_available", lambda name: name == "mps")
@@ -91,6 +92,18 @@ def test_processes_beside_each_other_share_the_cores(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(devices, "usable_cores", lambda: 6)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
     assert devices.choose_threads(0)[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("quota", "expected"),
+    [("max 100000", 6), ("150000 100000", 2), ("50000 100000", 1), ("900000 100000", 6), ("", 6)],
+)
+def test_a_container_that_may_use_few_cores_has_few(
+    monkeypatch: pytest.MonkeyPatch, quota: str, expected: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(6)), raising=False)
+    monkeypatch.setattr(devices.Path, "read_text", lambda *_, **__: f"{quota}\n")
+    assert devices.usable_cores() == expected
 
 
 def test_usable_cores_are_some_of_the_machines() -> None:

@@ -46,21 +46,31 @@ def test_a_bad_gradient_is_skipped_and_the_run_goes_on(
 def test_a_weight_that_is_no_number_takes_the_run_back_to_its_checkpoint(
     make_run: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Twice to the same one: the rate is halved each time, and no time is given back."""
+
     def spoil(model: torch.nn.Module, call: int) -> None:
-        if call == 31:
+        if call in (31, 40):
             with torch.no_grad():
                 next(p for p in model.parameters() if p.ndim == 2)[0].fill_(float("nan"))
 
+    def seconds(run: RunFolder) -> float:
+        return snapshot.state_of(read_checkpoint(run.path / "step-0000060")).seconds
+
+    def went(run: RunFolder) -> list[ev.Event]:
+        outcome, heard = trained(run, clock=partial(next, itertools.count()))  # a second a step
+        assert outcome.end.reason == "done"
+        return heard
+
+    whole, broken = (make_run(checkpoint_seconds=0) for _ in range(2))
+    assert went(whole)
     spoiled(monkeypatch, spoil)
-    outcome, heard = trained(make_run())
-    back = [e for e in heard if isinstance(e, ev.Resumed)]
-    assert [e.step for e in back] == [20]
-    assert outcome.end.reason == "done"
-    rates = {e.step: e.lr for e in outcome.run.events() if isinstance(e, ev.Step)}
-    whole = trained(make_run())[0].run
-    expected = {e.step: e.lr for e in whole.events() if isinstance(e, ev.Step)}
+    assert [e.step for e in went(broken) if isinstance(e, ev.Resumed)] == [20, 20]
+    rates, expected = (
+        {e.step: e.lr for e in run.events() if isinstance(e, ev.Step)} for run in (broken, whole)
+    )
     assert rates[20] == pytest.approx(expected[20])
-    assert rates[60] == pytest.approx(expected[60] / 2)
+    assert rates[60] == pytest.approx(expected[60] / 4)
+    assert seconds(broken) > seconds(whole) + 15  # at least so many steps were undone
 
 
 def test_a_run_that_keeps_exploding_gives_up_and_keeps_its_checkpoint(

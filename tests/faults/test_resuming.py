@@ -234,6 +234,27 @@ def test_a_run_that_is_stopped_leaves_a_sample_of_where_it_stands(
     assert said.index(ev.CheckpointWritten) < said.index(ev.SampleFinished)
 
 
+def test_patience_and_a_plateaus_rate_outlast_an_interrupt(
+    make_run: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a rate that moves nothing only the first look finds an improvement."""
+
+    def interrupt(model: torch.nn.Module, call: int) -> None:
+        del model
+        if call == 12:
+            signal.raise_signal(signal.SIGINT)
+
+    run = make_run(lr=1e-12, schedule="plateau", lr_decay=0.5, patience=3, checkpoint_every=5)
+    with monkeypatch.context() as patch:
+        spoiled(patch, interrupt)
+        outcome, _ = trained(run)
+    assert (outcome.end.reason, outcome.end.step) == ("interrupted", 12)
+    outcome, _ = trained(run, resuming=True)
+    assert (outcome.end.reason, outcome.end.step) == ("early-stopping", 20)
+    rates = {e.step: e.lr for e in run.events() if isinstance(e, ev.Step)}
+    assert rates == {10: 1e-12, 20: 0.25e-12}
+
+
 def test_damaged_tokens_without_the_text_are_a_sentence_with_a_way_out(
     make_run: Callable[..., RunFolder],
 ) -> None:

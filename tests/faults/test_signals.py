@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from checkpoints.checkpoint import checkpoint_folders
+from checkpoints.checkpoint import newest_valid
 from checkpoints.runs import RunFolder
 from tests.cli import TINY, here, verse
 from tests.warm import Warm
@@ -17,10 +17,10 @@ from tests.warm import Warm
 LONG = ("--steps", "100000", *TINY, "--sample-length", "0", "--checkpoint-every", "1000000")
 
 
-def started(folder: Path, *more: str, stdout: int = subprocess.DEVNULL) -> tuple[Warm, Path]:
+def started(folder: Path, *more: str, **streams: Any) -> tuple[Warm, Path]:
     """A long run that has begun to train."""
     (folder / "v.txt").write_text(verse(), "utf-8")
-    process = Warm("train", "v.txt", "--name", "r", *LONG, *more, cwd=folder, stdout=stdout)
+    process = Warm("train", "v.txt", "--name", "r", *LONG, *more, cwd=folder, **streams)
     run = folder / "runs" / "r"
     log = run / "events.jsonl"
     while not (log.exists() and b'"type":"step"' in log.read_bytes()):
@@ -70,16 +70,17 @@ def test_a_reader_that_leaves_does_not_end_the_run_and_a_closed_terminal_saves_i
 
 
 def test_a_second_interrupt_leaves_at_once(tmp_path: Path) -> None:
-    process, run = started(tmp_path)
+    with (tmp_path / "err.txt").open("w") as err:
+        process, run = started(tmp_path, stderr=err)
     process.send_signal(signal.SIGSTOP)  # so that both are there before the first can be obeyed
+    process.send_signal(signal.SIGHUP)  # Python sees to it first: it has the lower number
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGCONT)
-    while process.poll() is None:
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.001)
-    assert process.returncode == 130
-    assert here("resume", "r", "--steps", "1", cwd=tmp_path, expect=(0, 2)).code in (0, 2)
-    assert checkpoint_folders(run)
+    assert process.wait(timeout=240) == 130
+    assert "left at once" in (tmp_path / "err.txt").read_text("utf-8")
+    assert last_event(run)["type"] != "end"
+    assert RunFolder(run).state() == "crashed"
+    assert newest_valid(run) is not None
 
 
 def test_while_one_process_trains_a_second_is_refused_and_views_see_it_live(tmp_path: Path) -> None:

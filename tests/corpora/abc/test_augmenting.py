@@ -96,12 +96,18 @@ def test_a_tune_that_is_written_anew_gets_no_title_that_it_had_not() -> None:
 
 
 def test_copies_of_real_tunes_keep_their_notes() -> None:
-    """Every 300th tune of music21's; all of them take ten minutes, and had no other notes either."""
-    for path in installed_tunebooks()[::40]:
+    """Thirty of music21's tunes; all of them take ten minutes, and had no other notes either."""
+    books = installed_tunebooks()
+    if not books:
+        pytest.skip("music21's tunes are not installed")
+    moved = 0
+    for path in books[::40]:
         for tune in list(read_book(path.read_text("utf-8", "replace")))[::90]:
             for copy, up in zip(written(tune.source, transpose="all"), ALL_KEYS, strict=False):
                 if copy != tune.source:
                     assert sounding(copy) == sounding(tune.source, up), (path, tune.number, up)
+                    moved += 1
+    assert moved > 100
 
 
 def test_what_is_no_key_is_said() -> None:

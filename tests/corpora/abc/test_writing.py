@@ -248,7 +248,7 @@ def test_a_wav_sounds_the_tune() -> None:
 
 @pytest.mark.parametrize("name", TUNES)
 def test_musicxml_holds_each_bar(name: str) -> None:
-    """Bar for bar the pitches and lengths, read from the XML itself; repeats, endings, key and metre as signs."""
+    """Bar for bar the pitches and lengths, read from the XML itself."""
     pytest.importorskip("music21")
     tune = read_tune(TUNES[name])
     root = ET.fromstring(write_musicxml(tune))
@@ -261,11 +261,48 @@ def test_musicxml_holds_each_bar(name: str) -> None:
                 for e in layer if hasattr(e, "pitches") for p in e.pitches
             ]  # fmt: skip
             assert sorted(_measure(measure, part)) == sorted(wanted)
-            kinds = {r.get("direction") for r in measure.iter("repeat")}
-            assert ("backward" in kinds) >= bool(bar.repeat_end and 2 not in bar.ending)
-    signature = root.find(".//key/fifths")
-    assert signature is not None
-    assert int(signature.text or "") == tune.key.fifths
+
+
+ENDINGS = "X:1\nL:1/4\nM:4/4\nK:D\n|:DEFG|1,2 A4:|3 B4|]\n|:d4::e4:|[M:3/4][K:Dm]f3||:c3::|\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "signs"),
+    [
+        (
+            JIG,
+            ["0 fifths 2", "0 metre 6/8", "1 forward", "4 ending 1", "4 backward", "5 ending 2",
+             "6 forward", "10 backward"],
+        ),
+        (WALTZ, ["0 fifths -2", "0 metre 3/4", "4 metre 2/4", "5 fifths 1"]),
+        (DUET, ["0 fifths 0", "0 metre 4/4", "0 forward", "1 backward"]),
+        (
+            ENDINGS,
+            ["0 fifths 2", "0 metre 4/4", "0 forward", "1 ending 1,2", "1 backward", "2 ending 3",
+             "3 forward", "3 backward", "4 forward", "4 backward", "5 fifths -1", "5 metre 3/4",
+             "6 forward", "6 backward 3"],
+        ),
+    ],
+    ids=["jig", "waltz", "duet", "endings"],
+)  # fmt: skip
+def test_musicxml_has_the_signs_of_each_bar(text: str, signs: list[str]) -> None:
+    """Repeats, endings, key and metre, in every part."""
+    pytest.importorskip("music21")
+    for part in ET.fromstring(write_musicxml(read_tune(text))).findall("part"):
+        found = []
+        for i, measure in enumerate(part.findall("measure")):
+            found += [f"{i} fifths {key.findtext('fifths')}" for key in measure.iter("key")]
+            found += [
+                f"{i} metre {time.findtext('beats')}/{time.findtext('beat-type')}"
+                for time in measure.iter("time")
+            ]
+            endings = [e for e in measure.iter("ending") if e.get("type") == "start"]
+            repeats = {r.get("direction"): r.get("times", "") for r in measure.iter("repeat")}
+            found += [f"{i} forward"] * ("forward" in repeats)
+            found += [f"{i} ending {(e.get('number') or '').replace(' ', '')}" for e in endings]
+            if "backward" in repeats:
+                found.append(f"{i} backward {repeats['backward']}".rstrip())
+        assert found == signs
 
 
 def _measure(measure: ET.Element, part: ET.Element) -> list[tuple[int, int]]:
@@ -376,6 +413,12 @@ def test_without_a_converter_the_way_out_is_said(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(UserError, match="turns SVG into PDF") as caught:
         write_pdf("<svg/>")
     assert "librsvg2-bin" in caught.value.hint
+
+
+@given(st.integers(1, 512), st.integers(1, 512), st.integers(1, 10**6))
+def test_a_length_is_written_as_it_is(n: int, d: int, times: int) -> None:
+    above, slash, below = length_text(n * times, d * times).partition("/")
+    assert Fraction(int(above or 1), int(below or 2) if slash else 1) == Fraction(n, d)
 
 
 @given(st.integers(1, 10**9), st.integers(1, 10**6))

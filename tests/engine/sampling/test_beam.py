@@ -118,17 +118,16 @@ def test_a_token_that_may_never_come_does_not() -> None:
 @pytest.mark.parametrize("documents", [False, True])
 def test_the_likeliest_texts_have_the_likelihood_that_the_evaluator_finds(documents: bool) -> None:
     tokenizer = tiny.tokenizer()
-    model = tiny.model(tokenizer.vocab_size, sharpness=2.0)
+    model = tiny.model(tokenizer.vocab_size, sharpness=2.0, end_bias=-60.0)
     request = Request(seed=0, prime="head", length=12)
     samples = write_likeliest(model, tokenizer, request, width=5, documents=documents)
     assert [s.index for s in samples] == [0, 1, 2, 3, 4]
     assert [s.nats for s in samples] == sorted(s.nats for s in samples)
     assert len({s.text for s in samples}) == 5
     for sample in samples:
-        if sample.reason == "length":
-            assert len(sample.text) == 12
-            measured = score(model, tokenizer, sample.text, documents=documents, prime="head")
-            assert sample.nats_per_char == pytest.approx(measured.nats_per_char, rel=1e-5)
+        assert (sample.reason, len(sample.text)) == ("length", 12)
+        measured = score(model, tokenizer, sample.text, documents=documents, prime="head")
+        assert sample.nats_per_char == pytest.approx(measured.nats_per_char, rel=1e-5)
 
 
 def test_a_stop_text_ends_the_likeliest_too() -> None:

@@ -36,6 +36,10 @@ FLAGS = (
     "4",
 )
 
+# As it comes, the verse repeats itself every 30 lines, and both processes' lanes would read the same.
+LINES = verse(200).splitlines(keepends=True)
+MIXED = "".join(random.Random(1).sample(LINES, len(LINES)))
+
 
 def test_lanes_are_shared_out_evenly_or_not_at_all() -> None:
     assert [World(rank=r, size=4).lanes(12) for r in range(4)] == [
@@ -100,7 +104,7 @@ def test_two_gloo_processes_learn_what_one_learns(
     tmp_path: Path, documents: str, start: Callable[..., str]
 ) -> None:
     text = (
-        verse(200)
+        MIXED
         if documents == "off"
         else "\n".join(f"X:{i}\nT:tune\nK:C\n{'CDEF ' * (i % 9 + 2)}|\n" for i in range(60))
     )
@@ -122,8 +126,25 @@ def test_two_gloo_processes_learn_what_one_learns(
     for name, weight in weights.items():
         # On average: the first move of a run's vector goes by the sign of its gradient, which may be rounding.
         assert float((weight - expected_weights[name]).abs().float().mean()) < 1e-4, name
-    carried = [unpack(files["state.safetensors"])["carried.0.0"].shape for files in runs]
-    assert carried[0] == carried[1]
+    carried = [unpack(files["state.safetensors"])["carried.0.0"] for files in runs]
+    torch.testing.assert_close(*carried, rtol=0, atol=0.01)
+
+
+def test_two_processes_go_on_where_one_stopped(tmp_path: Path) -> None:
+    """Each with its own half of what the lanes had carried."""
+    (tmp_path / "v.txt").write_text(MIXED, "utf-8")
+    for name in ("one", "two"):
+        here(
+            "train", "v.txt", "--name", name, *FLAGS, "--steps", "20", "--schedule", "constant", cwd=tmp_path
+        )  # fmt: skip
+    here("resume", "one", "--steps", "21", cwd=tmp_path)
+    together(tmp_path, "resume", "two", "--steps", "21")
+    runs = [read_checkpoint(tmp_path / "runs" / name / "step-0000021") for name in ("one", "two")]
+    pending = [json.loads(files["trainer.json"])["state"]["pending"] for files in runs]
+    assert pending[0]["steps"] == 1
+    assert pending[0] == pytest.approx(pending[1], abs=1e-5)
+    carried = [unpack(files["state.safetensors"])["carried.0.0"] for files in runs]
+    torch.testing.assert_close(*carried, rtol=0, atol=1e-4)
 
 
 def test_two_processes_that_stop_early_end_together(tmp_path: Path) -> None:

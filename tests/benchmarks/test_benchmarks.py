@@ -408,12 +408,12 @@ def test_rates_follow_the_passes_as_published() -> None:
     assert rates("torch-rnn", (0, 3, 4, 8, 9)) == [1, 1, 0.5, 0.5, 0.25]
 
 
-def test_nanogpts_warm_up_ends_with_its_share_of_a_short_budget() -> None:
+def test_nanogpts_rate_climbs_for_a_hundred_steps_and_falls_over_the_budget() -> None:
     tokens = torch.arange(600) % 7
     opponent: Any = OPPONENTS["nanogpt-cpu"](tokens, tokens, 7)
     assert opponent._rate(0.0) == pytest.approx(1e-3 / 101)
-    assert opponent._rate(0.025) == pytest.approx(0.5e-3)  # 100 of the published 2,000 steps
-    assert opponent._rate(0.051) > 0.99e-3
+    opponent.steps = 50
+    assert opponent._rate(0.5) == pytest.approx(1e-3 * 51 / 101)
     opponent.steps = 100
     assert opponent._rate(0.001) > 0.99e-3
     assert opponent._rate(1.0) == pytest.approx(1e-4)

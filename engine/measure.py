@@ -18,7 +18,7 @@ from engine.dynamic import evaluate_dynamic
 from engine.evaluation import Evaluation, Protocol, chars_and_words, evaluate
 from engine.load import LoadedModel
 from engine.model import no_number
-from engine.rewriting import rewritten_as_held_out
+from engine.rewriting import rewritten
 from engine.sampling.prime import prime_ids
 from engine.tokens import Part, open_tokens, prepare
 
@@ -75,8 +75,14 @@ def measure_files(
         cache, genre = Path(folder), genres.find(loaded.genre)
         corpus = _read(loaded, paths, cache, note, progress)
         if loaded.data is not None:
-            corpus = rewritten_as_held_out(
-                corpus, loaded.data, genre, cache=cache, note=note, progress=progress
+            corpus, _ = rewritten(
+                corpus,
+                loaded.data,
+                genre,
+                cache=cache,
+                note=note,
+                progress=progress,
+                all_held_out=True,
             )
         tokens = prepare(
             corpus,

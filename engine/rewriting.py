@@ -31,50 +31,23 @@ def rewritten(
     cache: Path,
     note: Callable[[str], object],
     progress: Progress | None = None,
+    all_held_out: bool = False,
 ) -> tuple[Corpus, Split | None]:
     """The text to learn from, kept in `cache`, and where its parts begin; `note` is told what became of it.
 
-    Where nothing is to be rewritten it is the corpus itself, whose parts are not settled yet. Raises CorpusError or
-    ConfigError where the genre cannot do what is asked for.
+    With `all_held_out` it is another text, changed as what a run with these settings held out was. Where nothing is to
+    be rewritten it is the corpus itself, whose parts are not settled yet. Raises CorpusError or ConfigError where the
+    genre cannot do what is asked for.
     """
-    if not config.rewrites:
-        return corpus, None
-    cuts = split(corpus, config, document_starts(corpus, genre.document_starts))
-    new, where, told = _rewritten(corpus, cuts, config, genre, cache, progress)
-    note(f"learned as: {told}")
-    return new, where
-
-
-def rewritten_as_held_out(
-    corpus: Corpus,
-    config: DataConfig,
-    genre: Genre,
-    *,
-    cache: Path,
-    note: Callable[[str], object],
-    progress: Progress | None = None,
-) -> Corpus:
-    """Another text, changed as the text was that a run with these settings held out; the rest as in `rewritten`."""
-    if config.transpose == "all":  # what is held out stays in its own key
+    if all_held_out and config.transpose == "all":  # what is held out stays in its own key
         config = dataclasses.replace(config, transpose="")
     if not config.rewrites:
-        return corpus
-    cuts = Split(0, 0, corpus.chars)
-    new, _, told = _rewritten(corpus, cuts, config, genre, cache, progress)
-    note(f"read as what the run held out was: {told}")
-    return new
-
-
-def _rewritten(
-    corpus: Corpus,
-    cuts: Split,
-    config: DataConfig,
-    genre: Genre,
-    cache: Path,
-    progress: Progress | None,
-) -> tuple[Corpus, Split, str]:
-    """The new text, where its parts begin, and what became of the old one in words."""
+        return corpus, None
     rewrite = genre.rewriter(transpose=config.transpose, titles=config.titles, chords=config.chords)
+    if all_held_out:
+        cuts = Split(0, 0, corpus.chars)
+    else:
+        cuts = split(corpus, config, document_starts(corpus, genre.document_starts))
     read = written = 0
     valid = test = None
     with SnapshotWriter(cache, binary=False) as writer:
@@ -94,11 +67,9 @@ def _rewritten(
         end = writer.chars
         new = writer.publish()
     where = Split(end if valid is None else valid, end if test is None else test, end)
-    return (
-        new,
-        where,
-        f"{_asked(config)} · {read:,} pieces became {written:,}, {end:,} characters",
-    )
+    way = "read as what the run held out was" if all_held_out else "learned as"
+    note(f"{way}: {_asked(config)} · {read:,} pieces became {written:,}, {end:,} characters")
+    return new, where
 
 
 def _pieces(corpus: Corpus, genre: Genre) -> Iterator[tuple[int, int, str]]:

@@ -74,7 +74,7 @@ def sound_font() -> Path | None:
         path
         for folder in SOUND_FONTS
         for path in sorted(folder.glob("*.[sS][fF][23]"))
-        if is_file(path)  # also no link that may not be followed
+        if is_file(path)
     ]
     if not found:
         return None

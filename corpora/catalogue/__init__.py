@@ -128,7 +128,7 @@ def resolve(name_or_path: str, cache: Path | None = None, *, note: Note = silent
 
     A file or folder of that name under the current directory is meant before the catalogue's corpus is.
     """
-    if exists(Path(name_or_path)) or name_or_path not in entries(cache):
+    if exists(name_or_path) or name_or_path not in entries(cache):
         return None
     return get(name_or_path, cache, note=note)
 

@@ -11,7 +11,7 @@ from corpora import genres
 from corpora.reading import read_corpus
 from corpora.snapshot import Corpus
 from engine.config import DataConfig
-from engine.rewriting import rewritten, rewritten_as_held_out
+from engine.rewriting import rewritten
 from engine.splits import Split
 from engine.tokens import TokenFile, learn_tokenizer, prepare
 
@@ -112,7 +112,9 @@ def test_another_text_is_changed_as_what_was_held_out(tmp_path: Path, config: Da
     corpus = corpus_of(BOOK, folder=tmp_path)
     _, _, _, (_, valid, test) = learned(corpus, tmp_path, config)
     told: list[str] = []
-    other = rewritten_as_held_out(corpus, config, TUNES, cache=tmp_path / "cache", note=told.append)
+    other, _ = rewritten(
+        corpus, config, TUNES, cache=tmp_path / "cache", note=told.append, all_held_out=True
+    )
     whole = "".join(other.pieces())
     assert whole.endswith(valid + test)
     assert whole.count("X:") == 60, "each once"
@@ -123,5 +125,5 @@ def test_another_text_is_changed_as_what_was_held_out(tmp_path: Path, config: Da
 def test_another_text_stays_where_only_the_learned_copies_were_changed(tmp_path: Path) -> None:
     corpus = corpus_of(BOOK, folder=tmp_path)
     config = DataConfig(transpose="all")
-    same = rewritten_as_held_out(corpus, config, TUNES, cache=tmp_path, note=pytest.fail)
+    same, _ = rewritten(corpus, config, TUNES, cache=tmp_path, note=pytest.fail, all_held_out=True)
     assert same is corpus

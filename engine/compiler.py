@@ -24,7 +24,11 @@ import platformdirs
 from checkpoints.errors import UserError
 from checkpoints.files import write_atomic
 
+SIMD = Path(__file__).parent / "simd"
+"""Headers that all libraries share."""
 FLAGS = ("-std=c++17", "-O3", "-ffp-contract=fast", "-fPIC", "-shared", "-pthread", "-w")
+AVX2 = ("-mavx2", "-mfma")
+AVX512 = tuple(f"-mavx512{name}" for name in ("f", "bw", "vl", "dq"))
 USUAL = (["c++"], ["g++"], ["clang++"])
 LONGEST_S = 120.0
 OFF = "RNNSTUDIO_COMPILE"
@@ -92,7 +96,8 @@ def _kept(how: list[str], main: Path, load: Callable[[ctypes.CDLL], Library]) ->
     """The library that this command makes, made now or before. Raises what `_compile` raises."""
     # A home may be shared by machines of several kinds and systems of several ages.
     place = platform.machine(), platform.libc_ver()
-    sources = [path.read_bytes() for path in sorted([*main.parent.glob("*.h"), main])]
+    headers = [*main.parent.glob("*.h"), *SIMD.glob("*.h")]
+    sources = [path.read_bytes() for path in sorted([*headers, main])]
     folder = Path(platformdirs.user_cache_dir("rnnstudio")) / "compiled"
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{main.stem}-{_digest(repr((place, how)).encode(), *sources)}"
@@ -115,7 +120,8 @@ def _compile(how: list[str], main: Path, folder: Path, name: str) -> Path:
     tempfile.TemporaryFile(dir=folder).close()  # where nothing can be kept, nothing need be made
     with tempfile.TemporaryDirectory() as scratch:
         subprocess.run(
-            [*how, str(main.absolute()), "-o", name],  # no path, which a Mac would write into it
+            # The output without a path, which a Mac would write into it.
+            [*how, "-I", str(SIMD), str(main.absolute()), "-o", name],
             cwd=scratch,
             check=True,
             capture_output=True,

@@ -40,11 +40,11 @@ def arithmetic(device: torch.device, precision: str, cell: str, *, hidden_size: 
 
 
 def told(device: torch.device, precision: str, cell: str, *, hidden_size: int) -> str:
-    """What layers of so many units are computed in, and on a CPU with units for bf16 by whose kernels, for a person."""
+    """What layers of so many units are computed in, and on a CPU by whose kernels, for a person."""
     chosen = arithmetic(device, precision, cell, hidden_size=hidden_size)
     named = {torch.bfloat16: "bf16", torch.float16: "fp16"}.get(chosen, "float32")
-    if _may_be_compiled(device, precision, cell):
-        return f"{named}, kernels {compiled.why(cell, hidden_size)}"
+    if _may_be_compiled(device, chosen, cell):
+        return f"{named}, kernels {compiled.why(cell, hidden_size, chosen)}"
     return named
 
 
@@ -52,7 +52,9 @@ def own_kernels(
     device: torch.device, precision: str, cell: str, *, hidden_size: int
 ) -> compiled.Library | None:
     """The library that computes layers of so many units, if it is not torch that does."""
-    return compiled.serves(cell, hidden_size) if _may_be_compiled(device, precision, cell) else None
+    chosen = arithmetic(device, precision, cell, hidden_size=hidden_size)
+    may = _may_be_compiled(device, chosen, cell)
+    return compiled.serves(cell, hidden_size, chosen) if may else None
 
 
 def autocast(
@@ -63,13 +65,12 @@ def autocast(
     return nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype)
 
 
-def _may_be_compiled(device: torch.device, precision: str, cell: str) -> bool:
-    halved = device.type == "cpu" and has_bf16(device) and precision in ("auto", "bf16")
-    return halved and cell in BF16_FROM
+def _may_be_compiled(device: torch.device, products: torch.dtype, cell: str) -> bool:
+    return device.type == "cpu" and products in compiled.UNITS and cell in BF16_FROM
 
 
 def _pays_on_cpu(cell: str, hidden_size: int) -> bool:
     least = BF16_FROM.get(cell, math.inf)
     return hidden_size >= least or (
-        math.isfinite(least) and compiled.serves(cell, hidden_size) is not None
+        math.isfinite(least) and compiled.serves(cell, hidden_size, torch.bfloat16) is not None
     )

@@ -4,8 +4,8 @@ torch has no kernel there for `rnn` and `gru`: it runs a dozen small functions a
 takes two forward and two back (rnn), five and three (gru), eight and five (lstm), and the weights' gradients are one
 product for the whole window. The equations stand in the cells' `step`.
 
-Inputs in bf16 have the products computed in bf16 and all else in the weights' own precision; `compiled` then does the
-steps, where it can be had. Otherwise torch's own kernel for lstm is faster, but where layers are wide.
+Inputs in bf16 have the products computed in bf16 and all else in the weights' own precision. `compiled` does the steps
+where it can be had; otherwise torch's own kernel for lstm is faster, but where layers are wide and in bf16.
 """
 
 from __future__ import annotations
@@ -38,14 +38,16 @@ def pay(x: Tensor) -> bool:
 
 
 def pay_for_lstm(x: Tensor, hidden_size: int) -> bool:
-    """Whether a window of so many units is faster here than by torch's: to learn in bf16, if compiled or wide.
+    """Whether a window of so many units is faster here than by torch's: to learn, if compiled or wide and in bf16.
 
     Forward alone torch's takes half the time of a compiled one of 256 units, which keeps what backward needs.
     """
-    if not (pay(x) and torch.is_autocast_enabled("cpu") and torch.is_grad_enabled()):
+    if not (pay(x) and torch.is_grad_enabled()):
         return False
+    halved = torch.is_autocast_enabled("cpu")
     least = WIDE if torch.get_num_threads() == 1 else WIDE_SHARED
-    return hidden_size >= least or compiled.serves("lstm", hidden_size) is not None
+    products = torch.bfloat16 if halved else x.dtype
+    return (halved and hidden_size >= least) or bool(compiled.serves("lstm", hidden_size, products))
 
 
 def rnn(x: Tensor, h: Tensor, weights: Weights) -> Tensor:
@@ -74,7 +76,7 @@ def _computed(
     if torch.is_autocast_enabled("cpu"):
         x = x.to(torch.get_autocast_dtype("cpu"))
     units = state[0].shape[-1]
-    missing = compiled.missing(cell, units) if x.dtype == torch.bfloat16 else 0
+    missing = compiled.missing(cell, units, x.dtype)
     with torch.autocast("cpu", enabled=False):
         if not missing:
             return window.apply(x, *state, *weights)  # type: ignore[no-untyped-call]

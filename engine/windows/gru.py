@@ -13,9 +13,12 @@ from engine.windows.products import (
     before,
     from_x,
     library_for,
+    place_for,
     shifted,
     step_product,
+    sums_by_block,
     towards_w,
+    towards_w_h,
     towards_x,
 )
 
@@ -27,15 +30,15 @@ class GRUWindow(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, h: Tensor, w_x: Tensor, w_h: Tensor, b_x: Tensor, b_h: Tensor
     ) -> Tensor:
-        sums = from_x(x, w_x, b_x)
         ctx.library = library_for(x, w_h, h)
         if ctx.library:
-            h, w_h, b_h = (part.float().contiguous() for part in (h, w_h, b_h))
-            gates = torch.empty_like(sums, dtype=h.dtype)
+            h, w_h, b_x, b_h = (part.float().contiguous() for part in (h, w_h, b_x, b_h))
+            inputs = from_x(x, w_x)
+            gates = place_for(inputs, w_h)
             out, n_h = (gates.new_empty(*gates.shape[:2], h.shape[1]) for _ in range(2))
-            ctx.library.call("gru_forward", out.shape, sums, w_h, b_h, h, out, gates, n_h)
+            ctx.library.call("gru_forward", out.shape, inputs, b_x, b_h, w_h, h, out, gates, n_h)
         else:
-            gates = sums.to(w_h.dtype)
+            gates = from_x(x, w_x, b_x).to(w_h.dtype)
             out, n_h = _forward(gates, h, w_h, b_h, x)
         ctx.save_for_backward(x, h, w_x, w_h, out, gates, n_h)
         return out
@@ -48,20 +51,25 @@ class GRUWindow(torch.autograd.Function):
         if ctx.library:
             d_n, d_h = torch.empty_like(out, dtype=x.dtype), torch.empty_like(h)
             d_out = d_out.float().contiguous()
-            ctx.library.call(
-                "gru_backward", out.shape, d_out, w_h, h, out, gates, n_h, d_gates, d_n, d_h
-            )
+            units = h.shape[1]
+            by_block = sums_by_block(len(h), 4 * units)
+            kept = (d_out, w_h, h, out, gates, n_h)
+            ctx.library.call("gru_backward", out.shape, *kept, d_gates, d_n, by_block, d_h)
+            d_b = by_block.sum(0)
+            d_b_h, d_b_x = d_b[: 3 * units], torch.cat([d_b[: 2 * units], d_b[3 * units :]])
         else:
             d_n, d_h = _backward(d_out, h, w_h, out, gates, n_h, d_gates)
+            d_b_h = d_gates.sum((0, 1))
+            d_b_x = torch.cat([d_b_h[: -h.shape[1]], d_n.sum((0, 1))])
         rows = d_gates.flatten(0, 1)
-        d_w_h, d_b_h = towards_w(rows, before(h, out)), rows.sum(0)
+        d_w_h = towards_w_h(rows, h, out)
         d_gates[..., -h.shape[1] :] = d_n  # towards x no reset gate lies between
         return (
             towards_x(ctx, rows, w_x),
             d_h,
             towards_w(rows, x),
             d_w_h,
-            rows.sum(0),
+            d_b_x,
             d_b_h,
         )
 

@@ -13,9 +13,12 @@ from engine.windows.products import (
     before,
     from_x,
     library_for,
+    place_for,
     shifted,
     step_product,
+    sums_by_block,
     towards_w,
+    towards_w_h,
     towards_x,
 )
 
@@ -37,18 +40,17 @@ class LSTMWindow(torch.autograd.Function):
         b_x: Tensor,
         b_h: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        sums = from_x(x, w_x, b_x + b_h)  # (T, B, 4H)
         ctx.library = library_for(x, w_h, h, c)
-        out = x.new_empty(*sums.shape[:2], h.shape[1])
+        out = x.new_empty(*x.shape[:2], h.shape[1])
         cells, squashed = (torch.empty_like(out, dtype=w_h.dtype) for _ in range(2))  # c, tanh c
         if ctx.library:
             h, c, w_h = h.float().contiguous(), c.float().contiguous(), w_h.contiguous()
-            gates = torch.empty_like(sums, dtype=w_h.dtype)
-            ctx.library.call(
-                "lstm_forward", out.shape, sums, w_h, h, c, out, gates, cells, squashed
-            )
+            inputs = from_x(x, w_x)  # (T, B, 4H)
+            gates = place_for(inputs, w_h)
+            given = inputs, b_x + b_h, w_h, h, c
+            ctx.library.call("lstm_forward", out.shape, *given, out, gates, cells, squashed)
         else:
-            gates = sums.to(w_h.dtype)
+            gates = from_x(x, w_x, b_x + b_h).to(w_h.dtype)
             _forward(gates, h, c, w_h, x, out, cells, squashed)
         ctx.save_for_backward(x, h, c, w_x, w_h, out, gates, cells, squashed)
         return out, cells[-1].clone()
@@ -62,17 +64,19 @@ class LSTMWindow(torch.autograd.Function):
         if ctx.library:
             d_h = torch.empty_like(h)
             kept = (d_out.contiguous(), w_h, c, gates, cells, squashed)
-            ctx.library.call("lstm_backward", out.shape, *kept, d_gates, d_h, d_c)
+            by_block = sums_by_block(len(h), gates.shape[-1])
+            ctx.library.call("lstm_backward", out.shape, *kept, d_gates, by_block, d_h, d_c)
+            d_b = by_block.sum(0)
         else:
             d_h = _backward(d_out, d_c, c, w_h, gates, cells, squashed, d_gates)
+            d_b = d_gates.sum((0, 1))
         rows = d_gates.flatten(0, 1)
-        d_b = rows.sum(0)
         return (
             towards_x(ctx, rows, w_x),
             d_h,
             d_c,
             towards_w(rows, x),
-            towards_w(rows, before(h, out)),
+            towards_w_h(rows, h, out),
             d_b,
             d_b,
         )

@@ -22,11 +22,21 @@ LAYS_OUT = all(
 
 def library_for(x: Tensor, w_h: Tensor, *state: Tensor) -> compiled.Library | None:
     """The compiled steps, if they can go on from x (T, B, I) in its arithmetic with W_h (gates * H, H) and a state."""
-    halved = x.dtype == torch.bfloat16 and w_h.dtype == torch.float32
+    known = x.dtype in compiled.UNITS and w_h.dtype == torch.float32
     lanes, units = x.shape[1], w_h.shape[1]
     whole = bool(x.numel()) and all(part.shape == (lanes, units) for part in state)
     fits = units % compiled.MULTIPLE == 0
-    return compiled.library() if halved and whole and fits else None
+    return compiled.library(x.dtype) if known and whole and fits else None
+
+
+def sums_by_block(lanes: int, sums: int) -> Tensor:
+    """Zeros for what the library adds up over a window, each block of lanes by itself."""
+    return torch.zeros(-(-lanes // compiled.BLOCK), sums)
+
+
+def place_for(sums: Tensor, w: Tensor) -> Tensor:
+    """Where to write what becomes of the sums, in the weights' precision: over them if that is theirs."""
+    return sums if sums.dtype == w.dtype else torch.empty_like(sums, dtype=w.dtype)
 
 
 def step_product(w: Tensor, *, like: Tensor) -> Product:
@@ -48,9 +58,9 @@ def step_product(w: Tensor, *, like: Tensor) -> Product:
     return product
 
 
-def from_x(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
-    """W x + b for the whole window, in x's precision."""
-    return F.linear(x, w.to(x.dtype), b.to(x.dtype))
+def from_x(x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
+    """W x, and b, for the whole window, in x's precision."""
+    return F.linear(x, w.to(x.dtype), None if b is None else b.to(x.dtype))
 
 
 def towards_x(ctx: Any, rows: Tensor, w_x: Tensor) -> Tensor | None:
@@ -62,6 +72,13 @@ def towards_x(ctx: Any, rows: Tensor, w_x: Tensor) -> Tensor | None:
 def towards_w(rows: Tensor, x: Tensor) -> Tensor:
     """The gradient of a matrix from those of the sums (T * B, ...) and what it multiplied (T, B, ...)."""
     return rows.T @ x.flatten(0, -2).to(rows.dtype)
+
+
+def towards_w_h(rows: Tensor, h: Tensor, out: Tensor) -> Tensor:
+    """The gradient of W_h from those of the sums (T * B, ...), the first h (B, H) and the outputs (T, B, H)."""
+    lanes, kept = len(h), out[:-1].flatten(0, 1).to(rows.dtype)
+    first = rows[:lanes].T @ h.to(rows.dtype)
+    return torch.addmm(first, rows[lanes:].T, kept) if len(kept) else first
 
 
 def before(first: Tensor, after: Tensor) -> Tensor:

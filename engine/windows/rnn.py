@@ -10,12 +10,14 @@ from torch.autograd.function import once_differentiable
 
 from engine.windows.products import (
     Gradients,
-    before,
     from_x,
     library_for,
+    place_for,
     shifted,
     step_product,
+    sums_by_block,
     towards_w,
+    towards_w_h,
     towards_x,
 )
 
@@ -27,14 +29,14 @@ class RNNWindow(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, h: Tensor, w_x: Tensor, w_h: Tensor, b_x: Tensor, b_h: Tensor
     ) -> Tensor:
-        sums = from_x(x, w_x, b_x + b_h)
         ctx.library = library_for(x, w_h, h)
         if ctx.library:
             h, w_h = h.float().contiguous(), w_h.contiguous()
-            out = torch.empty_like(sums, dtype=h.dtype)
-            ctx.library.call("rnn_forward", out.shape, sums, w_h, h, out)
+            inputs = from_x(x, w_x)
+            out = place_for(inputs, w_h)
+            ctx.library.call("rnn_forward", out.shape, inputs, b_x + b_h, w_h, h, out)
         else:
-            out = _forward(sums.to(w_h.dtype), h, w_h, x)
+            out = _forward(from_x(x, w_x, b_x + b_h).to(w_h.dtype), h, w_h, x)
         ctx.save_for_backward(x, h, w_x, w_h, out)
         return out
 
@@ -46,16 +48,18 @@ class RNNWindow(torch.autograd.Function):
         if ctx.library:
             d_h = torch.empty_like(h)
             d_out = d_out.float().contiguous()
-            ctx.library.call("rnn_backward", out.shape, d_out, w_h, out, d_sums, d_h)
+            by_block = sums_by_block(*h.shape)
+            ctx.library.call("rnn_backward", out.shape, d_out, w_h, out, d_sums, by_block, d_h)
+            d_b = by_block.sum(0)
         else:
             d_h = _backward(d_out, w_h, out, d_sums)
+            d_b = d_sums.sum((0, 1))
         rows = d_sums.flatten(0, 1)
-        d_b = rows.sum(0)
         return (
             towards_x(ctx, rows, w_x),
             d_h,
             towards_w(rows, x),
-            towards_w(rows, before(h, out)),
+            towards_w_h(rows, h, out),
             d_b,
             d_b,
         )

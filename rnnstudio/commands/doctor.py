@@ -32,15 +32,15 @@ def doctor(*, runs: RunsDir = None, as_json: Json = False) -> None:
     try:
         import torch
 
-        from engine.devices import choose, choose_threads
+        from engine.devices import CPU, choose, choose_threads
+        from engine.precision import told
         from engine.sampling import compiled as writing
-        from engine.windows import compiled as windows
 
         device, why = choose("auto")
         count, why_threads = choose_threads(0)
         found["device"] = {"name": str(device), "why": why}
         found["threads"] = {"count": count, "why": why_threads}
-        found["kernels"] = windows.why()
+        found["kernels"] = told(CPU, "auto", "gru", hidden_size=256)
         found["writing"] = writing.why()
         found["torch_cuda_build"] = torch.version.cuda or "none (CPU build)"
     except ImportError as error:

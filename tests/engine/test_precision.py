@@ -35,7 +35,7 @@ def test_compiled_windows_make_it_pay_at_every_width_that_they_can_have(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(devices, "_cpu_has_bf16", lambda: True)
-    monkeypatch.setattr(compiled, "library", object)
+    monkeypatch.setattr(compiled, "library", lambda _products: object())
     assert product_type("auto", "gru", 32) == product_type("auto", "rnn", 64) == torch.bfloat16
     assert product_type("auto", "gru", 100) == product_type("auto", "rnn", 33) == torch.bfloat16
     assert product_type("auto", "gru", 20) == product_type("auto", "mut1", 64) == torch.float32
@@ -58,7 +58,9 @@ def test_a_person_is_told_what_computes_and_why(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv(compiler.OFF, "0")
     assert told("auto", "lstm", 64) == f"bf16, kernels by torch: {compiler.OFF}=0"
     assert told("auto", "gru", 64) == f"float32, kernels by torch: {compiler.OFF}=0"
-    assert told("auto", "lstm", 100).endswith("below 192 units own ones want a multiple of 32")
-    assert told("auto", "mut1", 64) == told("float32", "lstm", 64) == "float32"
+    assert told("auto", "lstm", 100).endswith("a multiple of 32 units, or 192 at least")
+    assert told("auto", "mut1", 64) == "float32"
     monkeypatch.setattr(devices, "_cpu_has_bf16", lambda: False)
-    assert told("auto", "lstm", 64) == "float32"
+    as_fast = "float32, kernels by torch, below 256 units as fast as own ones"
+    assert told("auto", "lstm", 64) == told("float32", "lstm", 64) == as_fast
+    assert told("auto", "gru", 64) == f"float32, kernels by torch: {compiler.OFF}=0"

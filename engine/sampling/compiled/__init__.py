@@ -25,14 +25,17 @@ from engine.cells.base import Cell, Fused
 from engine.cells.gru import GRU
 from engine.cells.lstm import LSTM
 from engine.cells.rnn import RNN
+from engine.compiler import AVX2, AVX512
 from engine.model import Model, no_number
 from engine.sampling.layers import array, looked_up, own_vectors
 from engine.sampling.products import Floats
 
 MAIN = Path(__file__).parent / "writing.cpp"
-BYTES = ("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mavx512vnni")
-SINGLES = ("-mavx2", "-mfma")
-UNITS = {"avx512_vnni": BYTES, "avx_vnni": ("-mavxvnni", *SINGLES), "avx2": SINGLES}
+UNITS = {
+    "avx512_vnni": (*AVX512, "-mavx512vnni"),
+    "avx_vnni": ("-mavxvnni", *AVX2),
+    "avx2": AVX2,
+}
 """How a CPU is compiled for that has these, the fastest first; for any other it is as the compiler is set up."""
 KINDS: dict[type[Cell], int] = {RNN: 0, GRU: 1, LSTM: 2}
 """As `layers.h` counts them."""

@@ -1,14 +1,15 @@
-"""Windows in C++, compiled once where they run: on CPUs with units for bf16, where there is a compiler.
+"""Windows in C++, compiled once where they run.
 
 A step's product has few rows, and the functions of its gates are many and small: called one by one they cost more than
-the product. Here lanes go through a whole window in one call, with the gates sixteen at a time and the products by
-tiles (AMX) or dot products of bf16 (AVX-512). Where there is no compiler the windows are those of torch and of the
-modules above; the numbers differ in their last bits.
+the product. Here lanes go through a whole window in one call, with the gates a register at a time (eight or sixteen
+floats) and the products by tiles (AMX) or dot products of bf16 (AVX-512), or in float32. Where there is no compiler the
+windows are those of torch and of the modules above; the numbers differ in their last bits.
 """
 
 from __future__ import annotations
 
 import ctypes
+import math
 import platform
 from collections.abc import Mapping
 from functools import cache
@@ -19,21 +20,38 @@ import torch
 from torch import Tensor
 
 from engine import compiler
+from engine.compiler import AVX2, AVX512
 
 MAIN = Path(__file__).parent / "windows.cpp"
-DOTS = tuple(f"-mavx512{name}" for name in ("f", "bw", "vl", "dq", "bf16"))
-TILES = ("-mamx-tile", "-mamx-bf16")
+DOTS = (*AVX512, "-mavx512bf16", "-DHALVED")
+TILES = (*DOTS, "-mamx-tile", "-mamx-bf16")
+UNITS: Mapping[torch.dtype, Mapping[str, tuple[str, ...]]] = {
+    torch.bfloat16: {"amx_bf16": TILES, "avx512_bf16": DOTS},
+    torch.float32: {"avx512_f": AVX512, "avx2": AVX2},
+}
+"""How products of a kind are compiled for a CPU that has these units, the fastest first."""
+LACKS: Mapping[torch.dtype, str] = {
+    torch.bfloat16: "this CPU has no units for bf16",
+    torch.float32: "this CPU has no AVX2",
+}
 MULTIPLE = 32
 """Of units: what a tile holds of a row."""
-LEAST: Mapping[str, int] = {"gru": 32, "lstm": 192, "rnn": 32}
-"""Units from which a layer that is no multiple is faster so than by torch, with silent ones for those that are missing.
+BLOCK = 16
+"""Lanes that go through a window together: rows of a tile."""
+LEAST: Mapping[torch.dtype, Mapping[str, tuple[int, float]]] = {
+    torch.bfloat16: {"gru": (32, 32), "lstm": (32, 192), "rnn": (32, 32)},
+    torch.float32: {"gru": (32, 32), "lstm": (256, math.inf), "rnn": (32, 32)},
+}
+"""Units from which a layer is faster so than by torch: a multiple, and any other, with silent ones for the missing.
 
-torch's time over ours, 16 lanes of 64, with tiles: lstm 0.93 at 100, 1.2 at 200, 1.9 at 500; gru 2 at 40, 2.8 at 200,
-2.1 at 500; rnn 1.2, 1.8, 1.8."""
+torch's time over ours, 16 lanes of 64. bf16 with tiles: lstm 0.93 at 100, 1.2 at 200, 1.9 at 500; gru 2 at 40, 2.8 at
+200, 2.1 at 500; rnn 1.2, 1.8, 1.8. float32, by sixteen floats (AVX-512) and by eight (AVX2): lstm 0.97 and 0.99 at 128,
+1.05 and 1.06 at 256, 1.10 and 1.00 at 512, 0.88 at 300; gru 3.3 and 2.5 at 40, 1.6 and 1.3 at 200, 1.7 and 1.4 at 512;
+rnn 2.5 and 2.1, 1.3 and 1.2, 1.6 and 1.4."""
 
 
 class Library:
-    """The functions of `windows.cpp`, for layers of float32 weights whose products are in bf16."""
+    """The functions of `windows.cpp`, for layers of float32 weights and products of one kind."""
 
     def __init__(self, functions: ctypes.CDLL) -> None:
         """Raises AttributeError where it is another library."""
@@ -54,43 +72,51 @@ class Library:
             raise MemoryError(f"not enough memory for {name}")
 
 
-def library() -> Library | None:
-    """The library, compiled if it is not there yet (two seconds); or None where it cannot be had."""
-    return None if compiler.off() else _found()[0]
+def library(products: torch.dtype) -> Library | None:
+    """The library for products in bf16 or float32, compiled if it is not there yet (two seconds); None without one."""
+    return None if compiler.off() or products not in UNITS else _found(products)[0]
 
 
-def serves(cell: str, units: int) -> Library | None:
+def serves(cell: str, units: int, products: torch.dtype) -> Library | None:
     """The library, if layers of so many units are computed by it."""
-    return library() if _suits(cell, units) else None
+    return library(products) if _suits(cell, units, products) else None
 
 
-def missing(cell: str, units: int) -> int:
+def missing(cell: str, units: int, products: torch.dtype) -> int:
     """How many units such a layer lacks to a multiple that the library computes; 0 where torch computes it."""
-    return -units % MULTIPLE if serves(cell, units) else 0
+    return -units % MULTIPLE if serves(cell, units, products) else 0
 
 
-def why(cell: str = "gru", units: int = MULTIPLE) -> str:
+def why(cell: str, units: int, products: torch.dtype) -> str:
     """Whose kernels compute layers of so many units: these, or torch's and what stands in the way."""
-    if not _suits(cell, units):
-        return f"by torch: below {LEAST[cell]} units own ones want a multiple of {MULTIPLE}"
+    if not _suits(cell, units, products):
+        multiple, other = LEAST[products][cell]
+        if units % MULTIPLE == 0:
+            return f"by torch, below {multiple} units as fast as own ones"
+        return f"by torch: own ones want a multiple of {MULTIPLE} units" + (
+            f", or {other} at least" if math.isfinite(other) else ""
+        )
     if compiler.off():
         return f"by torch: {compiler.OFF}=0"
-    found, reason = _found()
+    found, reason = _found(products)
     return reason if found else f"by torch: {reason}"
 
 
-def _suits(cell: str, units: int) -> bool:
-    return units % MULTIPLE == 0 or units >= LEAST[cell]
+def _suits(cell: str, units: int, products: torch.dtype) -> bool:
+    if products not in LEAST:
+        return False
+    multiple, other = LEAST[products][cell]
+    return units >= (other if units % MULTIPLE else multiple)
 
 
 @cache
-def _found() -> tuple[Library | None, str]:
+def _found(products: torch.dtype) -> tuple[Library | None, str]:
     capable: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    if not capable.get("avx512_bf16"):
-        return None, "this CPU has no units for bf16"
+    flags = [flags for unit, flags in UNITS[products].items() if capable.get(unit)]
+    if not flags:
+        return None, LACKS[products]
     if platform.system() != "Linux":
         return None, "own ones are compiled on Linux only"
     if not hasattr(ctypes.CDLL(None), "GOMP_parallel"):
         return None, "its threads are not OpenMP's"
-    tiles = [(*DOTS, *TILES)] if capable.get("amx_bf16") else []
-    return compiler.library(MAIN, [*tiles, DOTS], Library)  # compilers of 2020 know no tiles
+    return compiler.library(MAIN, flags, Library)  # compilers of 2020 know no tiles

@@ -2,7 +2,6 @@
 
 #pragma once
 
-#include <cstring>
 #include <vector>
 
 #include "numbers.h"
@@ -10,26 +9,31 @@
 constexpr int ROWS = 16;   // lanes of a block: rows of a tile
 constexpr int DEPTH = 32;  // bf16 in a row of a tile
 
-// A matrix (depth, columns) in panels of 16 columns: [depth / 2][column][depth % 2], as tiles and dot products want it.
-// The depth and the columns are multiples of 32.
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr int SUMS = 16;  // of 32 registers
+#else
+constexpr int SUMS = 8;
+#endif
+
+// A matrix (depth, columns) in panels of WIDTH columns: [depth / GROUP][column][depth % GROUP], as tiles and dot products
+// want their pairs of bf16. The depth and the columns are multiples of 32.
 struct Panels {
     int depth, columns;
-    std::vector<bf16> numbers;
+    std::vector<number> numbers;
 
     Panels(const float* w, int depth, int columns, int64_t next_row, int64_t next_column)
         : depth(depth), columns(columns), numbers(static_cast<size_t>(depth) * columns) {
-        bf16* to = numbers.data();
-        float pairs[2 * WIDTH];
+        number* to = numbers.data();
+        float groups[GROUP * WIDTH];
         for (int n = 0; n < columns; n += WIDTH)
-            for (int k = 0; k < depth; k += 2, to += 2 * WIDTH) {
+            for (int k = 0; k < depth; k += GROUP, to += GROUP * WIDTH) {
                 for (int c = 0; c < WIDTH; c++)
-                    for (int j = 0; j < 2; j++) pairs[2 * c + j] = w[(k + j) * next_row + (n + c) * next_column];
-                store(to, load(pairs));
-                store(to + WIDTH, load(pairs + WIDTH));
+                    for (int j = 0; j < GROUP; j++) groups[GROUP * c + j] = w[(k + j) * next_row + (n + c) * next_column];
+                for (int j = 0; j < GROUP; j++) store(to + j * WIDTH, load(groups + j * WIDTH));
             }
     }
 
-    const bf16* panel(int n) const { return numbers.data() + static_cast<int64_t>(n) * depth; }
+    const number* panel(int n) const { return numbers.data() + static_cast<int64_t>(n) * depth; }
 };
 
 // The tiles of this thread, set up for so many rows (AMX; nothing without). What they were set up for comes back at the end.
@@ -68,8 +72,8 @@ class Tiles {
 #define STORE_SUM(sum) _tile_stored(sum, to + n + (sum) * WIDTH, w.columns * sizeof(float))
 
 // N panels at once, 4 or 2: tiles 0 to 3 are their sums, 6 has the rows, 7 a panel's part.
-template <int N> inline void by_tiles(const Panels& w, int n, const bf16* x, float* to) {
-    const bf16* panel = w.panel(n);
+template <int N> inline void by_tiles(const Panels& w, int n, const number* x, float* to) {
+    const number* panel = w.panel(n);
     const int64_t next = static_cast<int64_t>(WIDTH) * w.depth;
     _tile_zero(0);
     _tile_zero(1);
@@ -78,7 +82,7 @@ template <int N> inline void by_tiles(const Panels& w, int n, const bf16* x, flo
         _tile_zero(3);
     }
     for (int k = 0; k < w.depth; k += DEPTH, panel += WIDTH * DEPTH) {
-        _tile_loadd(6, x + k, w.depth * sizeof(bf16));
+        _tile_loadd(6, x + k, w.depth * sizeof(number));
         ADD_PANEL(0);
         ADD_PANEL(1);
         if constexpr (N == 4) {
@@ -98,40 +102,47 @@ template <int N> inline void by_tiles(const Panels& w, int n, const bf16* x, flo
 #undef STORE_SUM
 #endif
 
-// One panel and R rows: a sum for each stays in its register.
-template <int R> inline void by_rows(const Panels& w, int n, const bf16* x, float* to) {
-    const bf16* pairs = w.panel(n);
-    floats sums[R];
-    for (floats& sum : sums) sum = _mm512_setzero_ps();
-    for (int k = 0; k < w.depth; k += 2, pairs += 2 * WIDTH) {
-        const auto both = (__m512bh)_mm512_loadu_si512(pairs);
+// The sums of a panel's columns, and what a row's next numbers add to them.
+inline floats plus_products(floats sums, const number* x, const number* weights) {
+#ifdef HALVED
+    const auto pair = (__m512bh)_mm512_set1_epi32(load<int32_t>(x));
+    return (floats)_mm512_dpbf16_ps((__m512)sums, pair, load<__m512bh>(weights));
+#else
+    return sums + *x * load(weights);
+#endif
+}
+
+// P panels and R rows: their sums stay in registers.
+template <int P, int R> inline void by_rows(const Panels& w, int n, const number* x, float* to) {
+    const number* weights = w.panel(n);
+    const int64_t next = static_cast<int64_t>(WIDTH) * w.depth;
+    floats sums[P][R] = {};
+    for (int k = 0; k < w.depth; k += GROUP, weights += GROUP * WIDTH)
 #pragma GCC unroll 16
-        for (int r = 0; r < R; r++) {
-            int32_t pair;
-            std::memcpy(&pair, x + static_cast<int64_t>(r) * w.depth + k, sizeof pair);
-            sums[r] = _mm512_dpbf16_ps(sums[r], (__m512bh)_mm512_set1_epi32(pair), both);
-        }
-    }
-    for (int r = 0; r < R; r++) store(to + static_cast<int64_t>(r) * w.columns + n, sums[r]);
+        for (int p = 0; p < P; p++)
+#pragma GCC unroll 16
+            for (int r = 0; r < R; r++)
+                sums[p][r] = plus_products(sums[p][r], x + static_cast<int64_t>(r) * w.depth + k, weights + p * next);
+    for (int r = 0; r < R; r++)
+        for (int p = 0; p < P; p++) store(to + static_cast<int64_t>(r) * w.columns + n + p * WIDTH, sums[p][r]);
 }
 
 // The columns from n to before `last` (multiples of 32) of to (rows, columns) = x (rows, depth) by the matrix.
-inline void multiply(const Panels& w, int n, int last, [[maybe_unused]] bool tiles, int rows, const bf16* x, float* to) {
+inline void multiply(const Panels& w, int n, int last, [[maybe_unused]] bool tiles, int rows, const number* x, float* to) {
 #ifdef __AMX_BF16__
     if (tiles) {
         for (; n + 4 * WIDTH <= last; n += 4 * WIDTH) by_tiles<4>(w, n, x, to);
         for (; n < last; n += 2 * WIDTH) by_tiles<2>(w, n, x, to);
     }
 #endif
-    for (; n < last; n += WIDTH) {
+    for (; n < last; n += 2 * WIDTH) {
         int row = 0;
         const auto take = [&](auto several, const auto& product) {
             for (; row + several <= rows; row += several)
                 product(w, n, x + static_cast<int64_t>(row) * w.depth, to + static_cast<int64_t>(row) * w.columns);
         };
-        take(16, by_rows<16>);
-        take(8, by_rows<8>);
-        take(4, by_rows<4>);
-        take(1, by_rows<1>);
+        take(SUMS / 2, by_rows<2, SUMS / 2>);
+        take(SUMS / 4, by_rows<2, SUMS / 4>);
+        take(1, by_rows<2, 1>);
     }
 }

@@ -4,24 +4,24 @@
 
 #include "teams.h"
 
-// Outputs (T, B, H) from the sums of inputs and biases (T, B, H), h (B, H) and W_h (H, H).
-extern "C" int rnn_forward(int T, int B, int H, int threads, bool tiles, const bf16* sums, const float* w_h, const float* h,
-                           float* out) {
+// Outputs (T, B, H) from what comes from the inputs, W_x x (T, B, H), the biases' sums (H), h (B, H) and W_h (H, H).
+extern "C" int rnn_forward(int T, int B, int H, int threads, bool tiles, const number* inputs, const float* biases, const float* w_h,
+                           const float* h, float* out) {
     return told([&] {
         const Panels towards_h(w_h, H, H, 1, H);
-        Halves halves(B, H, h);
+        Carried carried(B, H, h);
         std::vector<float> sums_from_h(static_cast<size_t>(B) * H);
         in_teams(B, H, threads, tiles, [&](const Part& part) {
             float* from_h = &sums_from_h[part.row * H];
             for (int t = 0; t < T; t++) {
                 const int64_t lane = static_cast<int64_t>(t) * B + part.row;
-                const bf16* now = halves.at(t, part.row);
-                bf16* next = halves.at(t + 1, part.row);
+                const number* now = carried.at(t, part.row);
+                number* next = carried.at(t + 1, part.row);
                 multiply(towards_h, part.first, part.last, tiles, part.rows, now, from_h);
                 for (int r = 0; r < part.rows; r++)
                     for (int u = part.first; u < part.last; u += WIDTH) {
                         const int64_t one = (lane + r) * H + u;
-                        const floats y = hyperbolic_tangent(_mm512_add_ps(load(sums + one), load(from_h + r * H + u)));
+                        const floats y = hyperbolic_tangent(load(inputs + one) + load(from_h + r * H + u) + load(biases + u));
                         store(out + one, y), store(next + r * H + u, y);
                     }
                 part.meet();
@@ -30,21 +30,23 @@ extern "C" int rnn_forward(int T, int B, int H, int threads, bool tiles, const b
     });
 }
 
-// The gradients of the sums (T, B, H) and of h (B, H) from those of the outputs (T, B, H).
+// The gradients of the sums (T, B, H), of the biases by each block of lanes (blocks, H; zeros before) and of h (B, H) from
+// those of the outputs (T, B, H).
 extern "C" int rnn_backward(int T, int B, int H, int threads, bool tiles, const float* d_out, const float* w_h, const float* out,
-                            bf16* d_sums, float* d_h) {
+                            number* d_sums, float* d_b, float* d_h) {
     return told([&] {
         const Panels towards_h(w_h, H, H, H, 1);
         std::fill_n(d_h, static_cast<size_t>(B) * H, 0.0f);
         in_teams(B, H, threads, tiles, [&](const Part& part) {
-            float* from_after = d_h + part.row * H;
+            float *from_after = d_h + part.row * H, *d_bias = d_b + part.row / ROWS * H;
             for (int t = T - 1; t >= 0; t--) {
                 const int64_t lane = static_cast<int64_t>(t) * B + part.row;
                 for (int r = 0; r < part.rows; r++)
                     for (int u = part.first; u < part.last; u += WIDTH) {
                         const int64_t one = (lane + r) * H + u;
-                        const floats d = _mm512_add_ps(load(d_out + one), load(from_after + r * H + u));
-                        store(d_sums + one, _mm512_mul_ps(d, one_minus_square(load(out + one))));
+                        const floats d = load(d_out + one) + load(from_after + r * H + u);
+                        const floats d_sum = d * one_minus_square(load(out + one));
+                        store(d_sums + one, d_sum), increase(d_bias + u, d_sum);
                     }
                 part.meet();
                 multiply(towards_h, part.first, part.last, tiles, part.rows, d_sums + lane * H, from_after);

@@ -23,6 +23,12 @@ class Meeting {
     static constexpr int AWAKE = 4000;  // looks, some 50 us: after that another process may need this core
     std::atomic<int> arrived{0}, round{0};
 
+    static void rest() {  // leaves the core to its other thread for a moment
+#if defined(__x86_64__)
+        __builtin_ia32_pause();
+#endif
+    }
+
   public:
     void wait(int members) {
         if (members == 1) return;
@@ -33,7 +39,7 @@ class Meeting {
             return;
         }
         for (int looks = 0; round.load(std::memory_order_acquire) == now; looks++)
-            looks < AWAKE ? _mm_pause() : std::this_thread::yield();
+            looks < AWAKE ? rest() : std::this_thread::yield();
     }
 };
 
@@ -77,16 +83,16 @@ template <class Window> int told(const Window& window) {
     }
 }
 
-// h (B, H) in bf16 as a step reads it and as it writes the next: two buffers in turn, since others may still be reading.
-class Halves {
+// h (B, H) as a step multiplies it and as it writes the next: two buffers in turn, since others may still be reading.
+class Carried {
     int units;
-    std::vector<bf16> buffers[2];
+    std::vector<number> buffers[2];
 
   public:
-    Halves(int lanes, int units, const float* first) : units(units) {
+    Carried(int lanes, int units, const float* first) : units(units) {
         for (auto& buffer : buffers) buffer.resize(static_cast<size_t>(lanes) * units);
         for (size_t i = 0; i < buffers[0].size(); i += WIDTH) store(&buffers[0][i], load(first + i));
     }
 
-    bf16* at(int t, int64_t row) { return &buffers[t % 2][static_cast<size_t>(row) * units]; }
+    number* at(int t, int64_t row) { return &buffers[t % 2][static_cast<size_t>(row) * units]; }
 };

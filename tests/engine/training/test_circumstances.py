@@ -64,7 +64,7 @@ def test_other_kernels_are_told(stopped: RunFolder, monkeypatch: pytest.MonkeyPa
 
 
 def test_another_library_is_told(stopped: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    library = compiled.serves("lstm", 32)
+    library = compiled.serves("lstm", 32, torch.bfloat16)
     if library is None:
         pytest.skip("nothing is compiled here")
     was = library.digest

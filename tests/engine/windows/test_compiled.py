@@ -14,25 +14,44 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from engine import cells, compiler, windows
-from engine.cells.base import Cell, LayerState
+from engine.cells.base import Cell, Fused, LayerState
 from engine.windows import compiled
 from engine.windows.products import library_for
 
 NAMES = ("gru", "lstm", "rnn")
-needs_library = pytest.mark.skipif(
-    not (
-        platform.system() == "Linux"
-        and torch.cpu.get_capabilities().get("avx512_bf16")
-        and compiler.command()
-    ),
-    reason="no CPU with units for bf16, or no compiler",
+HALVED, WHOLE = torch.bfloat16, torch.float32
+NEAR = {HALVED: 0.015, WHOLE: 3e-6}
+"""How far from the equations a tensor may be, of its size: in bf16 every product rounds its factors to three digits."""
+KINDS = {unit: (kind, flags) for kind, of in compiled.UNITS.items() for unit, flags in of.items()}
+
+
+def here(unit: str) -> pytest.MarkDecorator:
+    """Skips where nothing that is compiled for such units can run."""
+    known = torch.cpu.get_capabilities().get(unit) and compiler.command()
+    return pytest.mark.skipif(
+        not (platform.system() == "Linux" and known), reason=f"no CPU with {unit}, or no compiler"
+    )
+
+
+needs_library = here("avx512_bf16")
+every_kind = pytest.mark.parametrize(
+    "unit", [pytest.param(unit, marks=here(unit)) for unit in KINDS]
 )
 
 
 def library() -> compiled.Library:
-    found = compiled.library()
+    found = compiled.library(HALVED)
     assert found is not None
     return found
+
+
+def use(unit: str, patch: pytest.MonkeyPatch) -> torch.dtype:
+    """Have windows computed by the library for such units; gives what its products are in."""
+    kind, flags = KINDS[unit]
+    found, why = compiler.library(compiled.MAIN, [flags], compiled.Library)
+    assert found, why
+    patch.setattr(compiled, "library", {kind: found}.get)
+    return kind
 
 
 def made(
@@ -59,11 +78,16 @@ def gradients(
     return [out, *after, *torch.autograd.grad(loss, [*given, *cell.parameters()])]
 
 
-def halved(name: str, units: int, lanes: int, steps: int) -> list[Tensor]:
+def by_library(
+    name: str, units: int, lanes: int, steps: int, *, kind: torch.dtype = HALVED
+) -> list[Tensor]:
     cell, x, state = made(name, 24, units, lanes, steps)
-    with torch.autocast("cpu", torch.bfloat16):
-        out, after = cell(x, state)
-    return gradients(cell, out, after, (x, *state))
+    assert isinstance(cell, Fused)
+    with torch.autocast("cpu", torch.bfloat16, enabled=kind == HALVED):
+        found = getattr(windows, name)(x, *state, cell.weights)
+    if name == "lstm":
+        return gradients(cell, found[0], (found[0][-1], found[1]), (x, *state))
+    return gradients(cell, found, (found[-1],), (x, *state))
 
 
 def by_equations(name: str, units: int, lanes: int, steps: int) -> list[Tensor]:
@@ -77,37 +101,40 @@ def by_equations(name: str, units: int, lanes: int, steps: int) -> list[Tensor]:
     return gradients(cell, torch.stack(outs), after, (x, *first))
 
 
-@needs_library
-@pytest.mark.parametrize("tiles", [True, False])
+@every_kind
 @pytest.mark.parametrize("name", NAMES)
 @given(units=st.sampled_from([32, 64, 96, 224]), lanes=st.integers(1, 40), steps=st.integers(1, 9))
 def test_they_are_near_the_equations(
-    name: str, tiles: bool, units: int, lanes: int, steps: int
+    name: str, unit: str, units: int, lanes: int, steps: int
 ) -> None:
-    """To a hundredth of each tensor's size: every product rounds its factors to three digits."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(library(), "_tiles", tiles and library()._tiles)
-        found = halved(name, units, lanes, steps)
+        kind = use(unit, patch)
+        found = by_library(name, units, lanes, steps, kind=kind)
     for ours, exact in zip(found, by_equations(name, units, lanes, steps), strict=True):
-        assert float(((ours - exact).norm() / exact.norm()).detach()) < 0.015
+        assert float(((ours - exact).norm() / exact.norm()).detach()) < NEAR[kind]
 
 
-@needs_library
+@every_kind
 @pytest.mark.parametrize("name", NAMES)
 def test_as_many_threads_as_you_like_give_the_same_bits(
-    name: str, monkeypatch: pytest.MonkeyPatch
+    name: str, unit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alone = halved(name, 256, 21, 5)
+    kind = use(unit, monkeypatch)
+    alone = by_library(name, 256, 21, 5, kind=kind)
     for threads in (2, 3, 5):
         monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
-        torch.testing.assert_close(halved(name, 256, 21, 5), alone, rtol=0, atol=0)
+        others = by_library(name, 256, 21, 5, kind=kind)
+        torch.testing.assert_close(others, alone, rtol=0, atol=0)
 
 
-@needs_library
+@every_kind
 @pytest.mark.parametrize("name", NAMES)
-def test_gates_that_are_wide_open_or_shut_stay_numbers(name: str) -> None:
-    cell, x, state = made(name, 32, 32, 3, 4)
-    with torch.autocast("cpu", torch.bfloat16):
+def test_gates_that_are_wide_open_or_shut_stay_numbers(
+    name: str, unit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = use(unit, monkeypatch)
+    cell, x, state = made(name, 32, 256, 3, 4)
+    with torch.autocast("cpu", torch.bfloat16, enabled=kind == HALVED):
         out, after = cell(1e4 * x, state)
     assert all(part.isfinite().all() for part in gradients(cell, out, after, (x, *state)))
 
@@ -118,22 +145,23 @@ def test_products_of_torch_go_on_as_before_after_a_window() -> None:
     a, b = (torch.randn(96, 96).to(torch.bfloat16) for _ in range(2))
     before = a @ b
     for _ in range(3):
-        halved("lstm", 64, 7, 2)
+        by_library("lstm", 64, 7, 2)
         torch.testing.assert_close(a @ b, before, rtol=0, atol=0)
 
 
 @pytest.mark.usefixtures("unasked")
-def test_a_cpu_without_units_for_bf16_keeps_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
-    assert compiled.library() is None
-    assert "no units for bf16" in compiled.why()
+def test_a_cpu_without_the_units_keeps_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"sse4_2": True})
+    for kind, lacks in ((HALVED, "no units for bf16"), (WHOLE, "no AVX2")):
+        assert compiled.library(kind) is None
+        assert lacks in compiled.why("gru", 32, kind)
+    assert compiled.library(torch.float64) is None
 
 
-@needs_library
-@pytest.mark.parametrize("tiles", [True, False])
+@every_kind
 @pytest.mark.parametrize(("name", "units"), [("gru", 33), ("gru", 100), ("rnn", 78), ("lstm", 200)])
 def test_layers_that_fill_no_tile_have_silent_units(
-    name: str, units: int, tiles: bool, monkeypatch: pytest.MonkeyPatch
+    name: str, units: int, unit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the library, on whole tiles: the others neither hear nor learn of what was added."""
     shapes = []
@@ -146,27 +174,35 @@ def test_layers_that_fill_no_tile_have_silent_units(
         real(self, function, shape, *rest)
 
     monkeypatch.setattr(compiled.Library, "call", call)
-    monkeypatch.setattr(library(), "_tiles", tiles and library()._tiles)
-    found = halved(name, units, 5, 6)
-    assert set(shapes) == {(6, 5, -(-units // 32) * 32)}
+    kind = use(unit, monkeypatch)
+    found = by_library(name, units, 5, 6, kind=kind)
+    alone = name == "lstm" and kind == WHOLE  # which torch computes as fast
+    assert set(shapes) == (set() if alone else {(6, 5, -(-units // 32) * 32)})
     for ours, exact in zip(found, by_equations(name, units, 5, 6), strict=True):
         assert ours.shape == exact.shape
-        assert float(((ours - exact).norm() / exact.norm()).detach()) < 0.015
+        assert float(((ours - exact).norm() / exact.norm()).detach()) < NEAR[kind]
 
 
-def test_few_units_that_fill_no_tile_are_left_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_layers_that_torch_computes_as_fast_are_left_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
     there = object()
-    monkeypatch.setattr(compiled, "library", lambda: there)
-    assert compiled.serves("lstm", 96) is there
-    assert compiled.serves("lstm", 100) is None
-    assert compiled.serves("gru", 100) is there
-    assert compiled.serves("gru", 20) is None
-    assert "below 192 units" in compiled.why("lstm", 100)
-    assert [compiled.missing(*layer) for layer in (("lstm", 200), ("lstm", 100), ("rnn", 64))] == [
-        24,
-        0,
-        0,
+    monkeypatch.setattr(compiled, "library", lambda _products: there)
+
+    def served(cell: str, *units: int, kind: torch.dtype) -> list[bool]:
+        return [compiled.serves(cell, one, kind) is there for one in units]
+
+    assert served("lstm", 96, 100, 200, 512, kind=HALVED) == [True, False, True, True]
+    assert served("lstm", 96, 200, 256, 300, kind=WHOLE) == [False, False, True, False]
+    for kind in (HALVED, WHOLE):
+        assert served("gru", 20, 32, 100, 512, kind=kind) == [False, True, True, True]
+        assert served("rnn", 20, 32, 100, 512, kind=kind) == [False, True, True, True]
+    assert served("gru", 64, kind=torch.float16) == [False]
+    assert compiled.why("lstm", 100, HALVED).endswith("a multiple of 32 units, or 192 at least")
+    assert compiled.why("lstm", 300, WHOLE).endswith("a multiple of 32 units")
+    assert compiled.why("lstm", 64, WHOLE) == "by torch, below 256 units as fast as own ones"
+    lacks = [
+        compiled.missing(*layer, HALVED) for layer in (("lstm", 200), ("lstm", 100), ("rnn", 64))
     ]
+    assert lacks == [24, 0, 0]
 
 
 @pytest.fixture
@@ -181,12 +217,10 @@ def unasked() -> Iterator[None]:
     (platform.system(), platform.machine()) != ("Linux", "x86_64") or not compiler.command(),
     reason="no compiler for such machines",
 )
-@pytest.mark.parametrize("tiles", [(), compiled.TILES])
-def test_they_compile_for_every_cpu_that_they_are_for(
-    tmp_path: Path, tiles: tuple[str, ...]
-) -> None:
+@pytest.mark.parametrize("unit", KINDS)
+def test_they_compile_for_every_cpu_that_they_are_for(tmp_path: Path, unit: str) -> None:
     """Also on a machine that could not run them; and a mistake there is no reason to skip the others here."""
-    how = [*compiler.command(), *compiler.FLAGS, *compiled.DOTS, *tiles]
+    how = [*compiler.command(), *compiler.FLAGS, *KINDS[unit][1]]
     assert compiler._compile(how, compiled.MAIN, tmp_path, "it").stat().st_size
 
 
@@ -194,8 +228,8 @@ def test_they_compile_for_every_cpu_that_they_are_for(
 def test_without_a_compiler_torch_computes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
     monkeypatch.setenv("CXX", "false")
-    assert compiled.library() is None
-    reason = compiled.why()
+    assert compiled.library(HALVED) is None
+    reason = compiled.why("gru", 32, HALVED)
     assert reason.startswith("by torch: ")
     assert "could not compile" in reason or "Linux only" in reason
 
@@ -215,13 +249,16 @@ def test_an_old_compiler_knows_no_tiles(tmp_path: Path, monkeypatch: pytest.Monk
     assert not library()._tiles
 
 
-@needs_library
+@every_kind
 @pytest.mark.parametrize("name", NAMES)
-def test_what_is_no_number_stays_none(name: str) -> None:
-    cell, x, state = made(name, 32, 32, 3, 4)
+def test_what_is_no_number_stays_none(
+    name: str, unit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = use(unit, monkeypatch)
+    cell, x, state = made(name, 32, 256, 3, 4)
     with torch.no_grad():
         cell.weights[1].fill_(torch.nan)  # type: ignore[index]
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast("cpu", torch.bfloat16, enabled=kind == HALVED):
         out, _ = cell(x, state)
     assert out.isnan().all()
 
@@ -233,8 +270,10 @@ def test_windows_that_do_not_fit_together_are_left_to_torch() -> None:
     assert library_for(x, w_h, h) is library()
     assert library_for(x, w_h, h[:1]) is None
     assert library_for(x[:, :0], w_h, h[:0]) is None
-    assert library_for(x.float(), w_h, h) is None
+    assert library_for(x.float(), w_h, h) is compiled.library(WHOLE)
+    assert library_for(x.half(), w_h, h) is None
     assert library_for(x, w_h.double(), h) is None
+    assert library_for(x.double(), w_h.double(), h.double()) is None
 
 
 @needs_library
@@ -244,6 +283,9 @@ def test_an_lstm_reads_by_torch_and_learns_compiled() -> None:
         assert not windows.pay_for_lstm(torch.zeros(1), 100)
         with torch.no_grad():
             assert not windows.pay_for_lstm(torch.zeros(1), 64)
+    assert windows.pay_for_lstm(torch.zeros(1), 256)
+    assert not windows.pay_for_lstm(torch.zeros(1), 64)
+    assert not windows.pay_for_lstm(torch.zeros(1, dtype=torch.float64), 256)
 
 
 @needs_library
@@ -255,7 +297,9 @@ def test_memory_that_runs_out_is_an_error_of_pythons(monkeypatch: pytest.MonkeyP
 
 @needs_library
 def test_the_environment_can_turn_them_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert compiled.why() == compiler.COMPILED
-    monkeypatch.setenv(compiler.OFF, "0")
-    assert compiled.library() is None
-    assert compiler.OFF in compiled.why()
+    for kind in (HALVED, WHOLE):
+        monkeypatch.delenv(compiler.OFF, raising=False)
+        assert compiled.why("gru", 32, kind) == compiler.COMPILED
+        monkeypatch.setenv(compiler.OFF, "0")
+        assert compiled.library(kind) is None
+        assert compiler.OFF in compiled.why("gru", 32, kind)

@@ -17,11 +17,12 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from checkpoints.errors import CheckpointError
-from engine import cells
+from engine import cells, windows
 from engine.carried import State
 from engine.cells.base import Cell
 from engine.config import MAX_HIDDEN, ModelConfig
 from engine.grams import Grams
+from engine.inputs import Inputs
 from engine.randomness import kept
 
 
@@ -110,12 +111,14 @@ class Model(nn.Module):
 
         Dropout is applied if, and only if, `rng` is given; it draws the masks.
         """
-        x, last = self._read(tokens, state, rng)  # (T, B) -> (T, B, E)
-        after = []
-        for i, cell in enumerate(self.layers):
-            below = x
-            out, layer_state = cell(self._drop(x, rng) if i > 0 else x, state[i])  # (T, B, H)
-            x = self._finish_layer(i, out, below)
+        inputs, last = self._read(tokens, state, rng)
+        lowest, *higher = self.layers
+        looked_up = windows.look_up(lowest.name, lowest.hidden_size, inputs)
+        out, layer_state = lowest(inputs if looked_up else inputs.dense(), state[0])  # (T, B, H)
+        x, after = self._normed(0, out), [layer_state]
+        for i, cell in enumerate(higher, 1):
+            out, layer_state = cell(self._drop(x, rng), state[i])
+            x = self._normed(i, out + x if self.config.residual else out)
             after.append(layer_state)
         return self._logits(self._drop(x, rng)), (*after, *last)
 
@@ -125,31 +128,25 @@ class Model(nn.Module):
         Agrees with `forward` on one time step to rounding. On the CPU it is also the faster way to go on by a single
         token: oneDNN lays the weights of a fused kernel out anew at every call.
         """
-        inputs, last = self._read(tokens.unsqueeze(0), state, None)  # (1, B) -> (1, B, E)
-        x = inputs.squeeze(0)
+        inputs, last = self._read(tokens.unsqueeze(0), state, None)
+        x = inputs.dense().squeeze(0)  # (1, B, E) -> (B, E)
         after = []
         for i, cell in enumerate(self.layers):
             out, layer_state = cell.step(x, state[i])  # (B, H)
-            x = self._finish_layer(i, out, x)
+            x = self._normed(i, out + x if self.config.residual and i > 0 else out)
             after.append(layer_state)
         return self._logits(x), (*after, *last)
 
-    def _read(self, tokens: Tensor, state: State, rng: Generator | None) -> tuple[Tensor, State]:
-        """What the first layer is given of `tokens` (T, B), (T, B, E); and what a state has beside the layers'."""
-        x = self._embed(tokens)
+    def _read(self, tokens: Tensor, state: State, rng: Generator | None) -> tuple[Inputs, State]:
+        """What the lowest layer is given of `tokens` (T, B), and what a state has beside the layers'."""
+        vectors = None if self.embedding is None else self.embedding.weight
         if self.grams is None:
-            return x, ()
-        vectors, last = self.grams(tokens, *state[-1], rng)
-        return torch.cat([x, vectors], dim=-1), ((last,),)
+            nothing = self.output_bias.new_empty(*tokens.shape, 0)
+            return Inputs(tokens, self.vocab_size, vectors, nothing), ()
+        beside, last = self.grams(tokens, *state[-1], rng)
+        return Inputs(tokens, self.vocab_size, vectors, beside), ((last,),)
 
-    def _embed(self, tokens: Tensor) -> Tensor:
-        if self.embedding is not None:
-            return self.embedding(tokens)  # type: ignore[no-any-return]
-        return F.one_hot(tokens.long(), self.vocab_size).to(self.output_bias.dtype)  # (..., V)
-
-    def _finish_layer(self, i: int, out: Tensor, below: Tensor) -> Tensor:
-        if self.config.residual and i > 0:
-            out = out + below
+    def _normed(self, i: int, out: Tensor) -> Tensor:
         return self.norms[i](out) if self.config.layer_norm else out
 
     def _logits(self, x: Tensor) -> Tensor:

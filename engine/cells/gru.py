@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from engine import windows
 from engine.cells.base import Fused, LayerState
+from engine.inputs import Inputs
 
 
 class GRU(Fused):
@@ -25,8 +26,8 @@ class GRU(Fused):
         super().__init__(input_size, hidden_size)
         self.kernel = nn.GRU(input_size, hidden_size)
 
-    def forward(self, x: Tensor, state: LayerState) -> tuple[Tensor, LayerState]:
-        if not windows.pay(x):
+    def forward(self, x: Tensor | Inputs, state: LayerState) -> tuple[Tensor, LayerState]:
+        if isinstance(x, Tensor) and not windows.pay(x):
             return super().forward(x, state)
         out = windows.gru(x, state[0], self.weights)
         return out, (out[-1],)

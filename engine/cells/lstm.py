@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from engine import windows
 from engine.cells.base import Fused, LayerState
+from engine.inputs import Inputs
 
 
 class LSTM(Fused):
@@ -33,9 +34,9 @@ class LSTM(Fused):
         _, forget, _, _ = b_x.detach().chunk(4)
         forget.fill_(1.0)
 
-    def forward(self, x: Tensor, state: LayerState) -> tuple[Tensor, LayerState]:
+    def forward(self, x: Tensor | Inputs, state: LayerState) -> tuple[Tensor, LayerState]:
         h, c = state
-        if windows.pay_for_lstm(x, self.hidden_size):
+        if isinstance(x, Inputs) or windows.pay_for_lstm(x, self.hidden_size):
             out, c = windows.lstm(x, h, c, self.weights)
             return out, (out[-1], c)
         out, (h, c) = self.kernel(x, (h.unsqueeze(0), c.unsqueeze(0)))

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from engine import windows
 from engine.cells.base import Fused, LayerState
+from engine.inputs import Inputs
 
 
 class RNN(Fused):
@@ -21,8 +22,8 @@ class RNN(Fused):
         super().__init__(input_size, hidden_size)
         self.kernel = nn.RNN(input_size, hidden_size, nonlinearity="tanh")
 
-    def forward(self, x: Tensor, state: LayerState) -> tuple[Tensor, LayerState]:
-        if not windows.pay(x):
+    def forward(self, x: Tensor | Inputs, state: LayerState) -> tuple[Tensor, LayerState]:
+        if isinstance(x, Tensor) and not windows.pay(x):
             return super().forward(x, state)
         out = windows.rnn(x, state[0], self.weights)
         return out, (out[-1],)

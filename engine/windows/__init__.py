@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from engine.devices import has_bf16
+from engine.inputs import Inputs
 from engine.windows import compiled
 from engine.windows.gru import GRUWindow
 from engine.windows.lstm import LSTMWindow
@@ -28,6 +29,8 @@ from engine.windows.silent import Weights, with_silent
 # for more (its time over ours, 16 lanes of 64: one thread 0.8 at 320, 1.1 at 384, 1.4 at 512, 1.9 at 1024; two 0.7 at
 # 384, 1.1 at 512: the functions between the products are too small to be shared out).
 WIDE, WIDE_SHARED = 384, 512
+# How often each token of the vocabulary occurs in a window at least, where tokens are looked up.
+OFTEN = 4
 
 
 def pay(x: Tensor) -> bool:
@@ -50,17 +53,31 @@ def pay_for_lstm(x: Tensor, hidden_size: int) -> bool:
     return (halved and hidden_size >= least) or bool(compiled.serves("lstm", hidden_size, products))
 
 
-def rnn(x: Tensor, h: Tensor, weights: Weights) -> Tensor:
-    """Outputs (T, B, H) of tanh units for inputs (T, B, I) from h (B, H); weights as `Fused.weights` has them."""
+def look_up(cell: str, units: int, inputs: Inputs) -> bool:
+    """Whether a layer of so many units should be given its tokens: its window is compiled, and a token occurs often."""
+    x = inputs.beside
+    steps, lanes = x.shape[:2]
+    often = OFTEN * inputs.vocab_size <= steps * min(lanes, compiled.BLOCK)
+    if not (often and pay(x) and (cell != "lstm" or torch.is_grad_enabled())):
+        return False
+    products = torch.bfloat16 if torch.is_autocast_enabled("cpu") else x.dtype
+    return bool(compiled.serves(cell, units, products))
+
+
+def rnn(x: Tensor | Inputs, h: Tensor, weights: Weights) -> Tensor:
+    """Outputs (T, B, H) of tanh units for inputs (T, B, I) from h (B, H); weights as `Fused.weights` has them.
+
+    What `look_up` agreed to is given with its tokens.
+    """
     return _computed("rnn", RNNWindow, x, (h,), weights)  # type: ignore[no-any-return]
 
 
-def gru(x: Tensor, h: Tensor, weights: Weights) -> Tensor:
+def gru(x: Tensor | Inputs, h: Tensor, weights: Weights) -> Tensor:
     """The same of a GRU, its gates stacked as reset, update, candidate."""
     return _computed("gru", GRUWindow, x, (h,), weights)  # type: ignore[no-any-return]
 
 
-def lstm(x: Tensor, h: Tensor, c: Tensor, weights: Weights) -> tuple[Tensor, Tensor]:
+def lstm(x: Tensor | Inputs, h: Tensor, c: Tensor, weights: Weights) -> tuple[Tensor, Tensor]:
     """The same of an LSTM, its gates stacked as input, forget, candidate, output; and the last c (B, H)."""
     out, c = _computed("lstm", LSTMWindow, x, (h, c), weights)
     return out, c
@@ -69,18 +86,28 @@ def lstm(x: Tensor, h: Tensor, c: Tensor, weights: Weights) -> tuple[Tensor, Ten
 def _computed(
     cell: str,
     window: type[torch.autograd.Function],
-    x: Tensor,
+    x: Tensor | Inputs,
     state: tuple[Tensor, ...],
     weights: Weights,
 ) -> Any:
+    inputs, x = (x, x.beside) if isinstance(x, Inputs) else (None, x)
     if torch.is_autocast_enabled("cpu"):
         x = x.to(torch.get_autocast_dtype("cpu"))
     units = state[0].shape[-1]
     missing = compiled.missing(cell, units, x.dtype)
     with torch.autocast("cpu", enabled=False):
-        if not missing:
-            return window.apply(x, *state, *weights)  # type: ignore[no-untyped-call]
-        wider = (F.pad(part, (0, missing)) for part in state)
-        found = window.apply(x, *wider, *with_silent(weights, units, missing))  # type: ignore[no-untyped-call]
+        if missing:
+            state = tuple(F.pad(part, (0, missing)) for part in state)
+            weights = with_silent(weights, units, missing)
+        w_x, w_h, b_x, b_h = weights
+        # Only the candidate of a GRU has its biases apart.
+        b, apart = (b_x, (b_h,)) if cell == "gru" else (b_x + b_h, ())
+        tokens, table = None, b.unsqueeze(0)
+        if inputs is not None:
+            tokens = inputs.tokens.long().contiguous()
+            table, w_x = inputs.table(w_x, b)
+        found = window.apply(x, tokens, table, *state, w_x, w_h, *apart)  # type: ignore[no-untyped-call]
+    if not missing:
+        return found
     cut = [part[..., :units] for part in (found if isinstance(found, tuple) else (found,))]
     return tuple(cut) if len(cut) > 1 else cut[0]

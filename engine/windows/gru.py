@@ -11,12 +11,12 @@ from torch.autograd.function import once_differentiable
 from engine.windows.products import (
     Gradients,
     before,
+    by_block,
     from_x,
     library_for,
-    place_for,
     shifted,
     step_product,
-    sums_by_block,
+    sums_of,
     towards_w,
     towards_w_h,
     towards_x,
@@ -24,52 +24,64 @@ from engine.windows.products import (
 
 
 class GRUWindow(torch.autograd.Function):
-    """(x, h, W_x, W_h, b_x, b_h) to the outputs (T, B, H); gates stacked as r, z, n."""
+    """(x, tokens, table, h, W_x, W_h, b_h) to the outputs (T, B, H); gates stacked as r, z, n."""
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, h: Tensor, w_x: Tensor, w_h: Tensor, b_x: Tensor, b_h: Tensor
+        ctx: Any,
+        x: Tensor,
+        tokens: Tensor | None,
+        table: Tensor,
+        h: Tensor,
+        w_x: Tensor,
+        w_h: Tensor,
+        b_h: Tensor,
     ) -> Tensor:
         ctx.library = library_for(x, w_h, h)
         if ctx.library:
-            h, w_h, b_x, b_h = (part.float().contiguous() for part in (h, w_h, b_x, b_h))
-            inputs = from_x(x, w_x)
-            gates = place_for(inputs, w_h)
+            h, w_h, table, b_h = (part.float().contiguous() for part in (h, w_h, table, b_h))
+            inputs, gates = sums_of(x, w_x)
             out, n_h = (gates.new_empty(*gates.shape[:2], h.shape[1]) for _ in range(2))
-            ctx.library.call("gru_forward", out.shape, inputs, b_x, b_h, w_h, h, out, gates, n_h)
+            given = inputs, tokens, table, b_h, w_h, h
+            ctx.library.call("gru_forward", out.shape, *given, out, gates, n_h)
         else:
-            gates = from_x(x, w_x, b_x).to(w_h.dtype)
+            assert tokens is None  # `look_up` knows when there is no library
+            gates = from_x(x, w_x, table[0]).to(w_h.dtype)
             out, n_h = _forward(gates, h, w_h, b_h, x)
-        ctx.save_for_backward(x, h, w_x, w_h, out, gates, n_h)
+        ctx.rows = len(table)
+        ctx.save_for_backward(x, tokens, h, w_x, w_h, out, gates, n_h)
         return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_out: Tensor) -> Gradients:
-        x, h, w_x, w_h, out, gates, n_h = ctx.saved_tensors
+        x, tokens, h, w_x, w_h, out, gates, n_h = ctx.saved_tensors
+        units = h.shape[1]
         d_gates = torch.empty_like(gates, dtype=x.dtype)  # of the sums of W_h h + b_h
         if ctx.library:
             d_n, d_h = torch.empty_like(out, dtype=x.dtype), torch.empty_like(h)
             d_out = d_out.float().contiguous()
-            units = h.shape[1]
-            by_block = sums_by_block(len(h), 4 * units)
-            kept = (d_out, w_h, h, out, gates, n_h)
-            ctx.library.call("gru_backward", out.shape, *kept, d_gates, d_n, by_block, d_h)
-            d_b = by_block.sum(0)
-            d_b_h, d_b_x = d_b[: 3 * units], torch.cat([d_b[: 2 * units], d_b[3 * units :]])
+            d_tables = by_block(len(h), ctx.rows, 3 * units)
+            d_b_n = by_block(len(h), units)
+            kept = (d_out, w_h, h, out, gates, n_h, tokens)
+            size = *out.shape, ctx.rows
+            ctx.library.call("gru_backward", size, *kept, d_gates, d_n, d_tables, d_b_n, d_h)
+            d_table = d_tables.sum(0)
+            d_b_h = torch.cat([d_table.sum(0)[: 2 * units], d_b_n.sum(0)])
         else:
             d_n, d_h = _backward(d_out, h, w_h, out, gates, n_h, d_gates)
             d_b_h = d_gates.sum((0, 1))
-            d_b_x = torch.cat([d_b_h[: -h.shape[1]], d_n.sum((0, 1))])
+            d_table = torch.cat([d_b_h[: 2 * units], d_n.sum((0, 1))]).unsqueeze(0)
         rows = d_gates.flatten(0, 1)
         d_w_h = towards_w_h(rows, h, out)
-        d_gates[..., -h.shape[1] :] = d_n  # towards x no reset gate lies between
+        d_gates[..., 2 * units :] = d_n  # towards x no reset gate lies between
         return (
             towards_x(ctx, rows, w_x),
+            None,
+            d_table,
             d_h,
             towards_w(rows, x),
             d_w_h,
-            d_b_x,
             d_b_h,
         )
 

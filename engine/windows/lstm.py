@@ -11,12 +11,12 @@ from torch.autograd.function import once_differentiable
 from engine.windows.products import (
     Gradients,
     before,
+    by_block,
     from_x,
     library_for,
-    place_for,
     shifted,
     step_product,
-    sums_by_block,
+    sums_of,
     towards_w,
     towards_w_h,
     towards_x,
@@ -24,7 +24,7 @@ from engine.windows.products import (
 
 
 class LSTMWindow(torch.autograd.Function):
-    """(x, h, c, W_x, W_h, b_x, b_h) to the outputs (T, B, H) and the last c; gates stacked as i, f, g, o.
+    """(x, tokens, table, h, c, W_x, W_h) to the outputs (T, B, H) and the last c; gates stacked as i, f, g, o.
 
     Sums, gates, c and their gradients stay in the weights' precision, the outputs are in x's.
     """
@@ -33,52 +33,54 @@ class LSTMWindow(torch.autograd.Function):
     def forward(
         ctx: Any,
         x: Tensor,
+        tokens: Tensor | None,
+        table: Tensor,
         h: Tensor,
         c: Tensor,
         w_x: Tensor,
         w_h: Tensor,
-        b_x: Tensor,
-        b_h: Tensor,
     ) -> tuple[Tensor, Tensor]:
         ctx.library = library_for(x, w_h, h, c)
         out = x.new_empty(*x.shape[:2], h.shape[1])
         cells, squashed = (torch.empty_like(out, dtype=w_h.dtype) for _ in range(2))  # c, tanh c
         if ctx.library:
             h, c, w_h = h.float().contiguous(), c.float().contiguous(), w_h.contiguous()
-            inputs = from_x(x, w_x)  # (T, B, 4H)
-            gates = place_for(inputs, w_h)
-            given = inputs, b_x + b_h, w_h, h, c
+            inputs, gates = sums_of(x, w_x)  # (T, B, 4H)
+            given = inputs, tokens, table.contiguous(), w_h, h, c
             ctx.library.call("lstm_forward", out.shape, *given, out, gates, cells, squashed)
         else:
-            gates = from_x(x, w_x, b_x + b_h).to(w_h.dtype)
+            assert tokens is None  # `look_up` knows when there is no library
+            gates = from_x(x, w_x, table[0]).to(w_h.dtype)
             _forward(gates, h, c, w_h, x, out, cells, squashed)
-        ctx.save_for_backward(x, h, c, w_x, w_h, out, gates, cells, squashed)
+        ctx.rows = len(table)
+        ctx.save_for_backward(x, tokens, h, c, w_x, w_h, out, gates, cells, squashed)
         return out, cells[-1].clone()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_out: Tensor, d_c: Tensor) -> Gradients:
-        x, h, c, w_x, w_h, out, gates, cells, squashed = ctx.saved_tensors
+        x, tokens, h, c, w_x, w_h, out, gates, cells, squashed = ctx.saved_tensors
         d_gates = torch.empty_like(gates, dtype=x.dtype)
         d_c = d_c.clone(memory_format=torch.contiguous_format)
         if ctx.library:
             d_h = torch.empty_like(h)
-            kept = (d_out.contiguous(), w_h, c, gates, cells, squashed)
-            by_block = sums_by_block(len(h), gates.shape[-1])
-            ctx.library.call("lstm_backward", out.shape, *kept, d_gates, by_block, d_h, d_c)
-            d_b = by_block.sum(0)
+            kept = (d_out.contiguous(), w_h, c, gates, cells, squashed, tokens)
+            d_tables = by_block(len(h), ctx.rows, gates.shape[-1])
+            size = *out.shape, ctx.rows
+            ctx.library.call("lstm_backward", size, *kept, d_gates, d_tables, d_h, d_c)
+            d_table = d_tables.sum(0)
         else:
             d_h = _backward(d_out, d_c, c, w_h, gates, cells, squashed, d_gates)
-            d_b = d_gates.sum((0, 1))
+            d_table = d_gates.sum((0, 1)).unsqueeze(0)
         rows = d_gates.flatten(0, 1)
         return (
             towards_x(ctx, rows, w_x),
+            None,
+            d_table,
             d_h,
             d_c,
             towards_w(rows, x),
             towards_w_h(rows, h, out),
-            d_b,
-            d_b,
         )
 
 

@@ -23,20 +23,23 @@ LAYS_OUT = all(
 def library_for(x: Tensor, w_h: Tensor, *state: Tensor) -> compiled.Library | None:
     """The compiled steps, if they can go on from x (T, B, I) in its arithmetic with W_h (gates * H, H) and a state."""
     known = x.dtype in compiled.UNITS and w_h.dtype == torch.float32
-    lanes, units = x.shape[1], w_h.shape[1]
-    whole = bool(x.numel()) and all(part.shape == (lanes, units) for part in state)
+    steps, lanes, units = *x.shape[:2], w_h.shape[1]
+    whole = bool(steps * lanes) and all(part.shape == (lanes, units) for part in state)
     fits = units % compiled.MULTIPLE == 0
     return compiled.library(x.dtype) if known and whole and fits else None
 
 
-def sums_by_block(lanes: int, sums: int) -> Tensor:
+def by_block(lanes: int, *shape: int) -> Tensor:
     """Zeros for what the library adds up over a window, each block of lanes by itself."""
-    return torch.zeros(-(-lanes // compiled.BLOCK), sums)
+    return torch.zeros(-(-lanes // compiled.BLOCK), *shape)
 
 
-def place_for(sums: Tensor, w: Tensor) -> Tensor:
-    """Where to write what becomes of the sums, in the weights' precision: over them if that is theirs."""
-    return sums if sums.dtype == w.dtype else torch.empty_like(sums, dtype=w.dtype)
+def sums_of(x: Tensor, w_x: Tensor) -> tuple[Tensor | None, Tensor]:
+    """W_x x for the library, None if x is empty; and where it writes what becomes of that, over it if it is float32."""
+    inputs = from_x(x, w_x) if x.shape[-1] else None
+    if inputs is not None and inputs.dtype == torch.float32:
+        return inputs, inputs
+    return inputs, torch.empty(*x.shape[:2], len(w_x))
 
 
 def step_product(w: Tensor, *, like: Tensor) -> Product:

@@ -10,12 +10,12 @@ from torch.autograd.function import once_differentiable
 
 from engine.windows.products import (
     Gradients,
+    by_block,
     from_x,
     library_for,
-    place_for,
     shifted,
     step_product,
-    sums_by_block,
+    sums_of,
     towards_w,
     towards_w_h,
     towards_x,
@@ -23,45 +23,54 @@ from engine.windows.products import (
 
 
 class RNNWindow(torch.autograd.Function):
-    """(x, h, W_x, W_h, b_x, b_h) to the outputs (T, B, H)."""
+    """(x, tokens, table, h, W_x, W_h) to the outputs (T, B, H)."""
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, h: Tensor, w_x: Tensor, w_h: Tensor, b_x: Tensor, b_h: Tensor
+        ctx: Any,
+        x: Tensor,
+        tokens: Tensor | None,
+        table: Tensor,
+        h: Tensor,
+        w_x: Tensor,
+        w_h: Tensor,
     ) -> Tensor:
         ctx.library = library_for(x, w_h, h)
         if ctx.library:
             h, w_h = h.float().contiguous(), w_h.contiguous()
-            inputs = from_x(x, w_x)
-            out = place_for(inputs, w_h)
-            ctx.library.call("rnn_forward", out.shape, inputs, b_x + b_h, w_h, h, out)
+            inputs, out = sums_of(x, w_x)
+            given = inputs, tokens, table.contiguous(), w_h, h
+            ctx.library.call("rnn_forward", out.shape, *given, out)
         else:
-            out = _forward(from_x(x, w_x, b_x + b_h).to(w_h.dtype), h, w_h, x)
-        ctx.save_for_backward(x, h, w_x, w_h, out)
+            assert tokens is None  # `look_up` knows when there is no library
+            out = _forward(from_x(x, w_x, table[0]).to(w_h.dtype), h, w_h, x)
+        ctx.rows = len(table)
+        ctx.save_for_backward(x, tokens, h, w_x, w_h, out)
         return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_out: Tensor) -> Gradients:
-        x, h, w_x, w_h, out = ctx.saved_tensors
+        x, tokens, h, w_x, w_h, out = ctx.saved_tensors
         d_sums = torch.empty_like(out, dtype=x.dtype)  # before tanh
         if ctx.library:
             d_h = torch.empty_like(h)
             d_out = d_out.float().contiguous()
-            by_block = sums_by_block(*h.shape)
-            ctx.library.call("rnn_backward", out.shape, d_out, w_h, out, d_sums, by_block, d_h)
-            d_b = by_block.sum(0)
+            d_tables = by_block(len(h), ctx.rows, h.shape[1])
+            size, kept = (*out.shape, ctx.rows), (d_out, w_h, out, tokens)
+            ctx.library.call("rnn_backward", size, *kept, d_sums, d_tables, d_h)
+            d_table = d_tables.sum(0)
         else:
             d_h = _backward(d_out, w_h, out, d_sums)
-            d_b = d_sums.sum((0, 1))
+            d_table = d_sums.sum((0, 1)).unsqueeze(0)
         rows = d_sums.flatten(0, 1)
         return (
             towards_x(ctx, rows, w_x),
+            None,
+            d_table,
             d_h,
             towards_w(rows, x),
             towards_w_h(rows, h, out),
-            d_b,
-            d_b,
         )
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from engine import cells
+from engine import cells, compiler
 from engine.config import ModelConfig
 from engine.model import Model
 from engine.sizes import parameters, training_bytes
@@ -51,8 +51,11 @@ def test_counting_needs_no_torch() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("vocab_size", [65, 5000])
-def test_memory_estimate_is_near_what_a_step_keeps(name: str, vocab_size: int) -> None:
-    """What autograd keeps for the backward pass, counted tensor by tensor."""
+def test_memory_estimate_is_near_what_a_step_keeps(
+    name: str, vocab_size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What autograd keeps for the backward pass, counted tensor by tensor; compiled windows keep less."""
+    monkeypatch.setenv(compiler.OFF, "0")
     config = ModelConfig(cell=name, dropout=0.1)
     model = Model(config, vocab_size, rng=torch.Generator().manual_seed(0))
     kept: dict[int, int] = {}

@@ -73,6 +73,32 @@ template <class Work> void in_teams(int lanes, int units, int threads, bool tile
     GOMP_parallel(each, const_cast<void*>(static_cast<const void*>(&share)), threads, 0);
 }
 
+// What a step's sums begin with, of `gates` rows of H units each: what comes from the lanes' inputs (T, B, gates * H), if
+// there are any, and from their tokens (T, B), as rows of a table (V, gates * H); without tokens its only row is for all.
+struct Known {
+    const number* inputs;
+    const int64_t* tokens;
+    const float* table;
+    int64_t columns;
+
+    floats at(int64_t lane, int64_t column) const {
+        const floats by_token = load(table + (tokens ? tokens[lane] * columns : 0) + column);
+        return inputs ? by_token + load(inputs + lane * columns + column) : by_token;
+    }
+};
+
+// The gradients of a table's rows (V, columns) for each block of lanes, zeros before.
+struct Learned {
+    const int64_t* tokens;
+    float* sums;
+    int64_t columns;
+
+    Learned(const int64_t* tokens, float* sums, int rows, int64_t columns, const Part& part)
+        : tokens(tokens), sums(sums + part.row / ROWS * rows * columns), columns(columns) {}
+
+    void add(int64_t lane, int64_t column, floats x) const { increase(sums + (tokens ? tokens[lane] * columns : 0) + column, x); }
+};
+
 // What the window did: 0, or 1 where there was no memory for it (no exception may reach Python).
 template <class Window> int told(const Window& window) {
     try {

@@ -13,69 +13,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from engine import cells, compiler, windows
-from engine.cells.base import Cell, Fused, LayerState
+from engine import compiler, windows
+from engine.cells.base import Fused
 from engine.windows import compiled
 from engine.windows.products import library_for
-
-NAMES = ("gru", "lstm", "rnn")
-HALVED, WHOLE = torch.bfloat16, torch.float32
-NEAR = {HALVED: 0.015, WHOLE: 3e-6}
-"""How far from the equations a tensor may be, of its size: in bf16 every product rounds its factors to three digits."""
-KINDS = {unit: (kind, flags) for kind, of in compiled.UNITS.items() for unit, flags in of.items()}
-
-
-def here(unit: str) -> pytest.MarkDecorator:
-    """Skips where nothing that is compiled for such units can run."""
-    known = torch.cpu.get_capabilities().get(unit) and compiler.command()
-    return pytest.mark.skipif(
-        not (platform.system() == "Linux" and known), reason=f"no CPU with {unit}, or no compiler"
-    )
-
+from tests.engine.windows.layers import (
+    HALVED,
+    KINDS,
+    NAMES,
+    NEAR,
+    WHOLE,
+    every_kind,
+    gradients,
+    here,
+    made,
+    use,
+)
 
 needs_library = here("avx512_bf16")
-every_kind = pytest.mark.parametrize(
-    "unit", [pytest.param(unit, marks=here(unit)) for unit in KINDS]
-)
 
 
 def library() -> compiled.Library:
     found = compiled.library(HALVED)
     assert found is not None
     return found
-
-
-def use(unit: str, patch: pytest.MonkeyPatch) -> torch.dtype:
-    """Have windows computed by the library for such units; gives what its products are in."""
-    kind, flags = KINDS[unit]
-    found, why = compiler.library(compiled.MAIN, [flags], compiled.Library)
-    assert found, why
-    patch.setattr(compiled, "library", {kind: found}.get)
-    return kind
-
-
-def made(
-    name: str, inputs: int, units: int, lanes: int, steps: int
-) -> tuple[Cell, Tensor, LayerState]:
-    """A cell with every weight at work, and a window for it."""
-    rng = torch.Generator().manual_seed(units + lanes)
-    cell = cells.find(name)(inputs, units)
-    cell.initialise(rng)
-    with torch.no_grad():
-        for weight in cell.parameters():
-            weight.add_(torch.empty_like(weight).uniform_(-0.1, 0.1, generator=rng))
-    x = torch.randn(steps, lanes, inputs, generator=rng).requires_grad_()
-    state = tuple(
-        torch.randn(lanes, units, generator=rng).requires_grad_() for _ in range(cell.state_tensors)
-    )
-    return cell, x, state
-
-
-def gradients(
-    cell: Cell, out: Tensor, after: LayerState, given: tuple[Tensor, ...]
-) -> list[Tensor]:
-    loss = (out.float() ** 3).sum() + sum((part.float() ** 2).sum() for part in after)
-    return [out, *after, *torch.autograd.grad(loss, [*given, *cell.parameters()])]
 
 
 def by_library(
@@ -168,10 +129,10 @@ def test_layers_that_fill_no_tile_have_silent_units(
     real = compiled.Library.call
 
     def call(
-        self: compiled.Library, function: str, shape: tuple[int, int, int], *rest: Tensor
+        self: compiled.Library, function: str, sizes: tuple[int, ...], *rest: Tensor | None
     ) -> None:
-        shapes.append(shape)
-        real(self, function, shape, *rest)
+        shapes.append(sizes[:3])
+        real(self, function, sizes, *rest)
 
     monkeypatch.setattr(compiled.Library, "call", call)
     kind = use(unit, monkeypatch)
@@ -191,14 +152,13 @@ def test_layers_that_torch_computes_as_fast_are_left_to_it(monkeypatch: pytest.M
         return [compiled.serves(cell, one, kind) is there for one in units]
 
     assert served("lstm", 96, 100, 200, 512, kind=HALVED) == [True, False, True, True]
-    assert served("lstm", 96, 200, 256, 300, kind=WHOLE) == [False, False, True, False]
+    assert served("lstm", 20, 32, 200, 256, 300, kind=WHOLE) == [False, True, False, True, False]
     for kind in (HALVED, WHOLE):
         assert served("gru", 20, 32, 100, 512, kind=kind) == [False, True, True, True]
         assert served("rnn", 20, 32, 100, 512, kind=kind) == [False, True, True, True]
     assert served("gru", 64, kind=torch.float16) == [False]
     assert compiled.why("lstm", 100, HALVED).endswith("a multiple of 32 units, or 192 at least")
     assert compiled.why("lstm", 300, WHOLE).endswith("a multiple of 32 units")
-    assert compiled.why("lstm", 64, WHOLE) == "by torch, below 256 units as fast as own ones"
     lacks = [
         compiled.missing(*layer, HALVED) for layer in (("lstm", 200), ("lstm", 100), ("rnn", 64))
     ]
@@ -284,7 +244,7 @@ def test_an_lstm_reads_by_torch_and_learns_compiled() -> None:
         with torch.no_grad():
             assert not windows.pay_for_lstm(torch.zeros(1), 64)
     assert windows.pay_for_lstm(torch.zeros(1), 256)
-    assert not windows.pay_for_lstm(torch.zeros(1), 64)
+    assert not windows.pay_for_lstm(torch.zeros(1), 300)
     assert not windows.pay_for_lstm(torch.zeros(1, dtype=torch.float64), 256)
 
 

@@ -1,0 +1,65 @@
+"""Layers with every weight at work, and the libraries that this machine can run."""
+
+from __future__ import annotations
+
+import platform
+
+import pytest
+import torch
+from torch import Tensor
+
+from engine import cells, compiler
+from engine.cells.base import Cell, LayerState
+from engine.windows import compiled
+
+NAMES = ("gru", "lstm", "rnn")
+HALVED, WHOLE = torch.bfloat16, torch.float32
+NEAR = {HALVED: 0.015, WHOLE: 3e-6}
+"""How far from the equations a tensor may be, of its size: in bf16 every product rounds its factors to three digits."""
+KINDS = {unit: (kind, flags) for kind, of in compiled.UNITS.items() for unit, flags in of.items()}
+
+
+def here(unit: str) -> pytest.MarkDecorator:
+    """Skips where nothing that is compiled for such units can run."""
+    known = torch.cpu.get_capabilities().get(unit) and compiler.command()
+    return pytest.mark.skipif(
+        not (platform.system() == "Linux" and known), reason=f"no CPU with {unit}, or no compiler"
+    )
+
+
+every_kind = pytest.mark.parametrize(
+    "unit", [pytest.param(unit, marks=here(unit)) for unit in KINDS]
+)
+
+
+def use(unit: str, patch: pytest.MonkeyPatch) -> torch.dtype:
+    """Have windows computed by the library for such units; gives what its products are in."""
+    kind, flags = KINDS[unit]
+    found, why = compiler.library(compiled.MAIN, [flags], compiled.Library)
+    assert found, why
+    patch.setattr(compiled, "library", {kind: found}.get)
+    return kind
+
+
+def made(
+    name: str, inputs: int, units: int, lanes: int, steps: int
+) -> tuple[Cell, Tensor, LayerState]:
+    """A cell with every weight at work, and a window for it."""
+    rng = torch.Generator().manual_seed(units + lanes)
+    cell = cells.find(name)(inputs, units)
+    cell.initialise(rng)
+    with torch.no_grad():
+        for weight in cell.parameters():
+            weight.add_(torch.empty_like(weight).uniform_(-0.1, 0.1, generator=rng))
+    x = torch.randn(steps, lanes, inputs, generator=rng).requires_grad_()
+    state = tuple(
+        torch.randn(lanes, units, generator=rng).requires_grad_() for _ in range(cell.state_tensors)
+    )
+    return cell, x, state
+
+
+def gradients(
+    cell: Cell, out: Tensor, after: LayerState, given: tuple[Tensor, ...]
+) -> list[Tensor]:
+    loss = (out.float() ** 3).sum() + sum((part.float() ** 2).sum() for part in after)
+    return [out, *after, *torch.autograd.grad(loss, [*given, *cell.parameters()])]

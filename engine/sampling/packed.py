@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from engine.carried import State
 from engine.grams import Grams, rows_of_last
 from engine.model import Model, no_number
+from engine.sampling.compiled import Library
 from engine.sampling.layers import LAYERS, Below, Rows, array, normed, own_vectors
 from engine.sampling.network import Network
 from engine.sampling.products import PRODUCTS, Arithmetic, Floats, has_int8, has_int16
@@ -26,14 +27,15 @@ from engine.sampling.products import PRODUCTS, Arithmetic, Floats, has_int8, has
 MOST_IN_INT16 = 150_000
 
 
-def arithmetic(weights: int, wanted: str, *, compiled: bool) -> Arithmetic:
+def arithmetic(weights: int, wanted: str, *, library: Library | None) -> Arithmetic:
     """What `SampleConfig.weights` (auto, float32, int16, int8) means for a stack of so many weights on this machine.
 
-    A network that is `compiled` has float32 for int16, which is no slower.
+    A network that is computed by the library has float32 for int16, which is no slower.
     """
     if wanted == "auto":
-        wanted = "int8" if weights > MOST_IN_INT16 else "int16"
-    if compiled:
+        quick = library is None or library.dots
+        wanted = "int8" if quick and weights > MOST_IN_INT16 else "int16"
+    if library:
         return "int8" if wanted == "int8" else "float32"
     if wanted == "int8" and has_int8():
         return "int8"

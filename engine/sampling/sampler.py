@@ -25,7 +25,7 @@ from engine.model import Model, no_number
 from engine.sampling import ahead, filters, plain
 from engine.sampling.ahead import CHUNK, Chunks
 from engine.sampling.bars import BarMasks
-from engine.sampling.compiled import Compiled, can_compile
+from engine.sampling.compiled import Compiled, can_compile, library
 from engine.sampling.network import Network, Padded
 from engine.sampling.packed import Packed, arithmetic, can_pack
 from engine.sampling.prime import prime_ids, read
@@ -235,7 +235,7 @@ class Sampler:
         if not self._packs:
             return None
         compiles = can_compile(self.model)
-        how = arithmetic(self._weights, config.weights, compiled=compiles)
+        how = arithmetic(self._weights, config.weights, library=library() if compiles else None)
         if how not in self._packed:
             self._packed[how] = (
                 Compiled(self.model, in_int8=how == "int8") if compiles else Packed(self.model, how)

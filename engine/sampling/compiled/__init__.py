@@ -54,6 +54,8 @@ class Library:
         """Raises AttributeError where it is another library."""
         self._functions = functions
         self.width = functions.width()
+        self.dots = bool(functions.has_dots())
+        """Whether weights in int8 are faster than in float32: the CPU adds up products of whole numbers."""
         functions.new_network.restype = ctypes.c_void_p
 
     def new_network(self, owner: object, *given: int) -> ctypes.c_void_p:

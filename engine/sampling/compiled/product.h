@@ -8,17 +8,25 @@
 
 #include "numbers.h"
 
-#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
-#include <immintrin.h>
-#define HAS_DOTS  // dot products of bytes
+#if defined(__AVX512VNNI__) || defined(__AVXVNNI__) || defined(__AVX2__)
+#define HAS_DOTS
+constexpr bool DOTS = true;  // sums of products of whole numbers
+#else
+constexpr bool DOTS = false;
 #endif
 
 // `blocks` matrices of as many rows, one below the other; each begins a panel of WIDTH outputs, of which the last is filled up.
 //
 // In float32, or in int8: each output's weights are rounded to 8 bits, by a scale of its own (Dettmers et al. 2022,
-// section 2), and so are the inputs where the CPU has dot products of bytes; elsewhere they stay as they are.
+// section 2), and so are the inputs where the CPU adds up products of whole numbers; elsewhere they stay as they are.
 class Product {
-    static constexpr int GROUP = 4;  // bytes of a dot product
+#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
+    static constexpr int GROUP = 4, ZERO = 128;  // a dot product's bytes; those of the inputs have no sign
+    using Rounded = uint8_t;
+#else
+    static constexpr int GROUP = 2, ZERO = 0;
+    using Rounded = int16_t;
+#endif
     static constexpr float STEPS = 127;
 #if defined(__AVX512F__) || defined(__aarch64__)
     static constexpr int SUMS = 16;  // of 32 registers
@@ -31,15 +39,15 @@ class Product {
     Array<float> singles;   // (panels, depth, WIDTH) float32, or
     Array<int8_t> bytes;    // the same in int8; for dots (panels, depth / GROUP, WIDTH, GROUP)
     Array<float> scales;    // of each output
-    Array<int32_t> shifts;  // what inputs that are 128 more add to each
+    Array<int32_t> shifts;  // what inputs that are ZERO more add to each
 
   public:
     // What the rows of a call are written as before they are multiplied.
     struct Scratch {
-        Array<uint8_t> bytes;
+        Array<Rounded> rounded;
         Array<float> sizes;
 
-        Scratch(int rows, int most_inputs) : bytes(static_cast<size_t>(rows) * rounded_up(most_inputs)), sizes(rows) {}
+        Scratch(int rows, int most_inputs) : rounded(static_cast<size_t>(rows) * rounded_up(most_inputs)), sizes(rows) {}
     };
 
     Product() = default;
@@ -65,8 +73,8 @@ class Product {
         if (!bytes) return through<Floats<float>>({singles.at(0), x, apart, nullptr}, rows, to, add);
 #ifdef HAS_DOTS
         for (int row = 0; row < rows; row++)
-            *scratch.sizes.at(row) = round(at_row(x, row, apart), at_row(scratch.bytes.at(0), row, depth));
-        through<Dots>({bytes.at(0), scratch.bytes.at(0), depth, scratch.sizes.at(0)}, rows, to, add);
+            *scratch.sizes.at(row) = round(at_row(x, row, apart), at_row(scratch.rounded.at(0), row, depth));
+        through<Dots>({bytes.at(0), scratch.rounded.at(0), depth, scratch.sizes.at(0)}, rows, to, add);
 #else
         through<Floats<int8_t>>({bytes.at(0), x, apart, nullptr}, rows, to, add);
 #endif
@@ -88,7 +96,7 @@ class Product {
             const auto rounded = static_cast<int8_t>(std::nearbyint(w[k] / scale));
 #ifdef HAS_DOTS
             *bytes.at(panel + static_cast<int64_t>(k / GROUP) * WIDTH * GROUP + lane * GROUP + k % GROUP) = rounded;
-            *shifts.at(output) += 128 * rounded;
+            *shifts.at(output) += ZERO * rounded;
 #else
             *bytes.at(panel + static_cast<int64_t>(k) * WIDTH + lane) = rounded;
 #endif
@@ -124,8 +132,8 @@ class Product {
     };
 
 #ifdef HAS_DOTS
-    // The bytes of a row, 128 more each, and what they are multiplied by to be its numbers again.
-    float round(const float* x, uint8_t* to) const {
+    // A row in whole numbers, ZERO more each, and what they are multiplied by to be its numbers again.
+    float round(const float* x, Rounded* to) const {
         float size = 1;
         if (!bounded) {
             floats most = all(1e-9f);
@@ -138,35 +146,38 @@ class Product {
             for (int lane = 1; lane < WIDTH; lane++) size = std::max(size, most[lane]);
         }
         const float factor = STEPS / size;
-        using Bytes = uint8_t __attribute__((vector_size(WIDTH)));
+        using Narrow = Rounded __attribute__((vector_size(WIDTH * sizeof(Rounded))));
         for (int k = 0; k < depth; k += WIDTH)
-            store(to + k, __builtin_convertvector((wholes)(load(x + k) * factor + (LAST_BITS + 128)), Bytes));
+            store(to + k, __builtin_convertvector((wholes)(load(x + k) * factor + (LAST_BITS + ZERO)), Narrow));
         return size / STEPS;
     }
 
     struct Dots {
-        using Reads = Given<int8_t, uint8_t>;
+        using Reads = Given<int8_t, Rounded>;
 
         static wholes add(wholes sum, int32_t x, const int8_t* weights) {
 #ifdef __AVX512VNNI__
             return (wholes)_mm512_dpbusd_epi32((__m512i)sum, _mm512_set1_epi32(x), _mm512_load_si512(weights));
-#else
+#elif defined(__AVXVNNI__)
             const __m256i here = _mm256_load_si256(reinterpret_cast<const __m256i*>(weights));
             return (wholes)_mm256_dpbusd_avx_epi32((__m256i)sum, _mm256_set1_epi32(x), here);
+#else
+            const __m256i here = _mm256_cvtepi8_epi16(_mm_load_si128(reinterpret_cast<const __m128i*>(weights)));
+            return sum + (wholes)_mm256_madd_epi16(_mm256_set1_epi32(x), here);
 #endif
         }
 
         template <int P, int R> static void sum(const Product& w, const Reads& reads, int panel, int row, floats (&sums)[P][R]) {
             const int64_t next = static_cast<int64_t>(w.depth) * WIDTH;
             const int8_t* from = reads.panels + panel * next;
-            const uint8_t* x = at_row(reads.x, row, reads.apart);
+            const Rounded* x = at_row(reads.x, row, reads.apart);
             wholes whole[P][R] = {};
             for (int k = 0; k < w.depth; k += GROUP, from += WIDTH * GROUP)
 #pragma GCC unroll 16
                 for (int p = 0; p < P; p++)
 #pragma GCC unroll 16
                     for (int r = 0; r < R; r++)
-                        whole[p][r] = add(whole[p][r], four(at_row(x, r, reads.apart) + k), from + p * next);
+                        whole[p][r] = add(whole[p][r], group(at_row(x, r, reads.apart) + k), from + p * next);
             for (int p = 0; p < P; p++)
                 for (int r = 0; r < R; r++) {
                     const int at = (panel + p) * WIDTH;
@@ -175,7 +186,7 @@ class Product {
                 }
         }
 
-        static int32_t four(const uint8_t* x) {
+        static int32_t group(const Rounded* x) {
             int32_t numbers;
             std::memcpy(&numbers, x, sizeof numbers);
             return numbers;

@@ -33,6 +33,9 @@ inline Array<float> filled_up(const float* from, int64_t blocks, int numbers, fl
 
 extern "C" int width() { return WIDTH; }
 
+// Whether int8 is faster than float32 here.
+extern "C" int has_dots() { return DOTS; }
+
 extern "C" Network* new_network(int64_t vocabulary, int64_t in_int8, int64_t residual) {
     auto* const network = new (std::nothrow) Network;
     if (network) network->vocabulary = static_cast<int>(vocabulary), network->in_int8 = in_int8, network->residual = residual;

@@ -30,16 +30,23 @@ UNITS = ["avx512_vnni", "avx_vnni", "avx2", "none"]
 LETTERS = tiny.tokenizer()
 
 
-@pytest.fixture(params=UNITS)
-def units(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A library for a CPU that has such units, of those that this one can stand for."""
-    mine = torch.cpu.get_capabilities()
-    if request.param != "none" and not mine.get(request.param):
-        pytest.skip(f"this CPU has no {request.param}")
-    known = UNITS[UNITS.index(request.param) :]
+MINE = [unit for unit in UNITS if unit == "none" or torch.cpu.get_capabilities().get(unit)]
+
+
+def stand_for(unit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have networks compiled for a CPU that has such units and all that are slower."""
+    known = UNITS[UNITS.index(unit) :]
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: dict.fromkeys(known, True))
     compiled._found.cache_clear()
-    yield
+
+
+@pytest.fixture(params=UNITS)
+def units(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A library for a CPU that has such units, of those that this one can stand for."""
+    if request.param not in MINE:
+        pytest.skip(f"this CPU has no {request.param}")
+    stand_for(request.param, monkeypatch)
+    yield request.param
     compiled._found.cache_clear()
 
 
@@ -86,6 +93,23 @@ def test_every_shape_of_network_does(
         monkeypatch.setattr(layers, "MOST_LOOKED_UP", 0)
     network = model(**{"cell": cell, **settings})
     agree(network, begin(network, in_int8=how == "int8"), how)
+
+
+@pytest.mark.skipif("avx2" not in MINE, reason="no CPU that adds up whole numbers")
+def test_cpus_that_add_up_whole_numbers_add_up_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Products of bytes or of pairs; in float32 the inputs would not have been rounded."""
+    network = model(cell="lstm", hidden_size=37, residual=True)
+    found = {}
+    for unit in MINE:
+        stand_for(unit, monkeypatch)
+        there = compiled.library()
+        assert there is not None
+        assert there.dots or unit == "none"
+        text = begin(network, in_int8=True)([noise(network)])
+        found[unit] = torch.stack([text.step([token])[0].clone() for token in range(VOCAB)])
+    compiled._found.cache_clear()
+    for unit in MINE[:-1]:
+        assert float((found[unit] - found["avx2"]).abs().max()) < 1e-5
 
 
 @pytest.mark.usefixtures("units")
@@ -237,7 +261,10 @@ def test_logits_that_are_no_numbers_are_told() -> None:
 
 def test_memory_that_runs_out_is_an_error_of_pythons() -> None:
     functions = SimpleNamespace(
-        width=lambda: 4, new_network=lambda *_: 0, go_on=lambda *_: compiled.NO_MEMORY
+        width=lambda: 4,
+        has_dots=lambda: 1,
+        new_network=lambda *_: 0,
+        go_on=lambda *_: compiled.NO_MEMORY,
     )
     library = compiled.Library(functions)  # type: ignore[arg-type]
     with pytest.raises(MemoryError, match="not enough memory"):

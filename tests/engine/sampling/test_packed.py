@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -147,17 +150,19 @@ def test_a_padded_text_has_the_same_bits_alone_and_beside_others(cell: str) -> N
 def test_weights_are_as_narrow_as_the_network_is_large_and_the_machine_can(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def chosen(int8: bool, int16: bool, most: int, compiled: bool = False) -> list[str]:
+    def chosen(int8: bool, int16: bool, most: int, library: Any = None) -> list[str]:
         monkeypatch.setattr(packed, "has_int8", lambda: int8)
         monkeypatch.setattr(packed, "has_int16", lambda: int16)
         monkeypatch.setattr(packed, "MOST_IN_INT16", most)
         wanted = ("auto", "float32", "int16", "int8")
-        return [packed.arithmetic(1000, w, compiled=compiled) for w in wanted]
+        return [packed.arithmetic(1000, w, library=library) for w in wanted]
 
     assert chosen(True, True, 10_000) == ["int16", "float32", "int16", "int8"]
     assert chosen(True, True, 100) == ["int8", "float32", "int16", "int8"]
     assert chosen(True, False, 10_000) == ["float32", "float32", "float32", "int8"]
     assert chosen(False, False, 100) == ["float32"] * 4
     for int8 in (True, False):  # of torch
-        assert chosen(int8, int8, 10_000, compiled=True) == ["float32"] * 3 + ["int8"]
-        assert chosen(int8, int8, 100, compiled=True) == ["int8", "float32", "float32", "int8"]
+        quick, slow = (SimpleNamespace(dots=dots) for dots in (True, False))
+        assert chosen(int8, int8, 10_000, quick) == ["float32"] * 3 + ["int8"]
+        assert chosen(int8, int8, 100, quick) == ["int8", "float32", "float32", "int8"]
+        assert chosen(int8, int8, 100, slow) == ["float32"] * 3 + ["int8"]

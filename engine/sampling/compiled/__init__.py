@@ -35,6 +35,7 @@ UNITS = {
     "avx512_vnni": (*AVX512, "-mavx512vnni"),
     "avx_vnni": ("-mavxvnni", *AVX2),
     "avx2": AVX2,
+    "dot": ("-march=armv8.2-a+dotprod",),
 }
 """How a CPU is compiled for that has these, the fastest first; for any other it is as the compiler is set up."""
 KINDS: dict[type[Cell], int] = {RNN: 0, GRU: 1, LSTM: 2}

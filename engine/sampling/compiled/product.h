@@ -8,7 +8,11 @@
 
 #include "numbers.h"
 
-#if defined(__AVX512VNNI__) || defined(__AVXVNNI__) || defined(__AVX2__)
+#if defined(__ARM_FEATURE_DOTPROD)
+#include <arm_neon.h>
+#endif
+
+#if defined(__AVX512VNNI__) || defined(__AVXVNNI__) || defined(__AVX2__) || defined(__ARM_FEATURE_DOTPROD)
 #define HAS_DOTS
 constexpr bool DOTS = true;  // sums of products of whole numbers
 #else
@@ -20,9 +24,13 @@ constexpr bool DOTS = false;
 // In float32, or in int8: each output's weights are rounded to 8 bits, by a scale of its own (Dettmers et al. 2022,
 // section 2), and so are the inputs where the CPU adds up products of whole numbers; elsewhere they stay as they are.
 class Product {
+    // How many weights a dot product takes of a row, and what the inputs are in it, ZERO more each.
 #if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
-    static constexpr int GROUP = 4, ZERO = 128;  // a dot product's bytes; those of the inputs have no sign
+    static constexpr int GROUP = 4, ZERO = 128;
     using Rounded = uint8_t;
+#elif defined(__ARM_FEATURE_DOTPROD)
+    static constexpr int GROUP = 4, ZERO = 0;
+    using Rounded = int8_t;
 #else
     static constexpr int GROUP = 2, ZERO = 0;
     using Rounded = int16_t;
@@ -161,6 +169,8 @@ class Product {
 #elif defined(__AVXVNNI__)
             const __m256i here = _mm256_load_si256(reinterpret_cast<const __m256i*>(weights));
             return (wholes)_mm256_dpbusd_avx_epi32((__m256i)sum, _mm256_set1_epi32(x), here);
+#elif defined(__ARM_FEATURE_DOTPROD)
+            return (wholes)vdotq_s32((int32x4_t)sum, vreinterpretq_s8_s32(vdupq_n_s32(x)), vld1q_s8(weights));
 #else
             const __m256i here = _mm256_cvtepi8_epi16(_mm_load_si128(reinterpret_cast<const __m128i*>(weights)));
             return sum + (wholes)_mm256_madd_epi16(_mm256_set1_epi32(x), here);

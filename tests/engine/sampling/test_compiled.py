@@ -25,7 +25,7 @@ from tests.engine.sampling.networks import SHAPES, VOCAB, Begin, agree, beside_o
 
 pytestmark = pytest.mark.skipif(not compiler.command(), reason="no compiler")
 CELLS = ["rnn", "gru", "lstm"]
-UNITS = ["avx512_vnni", "avx_vnni", "avx2", "none"]
+UNITS = ["avx512_vnni", "avx_vnni", "avx2", "dot", "none"]
 """Of the CPUs that networks are compiled for."""
 LETTERS = tiny.tokenizer()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -63,3 +64,18 @@ def gradients(
 ) -> list[Tensor]:
     loss = (out.float() ** 3).sum() + sum((part.float() ** 2).sum() for part in after)
     return [out, *after, *torch.autograd.grad(loss, [*given, *cell.parameters()])]
+
+
+def agree(found: list[Tensor], expected: list[Tensor], kind: torch.dtype) -> None:
+    """Each tensor has the expected shape and is as near to it as products of that kind allow."""
+    for ours, exact in zip(found, expected, strict=True):
+        assert ours.shape == exact.shape
+        assert float(((ours - exact).norm() / exact.norm()).detach()) < NEAR[kind]
+
+
+def same_by_any_threads(compute: Callable[[], list[Tensor]], patch: pytest.MonkeyPatch) -> None:
+    """To the last bit."""
+    alone = compute()
+    for threads in (2, 3, 5):
+        patch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        torch.testing.assert_close(compute(), alone, rtol=0, atol=0)

@@ -21,12 +21,13 @@ from tests.engine.windows.layers import (
     HALVED,
     KINDS,
     NAMES,
-    NEAR,
     WHOLE,
+    agree,
     every_kind,
     gradients,
     here,
     made,
+    same_by_any_threads,
     use,
 )
 
@@ -71,8 +72,7 @@ def test_they_are_near_the_equations(
     with pytest.MonkeyPatch.context() as patch:
         kind = use(unit, patch)
         found = by_library(name, units, lanes, steps, kind=kind)
-    for ours, exact in zip(found, by_equations(name, units, lanes, steps), strict=True):
-        assert float(((ours - exact).norm() / exact.norm()).detach()) < NEAR[kind]
+    agree(found, by_equations(name, units, lanes, steps), kind)
 
 
 @every_kind
@@ -81,11 +81,7 @@ def test_as_many_threads_as_you_like_give_the_same_bits(
     name: str, unit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kind = use(unit, monkeypatch)
-    alone = by_library(name, 256, 21, 5, kind=kind)
-    for threads in (2, 3, 5):
-        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
-        others = by_library(name, 256, 21, 5, kind=kind)
-        torch.testing.assert_close(others, alone, rtol=0, atol=0)
+    same_by_any_threads(lambda: by_library(name, 256, 21, 5, kind=kind), monkeypatch)
 
 
 @every_kind
@@ -139,9 +135,7 @@ def test_layers_that_fill_no_tile_have_silent_units(
     found = by_library(name, units, 5, 6, kind=kind)
     alone = name == "lstm" and kind == WHOLE  # which torch computes as fast
     assert set(shapes) == (set() if alone else {(6, 5, -(-units // 32) * 32)})
-    for ours, exact in zip(found, by_equations(name, units, 5, 6), strict=True):
-        assert ours.shape == exact.shape
-        assert float(((ours - exact).norm() / exact.norm()).detach()) < NEAR[kind]
+    agree(found, by_equations(name, units, 5, 6), kind)
 
 
 def test_layers_that_torch_computes_as_fast_are_left_to_it(monkeypatch: pytest.MonkeyPatch) -> None:

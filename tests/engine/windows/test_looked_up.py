@@ -17,12 +17,13 @@ from engine.windows import compiled
 from tests.engine.windows.layers import (
     HALVED,
     NAMES,
-    NEAR,
     WHOLE,
+    agree,
     every_kind,
     gradients,
     here,
     made,
+    same_by_any_threads,
     use,
 )
 
@@ -82,9 +83,7 @@ def test_they_are_near_the_equations(
     with pytest.MonkeyPatch.context() as patch:
         kind = use(unit, patch)
         found = looked_up(kind, *made_so)
-    for ours, exact in zip(found, by_equations(*made_so), strict=True):
-        assert ours.shape == exact.shape
-        assert float(((ours - exact).norm() / exact.norm()).detach()) < NEAR[kind]
+    agree(found, by_equations(*made_so), kind)
 
 
 @every_kind
@@ -94,10 +93,7 @@ def test_as_many_threads_as_you_like_give_the_same_bits(
 ) -> None:
     kind = use(unit, monkeypatch)
     made_so = layer(name, 256, 37, 5, beside=3, one_hot=False)
-    alone = looked_up(kind, *made_so)
-    for threads in (2, 3, 5):
-        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
-        torch.testing.assert_close(looked_up(kind, *made_so), alone, rtol=0, atol=0)
+    same_by_any_threads(lambda: looked_up(kind, *made_so), monkeypatch)
 
 
 @here("avx2")
@@ -105,9 +101,7 @@ def test_as_many_threads_as_you_like_give_the_same_bits(
 def test_silent_units_learn_nothing_of_tokens(name: str) -> None:
     made_so = layer(name, 40, 3, 4, beside=2, one_hot=False)
     found = looked_up(WHOLE, *made_so)
-    for ours, exact in zip(found, by_equations(*made_so), strict=True):
-        assert ours.shape == exact.shape
-        assert float(((ours - exact).norm() / exact.norm()).detach()) < NEAR[WHOLE]
+    agree(found, by_equations(*made_so), WHOLE)
 
 
 @here("avx2")

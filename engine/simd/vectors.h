@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <initializer_list>
 
 #if defined(__AVX__)
 #include <immintrin.h>
@@ -67,5 +68,5 @@ inline floats reciprocal(floats x) {
 
 inline floats sigmoid(floats x) { return reciprocal(1 + exponential(-x)); }
 
-// To 1e-7, which near 0 is more than tanh is: as much as the sums leave of it anyway.
+// To 3e-7, which near 0 is more than tanh is: as much as the sums leave of it anyway.
 inline floats hyperbolic_tangent(floats x) { return 1 - 2 * reciprocal(1 + exponential(2 * x)); }

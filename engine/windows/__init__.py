@@ -21,7 +21,7 @@ from engine.inputs import Inputs
 from engine.windows import compiled
 from engine.windows.gru import GRUWindow
 from engine.windows.lstm import LSTMWindow
-from engine.windows.products import LAYS_OUT
+from engine.windows.products import LAYS_OUT, library_for
 from engine.windows.rnn import RNNWindow
 from engine.windows.silent import Weights, with_silent
 
@@ -58,7 +58,9 @@ def look_up(cell: str, units: int, inputs: Inputs) -> bool:
     x = inputs.beside
     steps, lanes = x.shape[:2]
     often = OFTEN * inputs.vocab_size <= steps * min(lanes, compiled.BLOCK)
-    if not (often and pay(x) and (cell != "lstm" or torch.is_grad_enabled())):
+    if not (often and x.dtype == torch.float32 and pay(x)):
+        return False
+    if cell == "lstm" and not torch.is_grad_enabled():
         return False
     products = torch.bfloat16 if torch.is_autocast_enabled("cpu") else x.dtype
     return bool(compiled.serves(cell, units, products))
@@ -103,9 +105,11 @@ def _computed(
         # Only the candidate of a GRU has its biases apart.
         b, apart = (b_x, (b_h,)) if cell == "gru" else (b_x + b_h, ())
         tokens, table = None, b.unsqueeze(0)
-        if inputs is not None:
+        if inputs is not None and library_for(x, w_h, *state):
             tokens = inputs.tokens.long().contiguous()
             table, w_x = inputs.table(w_x, b)
+        elif inputs is not None:
+            x = inputs.dense().to(x.dtype)
         found = window.apply(x, tokens, table, *state, w_x, w_h, *apart)  # type: ignore[no-untyped-call]
     if not missing:
         return found

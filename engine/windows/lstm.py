@@ -46,10 +46,9 @@ class LSTMWindow(torch.autograd.Function):
         if ctx.library:
             h, c, w_h = h.float().contiguous(), c.float().contiguous(), w_h.contiguous()
             inputs, gates = sums_of(x, w_x)  # (T, B, 4H)
-            given = inputs, tokens, table.contiguous(), w_h, h, c
+            given = inputs, tokens, table.float().contiguous(), w_h, h, c
             ctx.library.call("lstm_forward", out.shape, *given, out, gates, cells, squashed)
         else:
-            assert tokens is None  # `look_up` knows when there is no library
             gates = from_x(x, w_x, table[0]).to(w_h.dtype)
             _forward(gates, h, c, w_h, x, out, cells, squashed)
         ctx.rows = len(table)

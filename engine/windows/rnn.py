@@ -39,10 +39,9 @@ class RNNWindow(torch.autograd.Function):
         if ctx.library:
             h, w_h = h.float().contiguous(), w_h.contiguous()
             inputs, out = sums_of(x, w_x)
-            given = inputs, tokens, table.contiguous(), w_h, h
+            given = inputs, tokens, table.float().contiguous(), w_h, h
             ctx.library.call("rnn_forward", out.shape, *given, out)
         else:
-            assert tokens is None  # `look_up` knows when there is no library
             out = _forward(from_x(x, w_x, table[0]).to(w_h.dtype), h, w_h, x)
         ctx.rows = len(table)
         ctx.save_for_backward(x, tokens, h, w_x, w_h, out)

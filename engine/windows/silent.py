@@ -1,8 +1,7 @@
 """Layers of any number of units, for steps that want a multiple of some: those that are missing stay silent.
 
-A unit whose weights and biases are all zero sums to zero at every step. Its candidate is 0 then, so that its output and
-its memory, which begin at 0, stay there, in `rnn`, `gru` and `lstm` alike; and as no gradient reaches it, the others
-learn as if it were not there.
+The weights from and towards a silent unit are all zero: no other unit hears it, whatever it makes of that, and as its
+outputs are cut off no gradient reaches it. The others learn as if it were not there.
 """
 
 from __future__ import annotations

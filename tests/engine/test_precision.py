@@ -62,6 +62,7 @@ def test_a_person_is_told_what_computes_and_why(monkeypatch: pytest.MonkeyPatch)
     assert told("auto", "mut1", 64) == "float32"
     monkeypatch.setattr(devices, "_cpu_has_bf16", lambda: False)
     assert told("auto", "lstm", 300).endswith("a multiple of 32 units")
+    assert told("auto", "gru", 20).endswith("own ones want 32 units at least")
     for cell in ("gru", "lstm"):
         assert told("auto", cell, 64) == f"float32, kernels by torch: {compiler.OFF}=0"
     assert told("float32", "lstm", 64) == told("auto", "lstm", 64)

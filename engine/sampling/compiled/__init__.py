@@ -34,7 +34,7 @@ MAIN = Path(__file__).parent / "writing.cpp"
 UNITS = {
     "avx512_vnni": (*AVX512, "-mavx512vnni"),
     "avx_vnni": ("-mavxvnni", *AVX2),
-    "avx2": AVX2,
+    "avx2+fma3": AVX2,
     "dot": ("-march=armv8.2-a+dotprod",),
 }
 """How a CPU is compiled for that has these, the fastest first; for any other it is as the compiler is set up."""
@@ -104,8 +104,7 @@ def why() -> str:
 
 @cache
 def _found() -> tuple[Library | None, str]:
-    capable: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    flags = [flags for unit, flags in UNITS.items() if capable.get(unit)]
+    flags = [flags for units, flags in UNITS.items() if compiler.capable(units)]
     return compiler.library(MAIN, [*flags, ()], Library)
 
 

@@ -14,7 +14,6 @@ import platform
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,9 +26,9 @@ DOTS = (*AVX512, "-mavx512bf16", "-DHALVED")
 TILES = (*DOTS, "-mamx-tile", "-mamx-bf16")
 UNITS: Mapping[torch.dtype, Mapping[str, tuple[str, ...]]] = {
     torch.bfloat16: {"amx_bf16": TILES, "avx512_bf16": DOTS},
-    torch.float32: {"avx512_f": AVX512, "avx2": AVX2},
+    torch.float32: {"avx512_dq": AVX512, "avx2+fma3": AVX2},
 }
-"""How products of a kind are compiled for a CPU that has these units, the fastest first."""
+"""How products of a kind are compiled for a CPU that has these units and what they bring, the fastest first."""
 LACKS: Mapping[torch.dtype, str] = {
     torch.bfloat16: "this CPU has no units for bf16",
     torch.float32: "this CPU has no AVX2",
@@ -93,6 +92,8 @@ def why(cell: str, units: int, products: torch.dtype) -> str:
     """Whose kernels compute layers of so many units: these, or torch's and what stands in the way."""
     if not _suits(cell, units, products):
         least = LEAST[products][cell]
+        if least <= MULTIPLE:
+            return f"by torch: own ones want {least} units at least"
         return f"by torch: own ones want a multiple of {MULTIPLE} units" + (
             f", or {least} at least" if math.isfinite(least) else ""
         )
@@ -109,8 +110,7 @@ def _suits(cell: str, units: int, products: torch.dtype) -> bool:
 
 @cache
 def _found(products: torch.dtype) -> tuple[Library | None, str]:
-    capable: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    flags = [flags for unit, flags in UNITS[products].items() if capable.get(unit)]
+    flags = [flags for units, flags in UNITS[products].items() if compiler.capable(units)]
     if not flags:
         return None, LACKS[products]
     if platform.system() != "Linux":

@@ -9,7 +9,7 @@
 constexpr int ROWS = 16;   // lanes of a block: rows of a tile
 constexpr int DEPTH = 32;  // bf16 in a row of a tile
 
-#if defined(__AVX512F__) || defined(__aarch64__)
+#if defined(__AVX512F__)
 constexpr int SUMS = 16;  // of 32 registers
 #else
 constexpr int SUMS = 8;

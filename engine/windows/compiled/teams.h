@@ -23,12 +23,6 @@ class Meeting {
     static constexpr int AWAKE = 4000;  // looks, some 50 us: after that another process may need this core
     std::atomic<int> arrived{0}, round{0};
 
-    static void rest() {  // leaves the core to its other thread for a moment
-#if defined(__x86_64__)
-        __builtin_ia32_pause();
-#endif
-    }
-
   public:
     void wait(int members) {
         if (members == 1) return;
@@ -39,7 +33,7 @@ class Meeting {
             return;
         }
         for (int looks = 0; round.load(std::memory_order_acquire) == now; looks++)
-            looks < AWAKE ? rest() : std::this_thread::yield();
+            looks < AWAKE ? __builtin_ia32_pause() : std::this_thread::yield();  // leaves the core to its other thread
     }
 };
 

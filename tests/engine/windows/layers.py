@@ -22,7 +22,7 @@ KINDS = {unit: (kind, flags) for kind, of in compiled.UNITS.items() for unit, fl
 
 def here(unit: str) -> pytest.MarkDecorator:
     """Skips where nothing that is compiled for such units can run."""
-    known = torch.cpu.get_capabilities().get(unit) and compiler.command()
+    known = compiler.capable(unit) and compiler.command()
     return pytest.mark.skipif(
         not (platform.system() == "Linux" and known), reason=f"no CPU with {unit}, or no compiler"
     )

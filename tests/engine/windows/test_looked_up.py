@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from hypothesis import given
@@ -96,7 +98,7 @@ def test_as_many_threads_as_you_like_give_the_same_bits(
     same_by_any_threads(lambda: looked_up(kind, *made_so), monkeypatch)
 
 
-@here("avx2")
+@here("avx2+fma3")
 @pytest.mark.parametrize("name", ["gru", "rnn"])
 def test_silent_units_learn_nothing_of_tokens(name: str) -> None:
     made_so = layer(name, 40, 3, 4, beside=2, one_hot=False)
@@ -104,7 +106,7 @@ def test_silent_units_learn_nothing_of_tokens(name: str) -> None:
     agree(found, by_equations(*made_so), WHOLE)
 
 
-@here("avx2")
+@here("avx2+fma3")
 @pytest.mark.parametrize("cell", NAMES)
 @pytest.mark.parametrize(
     "more",
@@ -138,6 +140,25 @@ def test_a_network_learns_the_same_of_tokens(
     monkeypatch.setattr(windows, "look_up", lambda *_: False)
     torch.testing.assert_close(by_tokens, learnt(), rtol=1e-4, atol=1e-4)
     assert used == [1]
+
+
+@here("avx2+fma3")
+@pytest.mark.parametrize("name", NAMES)
+def test_what_the_library_does_not_compute_is_not_looked_up(name: str) -> None:
+    """Weights that it cannot take, though the products are its own."""
+    tokens = torch.randint(V, (9, 6), generator=torch.Generator().manual_seed(2))
+    model = Model(
+        ModelConfig(cell=name, hidden_size=32, embedding_size=E),
+        V,
+        rng=torch.Generator().manual_seed(1),
+    )
+    with torch.no_grad():
+        expected, _ = model(tokens, model.initial_state(6))
+    for dtype in (HALVED, torch.float64):
+        other = copy.deepcopy(model).to(dtype)
+        found, _ = other(tokens, other.initial_state(6))
+        assert found.dtype == dtype
+        torch.testing.assert_close(found.float(), expected, rtol=0.03, atol=0.03)
 
 
 def test_a_row_that_is_left_out_of_the_vocabulary_is_never_read() -> None:

@@ -29,7 +29,8 @@ from engine.windows.silent import Weights, with_silent
 # for more (its time over ours, 16 lanes of 64: one thread 0.8 at 320, 1.1 at 384, 1.4 at 512, 1.9 at 1024; two 0.7 at
 # 384, 1.1 at 512: the functions between the products are too small to be shared out).
 WIDE, WIDE_SHARED = 384, 512
-# How often each token of the vocabulary occurs in a window at least, where tokens are looked up.
+# How often a token of the vocabulary occurs on average in a window of a block of lanes, at least, where tokens are
+# looked up: an lstm of 256 in bf16 takes 0.94 of the time so at 4, 1.07 at 2, 1.33 at 1.
 OFTEN = 4
 
 

@@ -17,10 +17,9 @@ import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import platformdirs
-import torch
 
 from checkpoints.errors import UserError
 from checkpoints.files import write_atomic
@@ -44,12 +43,6 @@ Library = TypeVar("Library")
 def off() -> bool:
     """Whether the user wants nothing compiled."""
     return os.environ.get(OFF) == "0"
-
-
-def capable(units: str) -> bool:
-    """Whether this CPU has all of these (`avx2+fma3`, as torch names them); older versions of torch do not tell."""
-    told: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    return all(told.get(unit) for unit in units.split("+"))
 
 
 def command() -> list[str]:

@@ -111,10 +111,13 @@ def has_bf16(device: torch.device) -> bool:
 
 @cache
 def _cpu_has_bf16() -> bool:
-    told: dict[str, object] = getattr(
-        torch.cpu, "get_capabilities", dict
-    )()  # older versions of torch do not tell
-    return bool(told.get("avx512_bf16") or told.get("amx_bf16"))
+    return cpu_has("avx512_bf16") or cpu_has("amx_bf16")
+
+
+def cpu_has(units: str) -> bool:
+    """Whether this CPU has all of these (`avx2+fma3`, as torch names them); older versions of torch do not tell."""
+    told: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    return all(told.get(unit) for unit in units.split("+"))
 
 
 def _fault(name: str) -> str | None:

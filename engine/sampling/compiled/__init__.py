@@ -26,6 +26,7 @@ from engine.cells.gru import GRU
 from engine.cells.lstm import LSTM
 from engine.cells.rnn import RNN
 from engine.compiler import AVX2, AVX512
+from engine.devices import cpu_has
 from engine.model import Model, no_number
 from engine.sampling.layers import array, looked_up, own_vectors
 from engine.sampling.products import Floats
@@ -104,7 +105,7 @@ def why() -> str:
 
 @cache
 def _found() -> tuple[Library | None, str]:
-    flags = [flags for units, flags in UNITS.items() if compiler.capable(units)]
+    flags = [flags for units, flags in UNITS.items() if cpu_has(units)]
     return compiler.library(MAIN, [*flags, ()], Library)
 
 

@@ -13,10 +13,9 @@
 #endif
 
 #if defined(__AVX512VNNI__) || defined(__AVXVNNI__) || defined(__AVX2__) || defined(__ARM_FEATURE_DOTPROD)
-#define HAS_DOTS
-constexpr bool DOTS = true;  // sums of products of whole numbers
+#define HAS_DOTS 1  // sums of products of whole numbers
 #else
-constexpr bool DOTS = false;
+#define HAS_DOTS 0
 #endif
 
 // `blocks` matrices of as many rows, one below the other; each begins a panel of WIDTH outputs, of which the last is filled up.
@@ -79,7 +78,7 @@ class Product {
     // multiple of WIDTH.
     void operator()(const float* x, int apart, int rows, float* to, bool add, [[maybe_unused]] Scratch& scratch) const {
         if (!bytes) return through<Floats<float>>({singles.at(0), x, apart, nullptr}, rows, to, add);
-#ifdef HAS_DOTS
+#if HAS_DOTS
         for (int row = 0; row < rows; row++)
             *scratch.sizes.at(row) = round(at_row(x, row, apart), at_row(scratch.rounded.at(0), row, depth));
         through<Dots>({bytes.at(0), scratch.rounded.at(0), depth, scratch.sizes.at(0)}, rows, to, add);
@@ -102,7 +101,7 @@ class Product {
         *scales.at(output) = scale;
         for (int k = 0; k < inputs; k++) {
             const auto rounded = static_cast<int8_t>(std::nearbyint(w[k] / scale));
-#ifdef HAS_DOTS
+#if HAS_DOTS
             *bytes.at(panel + static_cast<int64_t>(k / GROUP) * WIDTH * GROUP + lane * GROUP + k % GROUP) = rounded;
             *shifts.at(output) += ZERO * rounded;
 #else
@@ -139,7 +138,7 @@ class Product {
         }
     };
 
-#ifdef HAS_DOTS
+#if HAS_DOTS
     // A row in whole numbers, ZERO more each, and what they are multiplied by to be its numbers again.
     float round(const float* x, Rounded* to) const {
         float size = 1;

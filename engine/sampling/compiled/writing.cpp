@@ -34,7 +34,7 @@ inline Array<float> filled_up(const float* from, int64_t blocks, int numbers, fl
 extern "C" int width() { return WIDTH; }
 
 // Whether int8 is faster than float32 here.
-extern "C" int has_dots() { return DOTS; }
+extern "C" int has_dots() { return HAS_DOTS; }
 
 extern "C" Network* new_network(int64_t vocabulary, int64_t in_int8, int64_t residual) {
     auto* const network = new (std::nothrow) Network;

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from engine import compiler
 from engine.compiler import AVX2, AVX512
+from engine.devices import cpu_has
 
 MAIN = Path(__file__).parent / "windows.cpp"
 DOTS = (*AVX512, "-mavx512bf16", "-DHALVED")
@@ -110,7 +111,7 @@ def _suits(cell: str, units: int, products: torch.dtype) -> bool:
 
 @cache
 def _found(products: torch.dtype) -> tuple[Library | None, str]:
-    flags = [flags for units, flags in UNITS[products].items() if compiler.capable(units)]
+    flags = [flags for units, flags in UNITS[products].items() if cpu_has(units)]
     if not flags:
         return None, LACKS[products]
     if platform.system() != "Linux":

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from checkpoints.errors import CheckpointError
 from engine import compiler
 from engine.config import SampleConfig
+from engine.devices import cpu_has
 from engine.model import Model
 from engine.sampling import compiled, layers, plain
 from engine.sampling.compiled import Compiled
@@ -30,7 +31,7 @@ UNITS = [*compiled.UNITS, "none"]
 LETTERS = tiny.tokenizer()
 
 
-MINE = [unit for unit in UNITS if unit == "none" or compiler.capable(unit)]
+MINE = [unit for unit in UNITS if unit == "none" or cpu_has(unit)]
 AVX2 = "avx2+fma3"
 
 

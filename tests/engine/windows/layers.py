@@ -11,6 +11,7 @@ from torch import Tensor
 
 from engine import cells, compiler
 from engine.cells.base import Cell, LayerState
+from engine.devices import cpu_has
 from engine.windows import compiled
 
 NAMES = ("gru", "lstm", "rnn")
@@ -22,7 +23,7 @@ KINDS = {unit: (kind, flags) for kind, of in compiled.UNITS.items() for unit, fl
 
 def here(unit: str) -> pytest.MarkDecorator:
     """Skips where nothing that is compiled for such units can run."""
-    known = compiler.capable(unit) and compiler.command()
+    known = cpu_has(unit) and compiler.command()
     return pytest.mark.skipif(
         not (platform.system() == "Linux" and known), reason=f"no CPU with {unit}, or no compiler"
     )

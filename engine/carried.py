@@ -31,6 +31,14 @@ def detach(state: State) -> State:
     return tuple(tuple(part.detach() for part in layer) for layer in state)
 
 
+def lanes(state: State) -> list[State]:
+    """The state of each lane by itself."""
+    return [
+        tuple(tuple(part[lane : lane + 1] for part in layer) for layer in state)
+        for lane in range(len(state[0][0]))
+    ]
+
+
 def pack(state: State) -> dict[str, Tensor]:
     """The state as named tensors on the CPU, as a checkpoint holds them: `layer.part`, both counted from 0."""
     return {

@@ -13,11 +13,13 @@ Nothing is drawn, and neither the model nor any generator changes.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -25,20 +27,29 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
-from checkpoints.errors import CorpusError
+from checkpoints.errors import CheckpointError, CorpusError
+from engine import carried
 from engine.carried import State
+from engine.cells.base import Fused
+from engine.devices import cpu_has, has_bf16
 from engine.model import Model
+from engine.sampling.compiled import Compiled, can_compile, library
 from engine.sampling.prime import CHUNK, prime_ids, read
 from engine.tokenizers.base import Tokenizer
 
 Protocol = Literal["carried", "windows", "documents"]
 Tokens = npt.NDArray[np.integer[Any]]
+Window = npt.NDArray[np.int64]
+Reader = Callable[[Window, Window], float]
+"""Goes on with some lanes: from inputs and targets (T, B) to the summed surprise of those targets that count."""
 
 WINDOW = 256
 _BATCH = 64  # windows or documents read side by side
 _MOST_LOGITS = (
     1 << 24
 )  # numbers held at once: 64 MiB, so that a vocabulary of 20,000 does not take gigabytes
+# Gates times units from which weights in int8 are read faster than in float32, and than in bf16.
+LEAST_SUMS = {False: 256, True: 600}
 IGNORE = -100  # cross entropy leaves out such targets: the padding behind a text's end
 
 
@@ -98,12 +109,14 @@ def evaluate(
     protocol: Protocol = "carried",
     lanes: int = 1,
     words: int = 0,
+    rounded: bool = False,
 ) -> Evaluation:
     """The surprise of `tokens` (N,), perhaps memory-mapped, read in bounded memory.
 
     `chars` and `words` are those of the text that the tokens stand for. `before` (at least one token) is read before
     the text: what `prime_ids` gives. Under `documents` it is the document-end token alone, and each one in `tokens`
-    ends a document. `lanes` is for `carried` only.
+    ends a document. `lanes` is for `carried` only. `rounded` allows weights in int8 where those are read faster: at
+    most 0.0004 nats more or less (`python -m benchmarks rounding`).
 
     Raises CorpusError if there is no text.
     """
@@ -112,12 +125,17 @@ def evaluate(
     if not n or not chars:
         raise CorpusError("there is no text to evaluate", hint="give a file that holds some")
     last = int(before[-1])
+    begin: Callable[[State], Reader] = partial(_exact, model)
+    if rounded and rounding_pays(model):
+        with contextlib.suppress(CheckpointError):  # a weight is no number: nor is the loss then
+            begin = partial(_rounded, Compiled(model, in_int8=True))
     if protocol == "documents":
-        nats = _in_batches(model, tokens, _documents(tokens, document_end=last))
+        rows = _documents(tokens, document_end=last)
+        nats = _in_batches(model, begin, tokens, rows)
         name = "documents"
     elif protocol == "windows":
-        starts = range(0, n, WINDOW)
-        nats = _in_batches(model, tokens, [_part(tokens, s, s + WINDOW, last) for s in starts])
+        rows = [_part(tokens, start, start + WINDOW, last) for start in range(0, n, WINDOW)]
+        nats = _in_batches(model, begin, tokens, rows)
         name = f"windows of {WINDOW}"
     else:
         lanes = max(1, min(lanes, n))
@@ -126,7 +144,7 @@ def evaluate(
         state = model.initial_state(lanes)
         if lanes == 1:
             state = read(model, np.asarray(before[:-1], np.int64), state)
-        nats = _nats(model, tokens, rows, state)
+        nats = _nats(begin(state), tokens, rows, vocab_size=model.vocab_size)
         name = "carried" if lanes == 1 else f"carried, {lanes} lanes"
     return Evaluation.of(
         nats,
@@ -179,18 +197,33 @@ def _documents(tokens: Tokens, *, document_end: int) -> list[_Row]:
     return sorted(rows, key=lambda row: row.stop - row.start)
 
 
-def _in_batches(model: Model, tokens: Tokens, rows: list[_Row]) -> float:
+def rounding_pays(model: Model) -> bool:
+    """Whether the model is read faster with weights in int8: the wider it is, the more (docs/experiments.md).
+
+    Where a CPU has tiles, bf16 is faster still.
+    """
+    if model.device.type != "cpu" or cpu_has("amx_bf16") or not can_compile(model):
+        return False
+    found, cell = library(), model.layers[0]
+    assert isinstance(cell, Fused)
+    sums = cell.gates * model.config.hidden_size
+    return found is not None and found.dots and sums >= LEAST_SUMS[has_bf16(model.device)]
+
+
+def _in_batches(
+    model: Model, begin: Callable[[State], Reader], tokens: Tokens, rows: list[_Row]
+) -> float:
+    batches = (rows[i : i + _BATCH] for i in range(0, len(rows), _BATCH))
     return math.fsum(
-        _nats(model, tokens, batch, model.initial_state(len(batch)))
-        for batch in (rows[i : i + _BATCH] for i in range(0, len(rows), _BATCH))
+        _nats(begin(model.initial_state(len(batch))), tokens, batch, vocab_size=model.vocab_size)
+        for batch in batches
     )
 
 
-@torch.inference_mode()
-def _nats(model: Model, tokens: Tokens, rows: list[_Row], state: State) -> float:
-    """The summed surprise of all rows, read side by side from `state` on, a chunk of time at a time."""
+def _nats(reader: Reader, tokens: Tokens, rows: list[_Row], *, vocab_size: int) -> float:
+    """The summed surprise of all rows, which the reader reads side by side, a chunk of time at a time."""
     longest = max(row.stop - row.start for row in rows)
-    chunk = max(1, min(CHUNK, _MOST_LOGITS // (len(rows) * model.vocab_size)))
+    chunk = max(1, min(CHUNK, _MOST_LOGITS // (len(rows) * vocab_size)))
     total = 0.0
     for t in range(0, longest, chunk):
         shape = (min(chunk, longest - t), len(rows))
@@ -202,6 +235,14 @@ def _nats(model: Model, tokens: Tokens, rows: list[_Row], state: State) -> float
                 targets[: len(piece), lane] = piece
                 inputs[0, lane] = tokens[start - 1] if t else row.before
                 inputs[1 : len(piece), lane] = piece[:-1]
+        total += reader(inputs, targets)
+    return total
+
+
+def _exact(model: Model, state: State) -> Reader:
+    @torch.inference_mode()
+    def go_on(inputs: Window, targets: Window) -> float:
+        nonlocal state
         logits, state = model(torch.from_numpy(inputs).to(model.device), state)  # (T, B, V)
         nats = F.cross_entropy(
             logits.flatten(0, 1).float(),
@@ -209,8 +250,20 @@ def _nats(model: Model, tokens: Tokens, rows: list[_Row], state: State) -> float
             ignore_index=IGNORE,
             reduction="none",
         )
-        total += float(nats.cpu().double().sum())
-    return total
+        return float(nats.cpu().double().sum())
+
+    return go_on
+
+
+def _rounded(compiled: Compiled, state: State) -> Reader:
+    texts = compiled.begin(carried.lanes(state))
+
+    def go_on(inputs: Window, targets: Window) -> float:
+        counted = targets.T != IGNORE
+        nats = texts.read(inputs[0].tolist(), np.where(counted, targets.T, 0))
+        return float(nats[counted].sum())
+
+    return go_on
 
 
 def _exp(nats: float) -> float:

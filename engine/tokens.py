@@ -38,8 +38,8 @@ from engine.tokenizers import find
 from engine.tokenizers.base import Tokenizer
 from engine.tokenizers.byte import ByteTokenizer
 
-# `open_tokens` looks at the checksum of files up to this size (0.1 s). Of larger ones it looks at the size, and whether the
-# vocabulary has each id, which takes a seventh of the time: whoever reads the ids does not look.
+# `open_tokens` looks at the checksum of files up to this size (0.1 s). Of larger ones it looks at the size, and whether
+# the vocabulary has each id, which takes a seventh of the time: whoever reads the ids does not look.
 CHECKED_BYTES = 64 << 20
 BLOCK_BYTES = 1 << 20
 

@@ -43,9 +43,12 @@ Tell = Callable[[ev.Event], object]
 
 
 def validate(
-    model: Model, tokenizer: Tokenizer, held_out: Part, *, documents: bool
+    model: Model, tokenizer: Tokenizer, held_out: Part, *, documents: bool, rounded: bool = False
 ) -> Evaluation | None:
-    """The loss on the held-out text (its first VALIDATION_TOKENS); None where nothing is held out."""
+    """The loss on the held-out text (its first VALIDATION_TOKENS); None where nothing is held out.
+
+    `rounded` allows what `evaluate` says of it.
+    """
     tokens = held_out.tokens
     chars = held_out.chars
     if len(tokens) < 2 or not chars:
@@ -60,6 +63,7 @@ def validate(
         before=prime_ids(tokenizer, "", documents=documents),
         protocol="documents" if documents else "carried",
         lanes=max(1, min(VALIDATION_LANES, len(tokens) // 256)),
+        rounded=rounded,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checkpoints.errors import CorpusError
-from engine import evaluation
+from engine import compiler, devices, evaluation
 from engine.config import SampleConfig
 from engine.evaluation import chars_and_words, evaluate, score
 from engine.model import Model
@@ -194,3 +195,60 @@ def test_characters_and_words_of_tokens(text: str, repeat: int) -> None:
     text = text * (repeat // (len(text) or 1) or 1)
     tokens = np.append(tokenizer.encode(text), tokenizer.document_end)
     assert chars_and_words(tokenizer, tokens) == (len(text), len(text.split()))
+
+
+@pytest.fixture
+def rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if this CPU read even a small network faster in int8."""
+    if not compiler.command():
+        pytest.skip("no compiler")
+    monkeypatch.setattr(evaluation, "rounding_pays", lambda _: True)
+
+
+@pytest.mark.usefixtures("rounds")
+@pytest.mark.parametrize("protocol", ["carried", "windows", "documents"])
+def test_weights_in_int8_read_the_same_text_nearly_as_well(
+    protocol: evaluation.Protocol,
+) -> None:
+    tokens = letters(np.random.default_rng(5), 3000)
+    tokens[[40, 41, 700, 2999]] = END
+    before = [END] if protocol == "documents" else NEWLINE
+    given_ = {"chars": 3000, "before": before, "protocol": protocol, "lanes": 7}
+    exact, near = (evaluate(MODEL, tokens, **given_, rounded=r) for r in (False, True))  # type: ignore[arg-type]
+    assert 0 < abs(near.nats_per_token - exact.nats_per_token) < 2e-3
+    assert (near.protocol, near.tokens) == (exact.protocol, exact.tokens)
+
+
+@pytest.mark.usefixtures("rounds")
+def test_a_network_that_is_broken_has_no_loss_in_int8_either() -> None:
+    broken = copy.deepcopy(MODEL)
+    with torch.no_grad():
+        broken.output_bias[3] = math.nan
+    found = evaluate(
+        broken, letters(np.random.default_rng(5), 300), chars=300, before=NEWLINE, rounded=True
+    )
+    assert math.isnan(found.nats_per_char)
+
+
+def test_wide_networks_are_read_in_int8_where_the_cpu_has_no_tiles(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def pays(cell: str, units: int, *has: str, dots: bool = True) -> bool:
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: dict.fromkeys(has, True))
+        devices._cpu_has_bf16.cache_clear()
+        monkeypatch.setattr(evaluation, "can_compile", lambda model: model.config.cell != "mut1")
+        monkeypatch.setattr(evaluation, "library", lambda: SimpleNamespace(dots=dots))
+        return evaluation.rounding_pays(tiny.model(9, cell=cell, hidden=units))
+
+    try:
+        assert pays("lstm", 64)
+        assert pays("rnn", 256)
+        assert not pays("rnn", 255)
+        assert not pays("lstm", 63)
+        assert not pays("mut1", 512)
+        assert not pays("lstm", 512, dots=False)
+        assert pays("lstm", 150, "avx512_bf16")
+        assert not pays("lstm", 149, "avx512_bf16")
+        assert not pays("lstm", 512, "avx512_bf16", "amx_bf16")
+    finally:
+        devices._cpu_has_bf16.cache_clear()

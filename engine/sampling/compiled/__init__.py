@@ -212,7 +212,7 @@ class Texts:
 
     def step(self, tokens: Sequence[int]) -> Tensor:
         logits = np.empty((len(tokens), self._compiled.vocab_size), np.float32)
-        self._go_on(tokens, 1, 1.0, NO_TOKEN, None, None, None, logits)
+        self._go_on(tokens, 1, 1.0, NO_TOKEN, None, None, None, None, logits)
         return torch.from_numpy(logits)
 
     def write(
@@ -233,12 +233,31 @@ class Texts:
             shape[1],
             temperature,
             NO_TOKEN if never is None else never,
+            None,
             np.array(uniform, np.float64),
             drawn,
             nats,
             None,
         )
         return drawn.tolist(), nats.tolist()
+
+    def read(
+        self, tokens: Sequence[int], following: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.float64]:
+        """The surprises in nats (B, S) of what follows the last token of each text (B, S); NaN where a logit is none.
+
+        Raises IndexError if a token is not of the vocabulary.
+        """
+        following = np.ascontiguousarray(following)
+        if (
+            following.size
+            and not 0 <= following.min() <= following.max() < self._compiled.vocab_size
+        ):
+            raise IndexError(f"a token that is not of {self._compiled.vocab_size:,}")
+        nats = np.empty(following.shape, np.float64)
+        steps = following.shape[1]
+        self._go_on(tokens, steps, 1.0, NO_TOKEN, following, None, None, nats, None)
+        return nats
 
     def keep(self, rows: Sequence[int]) -> None:
         self._before = self._before[rows]

@@ -1,4 +1,4 @@
-// The next token of a text by one number in [0, 1): what `engine.sampling.plain` says.
+// The next token of a text by one number in [0, 1), as `engine.sampling.plain` says it, and how surprising a given one is.
 
 #pragma once
 
@@ -24,12 +24,8 @@ inline double sum_of(floats x) {
     return sum;
 }
 
-// Of `count` logits, filled up with NOWHERE to a multiple of WIDTH; `never` (or -1) does not come. `weights` has room for as
-// many, `reached` for a sum of each vector.
-inline Drawn draw(float* logits, int count, double temperature, int64_t never, double uniform, float* weights,
-                  double* reached) {
-    const float banned = never < 0 ? NOWHERE : logits[never];
-    if (never >= 0) logits[never] = NOWHERE;
+// Of `count` logits, filled up with NOWHERE to a multiple of WIDTH, as they are everywhere here.
+inline float highest(const float* logits, int count) {
     floats most = all(NOWHERE);
     for (int i = 0; i < count; i += WIDTH) {
         const floats here = load(logits + i);
@@ -37,6 +33,23 @@ inline Drawn draw(float* logits, int count, double temperature, int64_t never, d
     }
     float peak = most[0];
     for (int lane = 1; lane < WIDTH; lane++) peak = std::max(peak, most[lane]);
+    return peak;
+}
+
+// In nats; NaN where a logit is no number.
+inline double surprise(const float* logits, int count, int64_t token) {
+    const float peak = highest(logits, count);
+    double sum = 0;
+    for (int i = 0; i < count; i += WIDTH) sum += sum_of(weight(load(logits + i) - peak));
+    return std::log(sum) - (logits[token] - static_cast<double>(peak));
+}
+
+// `never` (or -1) does not come. `weights` has room for as many as there are logits, `reached` for a sum of each vector.
+inline Drawn draw(float* logits, int count, double temperature, int64_t never, double uniform, float* weights,
+                  double* reached) {
+    const float banned = never < 0 ? NOWHERE : logits[never];
+    if (never >= 0) logits[never] = NOWHERE;
+    const float peak = highest(logits, count);
 
     // The likeliest has 0 before it is divided: no temperature, however low, leaves nothing.
     using Single = std::numeric_limits<float>;

@@ -21,14 +21,16 @@ struct Asked {
     int steps;
     double temperature;
     int64_t never;
-    const double* uniform;  // (B, steps), or there is none: one step, and its logits are the answer
-    int64_t* drawn;         // (B, steps)
-    double* nats;           // (B, steps)
-    float* logits;          // (B, V)
+    // Where there is none of these there is one step, and its logits are the answer.
+    const int64_t* following;  // (B, steps): what is read
+    const double* uniform;     // (B, steps): what tokens are drawn by
+    int64_t* drawn;            // (B, steps)
+    double* nats;              // (B, steps)
+    float* logits;             // (B, V)
 };
 
 // Has room for what some texts need on their way through a step.
-class Writer {
+class Steps {
     const Network& network;
     int apart;  // of the first layer's inputs
     Array<float> inputs, x, other, sums, sums_x, logits, weights;
@@ -38,7 +40,7 @@ class Writer {
     static size_t room(int rows, int numbers) { return static_cast<size_t>(rows) * numbers; }
 
   public:
-    Writer(const Network& network, int rows)
+    Steps(const Network& network, int rows)
         : network(network),
           apart(rounded_up(network.beside())),
           inputs(room(rows, apart)),
@@ -51,18 +53,23 @@ class Writer {
           reached(network.output.outputs() / WIDTH),
           scratch(rows, std::max(apart, network.most_units)) {}
 
-    // False where a logit is no number.
-    bool write(const Texts& texts, const Asked& asked) {
+    // False where a token was to be drawn and a logit is no number.
+    bool go_on(const Texts& texts, const Asked& asked) {
         for (int step = 0; step < asked.steps; step++) {
             score(texts);
             const int64_t next = network.output.outputs(), count = network.vocabulary;
             for (int64_t row = 0; row < texts.rows; row++) {
                 float* scores = logits.at(row * next);
+                const int64_t at = row * asked.steps + step;
+                if (asked.following) {
+                    texts.tokens[row] = asked.following[at];
+                    asked.nats[at] = surprise(scores, count, asked.following[at]);
+                    continue;
+                }
                 if (!asked.uniform) {
                     std::copy_n(scores, count, asked.logits + row * count);
                     continue;
                 }
-                const int64_t at = row * asked.steps + step;
                 const Drawn drawn =
                     draw(scores, count, asked.temperature, asked.never, asked.uniform[at], weights.at(0), reached.at(0));
                 if (drawn.token < 0) return false;

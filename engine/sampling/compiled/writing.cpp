@@ -92,8 +92,8 @@ extern "C" int read_out(Network* network, int64_t units, int64_t inputs, int64_t
 
 // Texts go on, by so many threads: 0; 1: there is no memory; 2: a logit is no number.
 extern "C" int go_on(const Network* network, int64_t rows, int64_t threads, float* const* parts, int64_t* before, int64_t* tokens,
-                     int64_t steps, double temperature, int64_t never, const double* uniform, int64_t* drawn, double* nats,
-                     float* logits) {
+                     int64_t steps, double temperature, int64_t never, const int64_t* following, const double* uniform, int64_t* drawn,
+                     double* nats, float* logits) {
     const int64_t blocks = std::max<int64_t>({1, std::min(threads, rows / LEAST_ROWS), (rows + MOST_ROWS - 1) / MOST_ROWS});
     std::atomic<int64_t> next{0};
     std::atomic<int> out{0};
@@ -110,11 +110,12 @@ extern "C" int go_on(const Network* network, int64_t rows, int64_t threads, floa
                 const Asked asked{static_cast<int>(steps),
                                   temperature,
                                   never,
+                                  following ? following + row * steps : nullptr,
                                   uniform ? uniform + row * steps : nullptr,
                                   drawn + row * steps,
                                   nats + row * steps,
                                   logits + row * network->vocabulary};
-                if (!Writer(*network, texts.rows).write(texts, asked)) out = 2;
+                if (!Steps(*network, texts.rows).go_on(texts, asked)) out = 2;
             });
             if (failed) out = 1;
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -187,6 +188,33 @@ def model_of(vocab: int, seed: int, spread: float) -> Model:
     return network
 
 
+@pytest.mark.usefixtures("units")
+@pytest.mark.parametrize("how", ["float32", "int8"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_what_is_read_surprises_as_the_logits_of_its_steps_say(cell: str, how: str) -> None:
+    network = model(cell=cell, grams=3, hidden_size=19)
+    states = [noise(network, seed) for seed in range(3)]
+    begun = begin(network, in_int8=how == "int8")
+    text = np.random.default_rng(1).integers(VOCAB, size=(3, 12))
+    expected, stepped = [], begun(states)
+    for now, next_ in itertools.pairwise(text.T):
+        logs = stepped.step(now.tolist()).double().log_softmax(-1)
+        expected.append(-logs[range(3), next_].numpy())
+    reading = begun(states)
+    assert isinstance(reading, compiled.Texts)
+    found = [
+        reading.read(text[:, a].tolist(), text[:, a + 1 : b + 1]) for a, b in ((0, 4), (4, 11))
+    ]
+    np.testing.assert_allclose(np.concatenate(found, axis=1), np.array(expected).T, rtol=1e-5)
+
+
+@pytest.mark.parametrize("token", [-1, VOCAB])
+def test_a_token_that_is_not_of_the_vocabulary_is_not_read(token: int) -> None:
+    texts = Compiled(model(), in_int8=False).begin([model().initial_state(1)])
+    with pytest.raises(IndexError, match=f"not of {VOCAB}"):
+        texts.read([3], np.array([[2, token]]))
+
+
 def test_a_token_that_is_banned_never_comes_and_still_counts() -> None:
     """However likely the model has it."""
     network = model_of(20, 1, 1.0)
@@ -265,6 +293,7 @@ def test_logits_that_are_no_numbers_are_told() -> None:
     texts = Compiled(network, in_int8=False).begin([network.initial_state(1)])
     with pytest.raises(CheckpointError, match="not a number"):
         texts.write([3], [[0.5] * 9], 1.0, None)
+    assert not np.isfinite(texts.read([3], np.array([[1] * 9]))).all()
 
 
 def test_memory_that_runs_out_is_an_error_of_pythons() -> None:

@@ -15,6 +15,7 @@ from checkpoints import events as ev
 from checkpoints.checkpoint import read_checkpoint
 from checkpoints.runs import RunFolder
 from checkpoints.tensors import unpack
+from engine import evaluation
 from engine.evaluation import IGNORE, evaluate
 from engine.load import open_model
 from engine.sampling.prime import prime_ids
@@ -142,3 +143,13 @@ def test_a_run_learns_what_a_loop_from_the_equations_learns(tmp_path: Path, docu
     (look,) = [e for e in run.events() if isinstance(e, ev.Validation) and e.step == STEPS]
     assert look.nats_per_char == pytest.approx(read_by[0], rel=1e-4)
     assert read_by[0] != pytest.approx(read_by[1], rel=1e-2)
+
+
+@pytest.mark.parametrize("precision", ["auto", "float32"])
+def test_looks_may_round_where_the_precision_is_not_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str
+) -> None:
+    asked = []
+    monkeypatch.setattr(evaluation, "rounding_pays", lambda model: asked.append(model))
+    trained(tmp_path, "off", precision=precision)
+    assert len(asked) == (2 if precision == "auto" else 0)  # at step 20 and at the end

@@ -19,7 +19,8 @@ from torch.nn import functional as F
 
 from checkpoints.errors import CorpusError
 from engine import carried
-from engine.evaluation import Evaluation, Tokens
+from engine.evaluation import Evaluation
+from engine.ids import Tokens
 from engine.model import Model
 from engine.sampling.prime import read
 

@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -32,13 +32,13 @@ from engine import carried
 from engine.carried import State
 from engine.cells.base import Fused
 from engine.devices import cpu_has, has_bf16
+from engine.ids import Tokens
 from engine.model import Model
 from engine.sampling.compiled import Compiled, can_compile, library
 from engine.sampling.prime import CHUNK, prime_ids, read
 from engine.tokenizers.base import Tokenizer
 
 Protocol = Literal["carried", "windows", "documents"]
-Tokens = npt.NDArray[np.integer[Any]]
 Window = npt.NDArray[np.int64]
 Reader = Callable[[Window, Window], float]
 """Goes on with some lanes: from inputs and targets (T, B) to the summed surprise of those targets that count."""
@@ -48,8 +48,9 @@ _BATCH = 64  # windows or documents read side by side
 _MOST_LOGITS = (
     1 << 24
 )  # numbers held at once: 64 MiB, so that a vocabulary of 20,000 does not take gigabytes
-# Gates times units from which weights in int8 are read faster than in float32, and than in bf16.
-LEAST_SUMS = {False: 256, True: 600}
+# Gates times units from which weights in int8 are read faster than in another arithmetic; with how many threads at most
+# that was measured.
+LEAST_SUMS_BESIDE_FLOAT32, LEAST_SUMS_BESIDE_BF16, MOST_ROUNDING_THREADS = 256, 600, 2
 IGNORE = -100  # cross entropy leaves out such targets: the padding behind a text's end
 
 
@@ -115,8 +116,8 @@ def evaluate(
 
     `chars` and `words` are those of the text that the tokens stand for. `before` (at least one token) is read before
     the text: what `prime_ids` gives. Under `documents` it is the document-end token alone, and each one in `tokens`
-    ends a document. `lanes` is for `carried` only. `rounded` allows weights in int8 where those are read faster: at
-    most 0.0004 nats more or less (`python -m benchmarks rounding`).
+    ends a document. `lanes` is for `carried` only. `rounded` reads by weights in int8, as `rounding_pays` allows it: of
+    some 10,000 tokens each is by about 0.0003 nats more or less surprising.
 
     Raises CorpusError if there is no text.
     """
@@ -126,7 +127,7 @@ def evaluate(
         raise CorpusError("there is no text to evaluate", hint="give a file that holds some")
     last = int(before[-1])
     begin: Callable[[State], Reader] = partial(_exact, model)
-    if rounded and rounding_pays(model):
+    if rounded:
         with contextlib.suppress(CheckpointError):  # a weight is no number: nor is the loss then
             begin = partial(_rounded, Compiled(model, in_int8=True))
     if protocol == "documents":
@@ -191,23 +192,25 @@ def _part(tokens: Tokens, start: int, stop: int, before: int) -> _Row:
 
 def _documents(tokens: Tokens, *, document_end: int) -> list[_Row]:
     """A row for each document, the shortest first, so that few places are padding."""
-    ends = np.flatnonzero(np.asarray(tokens) == document_end) + 1
+    ends = np.flatnonzero(tokens[:] == document_end) + 1
     bounds = np.unique(np.concatenate([[0], ends, [len(tokens)]])).tolist()
     rows = [_Row(a, b, document_end) for a, b in itertools.pairwise(bounds)]
     return sorted(rows, key=lambda row: row.stop - row.start)
 
 
 def rounding_pays(model: Model) -> bool:
-    """Whether the model is read faster with weights in int8: the wider it is, the more (docs/experiments.md).
-
-    Where a CPU has tiles, bf16 is faster still.
-    """
-    if model.device.type != "cpu" or cpu_has("amx_bf16") or not can_compile(model):
+    """Whether the model is read faster with weights in int8: if it is wide, by a CPU without tiles."""
+    cell = model.layers[0]
+    if model.device.type != "cpu" or model.embedding is None or not isinstance(cell, Fused):
         return False
-    found, cell = library(), model.layers[0]
-    assert isinstance(cell, Fused)
-    sums = cell.gates * model.config.hidden_size
-    return found is not None and found.dots and sums >= LEAST_SUMS[has_bf16(model.device)]
+    if cpu_has("amx_bf16") or not cpu_has("avx2+fma3"):
+        return False
+    least = LEAST_SUMS_BESIDE_BF16 if has_bf16(model.device) else LEAST_SUMS_BESIDE_FLOAT32
+    wide = cell.gates * model.config.hidden_size >= least
+    if not wide or torch.get_num_threads() > MOST_ROUNDING_THREADS or not can_compile(model):
+        return False
+    found = library()
+    return found is not None and found.dots
 
 
 def _in_batches(

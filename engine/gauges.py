@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from engine.ids import Tokens
 from engine.model import Model
 
 # A unit whose memory moves less than this tells one place in the text from another no more.
@@ -17,7 +15,7 @@ LANES, SETTLING, WATCHED = 32, 16, 32
 
 
 @torch.inference_mode()
-def dead_memory(model: Model, tokens: npt.NDArray[np.integer[Any]]) -> float | None:
+def dead_memory(model: Model, tokens: Tokens) -> float | None:
     """The share of all units whose memory stands still (sd < 0.01, of tanh c in an LSTM) while text is read.
 
     Looks at pieces of `tokens` (N,) side by side from a state of zero, once that has settled; None for too short a

@@ -33,23 +33,21 @@ from checkpoints.files import DISK, reason, way_out
 from corpora.snapshot import ABANDONED_S, Corpus
 from engine.config import DataConfig
 from engine.encoding import FILES, FORMAT, PARTS, Progress, encode
+from engine.ids import Ids, damaged
 from engine.splits import Split, Starts, document_starts, split
 from engine.tokenizers import find
 from engine.tokenizers.base import Tokenizer
 from engine.tokenizers.byte import ByteTokenizer
 
-# `open_tokens` looks at the checksum of files up to this size (0.1 s). Of larger ones it looks at the size, and whether
-# the vocabulary has each id, which takes a seventh of the time: whoever reads the ids does not look.
+# `open_tokens` looks at the checksum of files up to this size (0.1 s); of larger ones at the size alone.
 CHECKED_BYTES = 64 << 20
-BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """Training, validation or test: ids on disk, read as they are touched."""
 
-    tokens: npt.NDArray[np.unsignedinteger[Any]]
-    """(N,), read-only."""
+    tokens: Ids
     chars: int
     document_starts: npt.NDArray[np.uint64]
     """(documents,) ascending from 0, counted from this part's first token; empty unless in document mode."""
@@ -141,11 +139,7 @@ def open_tokens(run_tokens: Path) -> TokenFile:
     except (OSError, ValueError, KeyError, TypeError):
         whole = False
     if not whole:
-        raise RunError(
-            f"the encoded corpus in {run_tokens} is missing or damaged",
-            hint="train on the corpus again from this run's weights: "
-            f"rnnstudio train CORPUS --from {run_tokens.parent.resolve().name}",
-        )
+        raise damaged(run_tokens)
     return _open(run_tokens)
 
 
@@ -178,7 +172,6 @@ def _is_whole(folder: Path, key: str, *, checked_bytes: int | None = None) -> bo
     """Whether a folder holds the tokens of this key undamaged; checksums only of files up to `checked_bytes`."""
     try:
         meta = _read_meta(folder)
-        dtype = np.dtype(meta["dtype"]).newbyteorder("<")
         if meta["key"] != key:
             return False
         for name in FILES:
@@ -190,27 +183,15 @@ def _is_whole(folder: Path, key: str, *, checked_bytes: int | None = None) -> bo
                 with path.open("rb") as file:
                     if hashlib.file_digest(file, "sha256").hexdigest() != kept["sha256"]:
                         return False
-            elif name == FILES[0] and not _ids_below(meta["vocab_size"], path, dtype):
-                return False
         counts = {
             name: sum(meta["parts"][part][name] for part in PARTS)
             for name in ("tokens", "documents")
         }
+        width = np.dtype(meta["dtype"]).itemsize
         sizes = [meta["files"][name]["size_bytes"] for name in FILES]
-        return sizes == [counts["tokens"] * dtype.itemsize, counts["documents"] * 8]
+        return sizes == [counts["tokens"] * width, counts["documents"] * 8]
     except (OSError, ValueError, KeyError, TypeError):
         return False
-
-
-def _ids_below(vocab_size: int, path: Path, dtype: np.dtype[Any]) -> bool:
-    """Read by blocks, not mapped: memory does not grow with the corpus."""
-    if vocab_size > np.iinfo(dtype).max:  # the type holds no other
-        return True
-    with path.open("rb") as file:
-        while block := file.read(BLOCK_BYTES):
-            if np.frombuffer(block, dtype).max() >= vocab_size:
-                return False
-    return True
 
 
 def _open(folder: Path) -> TokenFile:
@@ -222,9 +203,8 @@ def _open(folder: Path) -> TokenFile:
     for name in PARTS:
         kept = meta["parts"][name]
         stop, stop_document = first + kept["tokens"], first_document + kept["documents"]
-        parts.append(
-            Part(tokens[first:stop], kept["chars"], documents[first_document:stop_document])
-        )
+        ids = Ids(tokens[first:stop], vocab_size=meta["vocab_size"], folder=folder)
+        parts.append(Part(ids, kept["chars"], documents[first_document:stop_document]))
         first, first_document = stop, stop_document
     train, valid, test = parts
     return TokenFile(

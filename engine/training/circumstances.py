@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from engine import precision
+from engine.training import looks
 from engine.training.session import Session
 
 KEY = "circumstances"
@@ -24,6 +25,7 @@ def circumstances(session: Session) -> dict[str, str]:
         "processes": str(session.world.size),
         "threads": str(torch.get_num_threads()),
         "products": precision.told(*how, hidden_size=model.hidden_size),
+        "looks": "in int8" if looks.in_int8(session.settings, session.model) else "as training",
     }
     library = precision.own_kernels(*how, hidden_size=model.hidden_size)
     # Another one comes of another compiler, or of other sources.

@@ -17,11 +17,10 @@ import numpy.typing as npt
 
 from checkpoints.errors import CheckpointError, CorpusError
 from engine.evaluation import IGNORE
+from engine.ids import Tokens
 
 # The shortest window that is worth a step.
 SHORTEST_BPTT = 16
-
-Tokens = npt.NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True, slots=True)

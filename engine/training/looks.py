@@ -18,13 +18,15 @@ from checkpoints.jsontext import json_line
 from corpora.genres.base import Genre
 from corpora.judging import Judge, mean
 from engine.config import SampleConfig
-from engine.evaluation import Evaluation, chars_and_words, evaluate
+from engine.evaluation import Evaluation, chars_and_words, evaluate, rounding_pays
+from engine.ids import Tokens
 from engine.model import Model
 from engine.sampling.prime import prime_ids
 from engine.sampling.sampler import Sampler
 from engine.sampling.stream import Piece, Request
 from engine.tokenizers.base import Tokenizer
 from engine.tokens import Part, TokenFile
+from engine.training.settings import RunSettings
 
 # Characters of a sample that travel in one event. A count, not a clock: the same run writes the same log.
 PIECE_CHARS = 24
@@ -49,7 +51,7 @@ def validate(
 
     `rounded` allows what `evaluate` says of it.
     """
-    tokens = held_out.tokens
+    tokens: Tokens = held_out.tokens
     chars = held_out.chars
     if len(tokens) < 2 or not chars:
         return None
@@ -65,6 +67,11 @@ def validate(
         lanes=max(1, min(VALIDATION_LANES, len(tokens) // 256)),
         rounded=rounded,
     )
+
+
+def in_int8(settings: RunSettings, model: Model) -> bool:
+    """Whether looks read by weights in int8: where that is faster and nobody asked for an arithmetic."""
+    return settings.training.precision == "auto" and rounding_pays(model)
 
 
 def write_samples(

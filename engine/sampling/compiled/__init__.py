@@ -244,19 +244,17 @@ class Texts:
     def read(
         self, tokens: Sequence[int], following: npt.NDArray[np.int64]
     ) -> npt.NDArray[np.float64]:
-        """The surprises in nats (B, S) of what follows the last token of each text (B, S); NaN where a logit is none.
+        """The surprises in nats (B, S) of what follows the last token of each text (B, S).
 
-        Raises IndexError if a token is not of the vocabulary.
+        They are no numbers where logits are none. Raises IndexError if a token is not of the vocabulary.
         """
-        following = np.ascontiguousarray(following)
-        if (
-            following.size
-            and not 0 <= following.min() <= following.max() < self._compiled.vocab_size
-        ):
+        following = np.ascontiguousarray(following, np.int64)
+        assert len(tokens) == len(following)
+        everything = np.append(following, tokens)
+        if everything.min() < 0 or everything.max() >= self._compiled.vocab_size:
             raise IndexError(f"a token that is not of {self._compiled.vocab_size:,}")
         nats = np.empty(following.shape, np.float64)
-        steps = following.shape[1]
-        self._go_on(tokens, steps, 1.0, NO_TOKEN, following, None, None, nats, None)
+        self._go_on(tokens, following.shape[1], 1.0, NO_TOKEN, following, None, None, nats, None)
         return nats
 
     def keep(self, rows: Sequence[int]) -> None:

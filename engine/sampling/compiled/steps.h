@@ -21,16 +21,15 @@ struct Asked {
     int steps;
     double temperature;
     int64_t never;
-    // Where there is none of these there is one step, and its logits are the answer.
-    const int64_t* following;  // (B, steps): what is read
-    const double* uniform;     // (B, steps): what tokens are drawn by
+    const int64_t* following;  // (B, steps), if this is to be read: its surprises are the answer
+    const double* uniform;     // (B, steps), if tokens are to be drawn: by these
     int64_t* drawn;            // (B, steps)
     double* nats;              // (B, steps)
-    float* logits;             // (B, V)
+    float* logits;             // (B, V), the answer where there is but one step, and nothing is read or drawn
 };
 
 // Has room for what some texts need on their way through a step.
-class Steps {
+class Walk {
     const Network& network;
     int apart;  // of the first layer's inputs
     Array<float> inputs, x, other, sums, sums_x, logits, weights;
@@ -40,7 +39,7 @@ class Steps {
     static size_t room(int rows, int numbers) { return static_cast<size_t>(rows) * numbers; }
 
   public:
-    Steps(const Network& network, int rows)
+    Walk(const Network& network, int rows)
         : network(network),
           apart(rounded_up(network.beside())),
           inputs(room(rows, apart)),

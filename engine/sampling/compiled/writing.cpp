@@ -90,7 +90,7 @@ extern "C" int read_out(Network* network, int64_t units, int64_t inputs, int64_t
     });
 }
 
-// Texts go on, by so many threads: 0; 1: there is no memory; 2: a logit is no number.
+// Texts go on as `Asked` says, by so many threads: 0; 1: there is no memory; 2: a token was to be drawn and a logit is no number.
 extern "C" int go_on(const Network* network, int64_t rows, int64_t threads, float* const* parts, int64_t* before, int64_t* tokens,
                      int64_t steps, double temperature, int64_t never, const int64_t* following, const double* uniform, int64_t* drawn,
                      double* nats, float* logits) {
@@ -115,7 +115,7 @@ extern "C" int go_on(const Network* network, int64_t rows, int64_t threads, floa
                                   drawn + row * steps,
                                   nats + row * steps,
                                   logits + row * network->vocabulary};
-                if (!Steps(*network, texts.rows).go_on(texts, asked)) out = 2;
+                if (!Walk(*network, texts.rows).go_on(texts, asked)) out = 2;
             });
             if (failed) out = 1;
         }

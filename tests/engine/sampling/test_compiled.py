@@ -193,13 +193,13 @@ def model_of(vocab: int, seed: int, spread: float) -> Model:
 @pytest.mark.parametrize("cell", CELLS)
 def test_what_is_read_surprises_as_the_logits_of_its_steps_say(cell: str, how: str) -> None:
     network = model(cell=cell, grams=3, hidden_size=19)
-    states = [noise(network, seed) for seed in range(3)]
+    states = [noise(network, seed) for seed in range(70)]  # two blocks
     begun = begin(network, in_int8=how == "int8")
-    text = np.random.default_rng(1).integers(VOCAB, size=(3, 12))
+    text = np.random.default_rng(1).integers(VOCAB, size=(70, 12))
     expected, stepped = [], begun(states)
     for now, next_ in itertools.pairwise(text.T):
         logs = stepped.step(now.tolist()).double().log_softmax(-1)
-        expected.append(-logs[range(3), next_].numpy())
+        expected.append(-logs[range(70), next_].numpy())
     reading = begun(states)
     assert isinstance(reading, compiled.Texts)
     found = [
@@ -211,8 +211,9 @@ def test_what_is_read_surprises_as_the_logits_of_its_steps_say(cell: str, how: s
 @pytest.mark.parametrize("token", [-1, VOCAB])
 def test_a_token_that_is_not_of_the_vocabulary_is_not_read(token: int) -> None:
     texts = Compiled(model(), in_int8=False).begin([model().initial_state(1)])
-    with pytest.raises(IndexError, match=f"not of {VOCAB}"):
-        texts.read([3], np.array([[2, token]]))
+    for last, following in ((3, [2, token]), (token, [2, 3])):
+        with pytest.raises(IndexError, match=f"not of {VOCAB}"):
+            texts.read([last], np.array([following]))
 
 
 def test_a_token_that_is_banned_never_comes_and_still_counts() -> None:

@@ -11,7 +11,7 @@ import torch
 from checkpoints import events as ev
 from checkpoints.runs import RunFolder
 from engine import compiler
-from engine.training import circumstances
+from engine.training import circumstances, looks
 from engine.training.prepare import Request, prepare
 from engine.training.run import train_run
 from engine.windows import compiled
@@ -71,6 +71,15 @@ def test_another_library_is_told(stopped: RunFolder, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(library, "digest", "another")
     (text,) = warnings(stopped)
     assert text.endswith(f"bit for bit: compiled library another instead of {was}")
+
+
+def test_looks_in_another_arithmetic_are_told(
+    stopped: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looks, "in_int8", lambda *_: True)
+    monkeypatch.setattr(looks, "validate", lambda *_, **__: None)
+    (text,) = warnings(stopped)
+    assert text.endswith("bit for bit: looks in int8 instead of as training")
 
 
 @pytest.mark.parametrize("said", [None, "nonsense", {}, {"weather": "fine"}])

@@ -15,11 +15,11 @@ from checkpoints import events as ev
 from checkpoints.checkpoint import read_checkpoint
 from checkpoints.runs import RunFolder
 from checkpoints.tensors import unpack
-from engine import evaluation
-from engine.evaluation import IGNORE, evaluate
+from engine.evaluation import IGNORE, Evaluation, evaluate
 from engine.load import open_model
 from engine.sampling.prime import prime_ids
 from engine.tokens import open_tokens
+from engine.training import looks
 from engine.training.lanes import ContinuousLanes, DocumentLanes, Lanes
 from engine.training.prepare import Request, prepare
 from engine.training.run import train_run
@@ -149,7 +149,13 @@ def test_a_run_learns_what_a_loop_from_the_equations_learns(tmp_path: Path, docu
 def test_looks_may_round_where_the_precision_is_not_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str
 ) -> None:
-    asked = []
-    monkeypatch.setattr(evaluation, "rounding_pays", lambda model: asked.append(model))
+    rounds: list[bool] = []
+
+    def read(*args: Any, rounded: bool, **asked: Any) -> Evaluation:
+        rounds.append(rounded)
+        return evaluate(*args, **asked)
+
+    monkeypatch.setattr(looks, "rounding_pays", lambda _: True)
+    monkeypatch.setattr(looks, "evaluate", read)
     trained(tmp_path, "off", precision=precision)
-    assert len(asked) == (2 if precision == "auto" else 0)  # at step 20 and at the end
+    assert rounds == [precision == "auto"] * 2  # at step 20 and at the end

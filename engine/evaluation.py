@@ -31,7 +31,7 @@ from checkpoints.errors import CheckpointError, CorpusError
 from engine import carried
 from engine.carried import State
 from engine.cells.base import Fused
-from engine.devices import cpu_has, has_bf16
+from engine.devices import cpu_has
 from engine.ids import Tokens
 from engine.model import Model
 from engine.sampling.compiled import Compiled, can_compile, library
@@ -48,9 +48,9 @@ _BATCH = 64  # windows or documents read side by side
 _MOST_LOGITS = (
     1 << 24
 )  # numbers held at once: 64 MiB, so that a vocabulary of 20,000 does not take gigabytes
-# Gates times units from which weights in int8 are read faster than in another arithmetic; with how many threads at most
-# that was measured.
-LEAST_SUMS_BESIDE_FLOAT32, LEAST_SUMS_BESIDE_BF16, MOST_ROUNDING_THREADS = 256, 600, 2
+# Weights in int8 are for networks to which they make a difference, of so many gates times units, and for up to so many
+# threads: a look's lanes are no work for more, as torch's products are.
+LEAST_SUMS, MOST_THREADS = 256, 2
 IGNORE = -100  # cross entropy leaves out such targets: the padding behind a text's end
 
 
@@ -199,15 +199,14 @@ def _documents(tokens: Tokens, *, document_end: int) -> list[_Row]:
 
 
 def rounding_pays(model: Model) -> bool:
-    """Whether the model is read faster with weights in int8: if it is wide, by a CPU without tiles."""
+    """Whether the model is read faster with weights in int8: by an x86 CPU without tiles (docs/experiments.md)."""
     cell = model.layers[0]
     if model.device.type != "cpu" or model.embedding is None or not isinstance(cell, Fused):
         return False
     if cpu_has("amx_bf16") or not cpu_has("avx2+fma3"):
         return False
-    least = LEAST_SUMS_BESIDE_BF16 if has_bf16(model.device) else LEAST_SUMS_BESIDE_FLOAT32
-    wide = cell.gates * model.config.hidden_size >= least
-    if not wide or torch.get_num_threads() > MOST_ROUNDING_THREADS or not can_compile(model):
+    sums = cell.gates * model.config.hidden_size
+    if sums < LEAST_SUMS or torch.get_num_threads() > MOST_THREADS or not can_compile(model):
         return False
     found = library()
     return found is not None and found.dots

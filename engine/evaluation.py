@@ -13,45 +13,30 @@ Nothing is drawn, and neither the model nor any generator changes.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
-import torch
-from torch.nn import functional as F
 
-from checkpoints.errors import CheckpointError, CorpusError
-from engine import carried
-from engine.carried import State
-from engine.cells.base import Fused
-from engine.devices import cpu_has
-from engine.ids import Tokens
+from checkpoints.errors import CorpusError
+from engine import readers
+from engine.ids import IGNORE, Tokens
 from engine.model import Model
-from engine.sampling.compiled import Compiled, can_compile, library
+from engine.readers import Begin, Reader
 from engine.sampling.prime import CHUNK, prime_ids, read
 from engine.tokenizers.base import Tokenizer
 
 Protocol = Literal["carried", "windows", "documents"]
-Window = npt.NDArray[np.int64]
-Reader = Callable[[Window, Window], float]
-"""Goes on with some lanes: from inputs and targets (T, B) to the summed surprise of those targets that count."""
 
 WINDOW = 256
 _BATCH = 64  # windows or documents read side by side
 _MOST_LOGITS = (
     1 << 24
 )  # numbers held at once: 64 MiB, so that a vocabulary of 20,000 does not take gigabytes
-# Weights in int8 are for networks to which they make a difference, of so many gates times units, and for up to so many
-# threads: a look's lanes are no work for more, as torch's products are.
-LEAST_SUMS, MOST_THREADS = 256, 2
-IGNORE = -100  # cross entropy leaves out such targets: the padding behind a text's end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,8 +101,7 @@ def evaluate(
 
     `chars` and `words` are those of the text that the tokens stand for. `before` (at least one token) is read before
     the text: what `prime_ids` gives. Under `documents` it is the document-end token alone, and each one in `tokens`
-    ends a document. `lanes` is for `carried` only. `rounded` reads by weights in int8, as `rounding_pays` allows it: of
-    some 10,000 tokens each is by about 0.0003 nats more or less surprising.
+    ends a document. `lanes` is for `carried` only. `rounded` is for models that `readers.rounding_pays` for.
 
     Raises CorpusError if there is no text.
     """
@@ -126,10 +110,7 @@ def evaluate(
     if not n or not chars:
         raise CorpusError("there is no text to evaluate", hint="give a file that holds some")
     last = int(before[-1])
-    begin: Callable[[State], Reader] = partial(_exact, model)
-    if rounded:
-        with contextlib.suppress(CheckpointError):  # a weight is no number: nor is the loss then
-            begin = partial(_rounded, Compiled(model, in_int8=True))
+    begin = readers.rounded(model) if rounded else readers.exact(model)
     if protocol == "documents":
         rows = _documents(tokens, document_end=last)
         nats = _in_batches(model, begin, tokens, rows)
@@ -198,23 +179,7 @@ def _documents(tokens: Tokens, *, document_end: int) -> list[_Row]:
     return sorted(rows, key=lambda row: row.stop - row.start)
 
 
-def rounding_pays(model: Model) -> bool:
-    """Whether the model is read faster with weights in int8: by an x86 CPU without tiles (docs/experiments.md)."""
-    cell = model.layers[0]
-    if model.device.type != "cpu" or model.embedding is None or not isinstance(cell, Fused):
-        return False
-    if cpu_has("amx_bf16") or not cpu_has("avx2+fma3"):
-        return False
-    sums = cell.gates * model.config.hidden_size
-    if sums < LEAST_SUMS or torch.get_num_threads() > MOST_THREADS or not can_compile(model):
-        return False
-    found = library()
-    return found is not None and found.dots
-
-
-def _in_batches(
-    model: Model, begin: Callable[[State], Reader], tokens: Tokens, rows: list[_Row]
-) -> float:
+def _in_batches(model: Model, begin: Begin, tokens: Tokens, rows: list[_Row]) -> float:
     batches = (rows[i : i + _BATCH] for i in range(0, len(rows), _BATCH))
     return math.fsum(
         _nats(begin(model.initial_state(len(batch))), tokens, batch, vocab_size=model.vocab_size)
@@ -239,33 +204,6 @@ def _nats(reader: Reader, tokens: Tokens, rows: list[_Row], *, vocab_size: int) 
                 inputs[1 : len(piece), lane] = piece[:-1]
         total += reader(inputs, targets)
     return total
-
-
-def _exact(model: Model, state: State) -> Reader:
-    @torch.inference_mode()
-    def go_on(inputs: Window, targets: Window) -> float:
-        nonlocal state
-        logits, state = model(torch.from_numpy(inputs).to(model.device), state)  # (T, B, V)
-        nats = F.cross_entropy(
-            logits.flatten(0, 1).float(),
-            torch.from_numpy(targets).to(model.device).flatten(),
-            ignore_index=IGNORE,
-            reduction="none",
-        )
-        return float(nats.cpu().double().sum())
-
-    return go_on
-
-
-def _rounded(compiled: Compiled, state: State) -> Reader:
-    texts = compiled.begin(carried.lanes(state))
-
-    def go_on(inputs: Window, targets: Window) -> float:
-        counted = targets.T != IGNORE
-        nats = texts.read(inputs[0].tolist(), np.where(counted, targets.T, 0))
-        return float(nats[counted].sum())
-
-    return go_on
 
 
 def _exp(nats: float) -> float:

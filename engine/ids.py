@@ -11,6 +11,8 @@ import numpy.typing as npt
 from checkpoints.errors import RunError
 
 Array = npt.NDArray[np.integer[Any]]
+IGNORE = -100
+"""In the place of an id where there is nothing to predict, behind a text's end: what cross entropy leaves out."""
 
 
 class Ids:

@@ -16,8 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from checkpoints.errors import CheckpointError, CorpusError
-from engine.evaluation import IGNORE
-from engine.ids import Tokens
+from engine.ids import IGNORE, Tokens
 
 # The shortest window that is worth a step.
 SHORTEST_BPTT = 16

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from engine import carried
-from engine.evaluation import IGNORE
+from engine.ids import IGNORE
 from engine.optimizers import clip
 from engine.precision import arithmetic, autocast
 from engine.training import replay

@@ -18,9 +18,10 @@ from checkpoints.jsontext import json_line
 from corpora.genres.base import Genre
 from corpora.judging import Judge, mean
 from engine.config import SampleConfig
-from engine.evaluation import Evaluation, chars_and_words, evaluate, rounding_pays
+from engine.evaluation import Evaluation, chars_and_words, evaluate
 from engine.ids import Tokens
 from engine.model import Model
+from engine.readers import rounding_pays
 from engine.sampling.prime import prime_ids
 from engine.sampling.sampler import Sampler
 from engine.sampling.stream import Piece, Request

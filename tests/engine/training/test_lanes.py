@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checkpoints.errors import CheckpointError, CorpusError
-from engine.evaluation import IGNORE
+from engine.ids import IGNORE
 from engine.training.lanes import ContinuousLanes, DocumentLanes, Lanes, fits
 
 END = 99

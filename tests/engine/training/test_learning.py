@@ -15,7 +15,8 @@ from checkpoints import events as ev
 from checkpoints.checkpoint import read_checkpoint
 from checkpoints.runs import RunFolder
 from checkpoints.tensors import unpack
-from engine.evaluation import IGNORE, Evaluation, evaluate
+from engine.evaluation import Evaluation, evaluate
+from engine.ids import IGNORE
 from engine.load import open_model
 from engine.sampling.prime import prime_ids
 from engine.tokens import open_tokens

@@ -155,6 +155,7 @@ class Figures(Event):
     """The genre's figures over this checkpoint's samples, with the same figures for held-out human text beside them.
 
     `baseline` is what an n-gram model of the same training text needs for the held-out one, in nats per character.
+    `seconds` is what writing and judging the samples took.
     """
 
     type: ClassVar[str] = "figures"
@@ -162,6 +163,7 @@ class Figures(Event):
     human: Mapping[str, float]
     genre: str = ""
     baseline: float | None = None
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

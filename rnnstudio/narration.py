@@ -22,6 +22,7 @@ from checkpoints import events as ev
 from checkpoints.errors import RunError
 from checkpoints.files import reason
 from checkpoints.runs import RunFolder
+from checkpoints.spent import Spent, spent
 from corpora.genres import figure_label
 from engine.training.milestones import log_spaced
 from rnnstudio.console import Console
@@ -237,7 +238,12 @@ class Narrator:
             "diverged": "gave up: the loss kept exploding",
             "failed": "failed",
         }.get(e.reason, e.reason)
-        self._line(Text(f"{why} at step {e.step:,} after {duration(e.seconds)}", "bold"))
+        run = self._run or RunFolder(Path(e.run))
+        took = spent(run.events(steps=False))
+        how = f" ({shares(took)})" if took else ""
+        self._line(
+            Text.assemble((f"{why} at step {e.step:,} after {duration(e.seconds)}", "bold"), how)
+        )
         if e.best:
             self._line(
                 Text(
@@ -245,7 +251,7 @@ class Narrator:
                     f"({e.best['bits_per_char']:.3f} bits) at step {e.best['step']:,}"
                 )
             )
-        name = literal((self._run or RunFolder(Path(e.run))).called)
+        name = literal(run.called)
         if e.reason == "diverged":  # to go on would do so again: the error says what may help
             if not e.best:
                 return
@@ -304,6 +310,17 @@ def _next_look(e: ev.Step, every: int) -> str:
         return f"{step:,}"
     wait_s = (step - e.step) * e.tokens / e.step / e.tokens_per_s
     return f"{step:,}, in {duration(wait_s)}"
+
+
+def shares(took: Spent) -> str:
+    """What a run's time went into: `95% learning, 3% held-out text, …`."""
+    parts = {
+        "learning": took.learning,
+        "held-out text": took.held_out,
+        "samples": took.samples,
+        "checkpoints": took.checkpoints,
+    }
+    return ", ".join(f"{seconds / took.all:.0%} {name}" for name, seconds in parts.items())
 
 
 def duration(seconds: float | None) -> str:

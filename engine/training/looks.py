@@ -214,9 +214,13 @@ def tell_figures(
     *,
     step: int,
     nats_per_char: float | None,
+    began: float,
     tell: Tell,
 ) -> None:
-    """Tell the figures of all samples of a look beside the human ones, and what was reached for the first time."""
+    """Tell the figures of all samples of a look beside the human ones, and what was reached for the first time.
+
+    `began` is when the first was begun, by `time.perf_counter`.
+    """
     figures = mean([sample["figures"] for sample in samples])
     figures |= judge.accepted([sample["prime"] + sample["text"] for sample in samples])
     if nats_per_char is not None:
@@ -230,6 +234,7 @@ def tell_figures(
             model=model,
             human=human,
             baseline=judge.baseline if nats_per_char is not None else None,
+            seconds=round(time.perf_counter() - began, 3),
         )
     )
     for name, text in judge.milestones(step, model):

@@ -273,6 +273,7 @@ class Trainer:
     def _validate(self) -> str | None:
         """Read the held-out text; gives "improvement" if it was never read better."""
         session, state = self.session, self.state
+        began = time.perf_counter()
         with session.ema.swapped_in() if session.ema is not None else nullcontext():
             found = self._read_held_out()
             dead = dead_memory(session.model, session.tokens.valid.tokens)
@@ -314,7 +315,7 @@ class Trainer:
                 best=better,
                 train_nats_per_token=state.loss_average,
                 dead_memory=None if dead is None else round(dead, 4),
-                seconds=round(found.seconds, 3),
+                seconds=round(time.perf_counter() - began, 3),
             )
         )
         state.rate_factor *= self._schedule.after_validation(improved=better)
@@ -352,6 +353,7 @@ class Trainer:
             model, ema = Model.from_weights(model.config, model.vocab_size, weights), None
 
         def write(tell: Tell) -> None:
+            began = time.perf_counter()
             judge = self._own_judge()
             with ema.swapped_in() if ema is not None else nullcontext():
                 samples = looks.write_samples(
@@ -368,7 +370,9 @@ class Trainer:
                     tell=tell,
                 )
             if samples and not parting:
-                looks.tell_figures(judge, samples, step=step, nats_per_char=nats, tell=tell)
+                looks.tell_figures(
+                    judge, samples, step=step, nats_per_char=nats, began=began, tell=tell
+                )
 
         self._aside.begin(write, then=then)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 import shutil
@@ -17,10 +18,11 @@ from checkpoints.errors import RunError, UserError
 from checkpoints.events import Event, SampleFinished, Step, Validation
 from checkpoints.paths import expanded
 from checkpoints.runs import RunFolder, find_run, list_runs, remove
+from checkpoints.spent import Spent, spent
 from rnnstudio.common import Json, RunName, RunsDir, runs_dir, say, say_json, whole_run
 from rnnstudio.completion import run_names
 from rnnstudio.curve import ascii_curve, svg_curves
-from rnnstudio.narration import duration
+from rnnstudio.narration import duration, shares
 from rnnstudio.pages import GroupPage, Page
 from tui.literal import literal, one_line
 
@@ -93,7 +95,7 @@ def show(
         return
     validations = [e for e in events if isinstance(e, Validation)]
     written = [e for e in events if isinstance(e, SampleFinished)][-samples:] if samples else []
-    row, damaged = _row(folder), folder.damaged()
+    row, damaged, took = _row(folder), folder.damaged(), spent(events)
     read = {e.step: e.protocol for e in validations}
     checkpoints = [
         {
@@ -121,10 +123,11 @@ def show(
                 for e in validations
             ],
             "size_bytes": folder.size_bytes(),
+            "seconds": took and {**dataclasses.asdict(took), "learning": took.learning},
         }
         say_json(body)
         return
-    _describe(row, folder)
+    _describe(row, folder, took)
     losses = [(float(e.step), e.loss_nats) for e in events if isinstance(e, Step)]
     if losses:
         typer.echo("\ntraining loss, nats per token")
@@ -263,7 +266,7 @@ def _part(record: dict[str, Any], name: str) -> dict[str, Any]:
     return part if isinstance(part, dict) else {}
 
 
-def _describe(row: dict[str, Any], folder: RunFolder) -> None:
+def _describe(row: dict[str, Any], folder: RunFolder, took: Spent | None) -> None:
     record = folder.record()
     model, training = _part(record, "model"), _part(record, "training")
     typer.echo(f"{literal(row['name'])}: {row['state']} at step {row['step']:,}")
@@ -276,6 +279,8 @@ def _describe(row: dict[str, Any], folder: RunFolder) -> None:
             f"seed {training.get('seed')}"
         )
     )
+    if took is not None:
+        typer.echo(f"  time       {duration(took.all)}: {shares(took)}")
     if row["best"]:
         best = row["best"]
         typer.echo(

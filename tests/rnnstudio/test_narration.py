@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from checkpoints import events as ev
+from checkpoints.eventlog import EventLog
 from checkpoints.runs import RunFolder
 from rnnstudio.narration import JsonLines, Narrator, duration
 
@@ -53,6 +54,20 @@ def told(*events: ev.Event, terminal: bool = False) -> tuple[str, str]:
         narrator.event(event)
     narrator.close()
     return out.getvalue(), err.getvalue()
+
+
+def test_the_end_says_what_the_time_went_into(tmp_path: Path) -> None:
+    run = RunFolder.create(tmp_path, "plays", {})
+    look = ev.Validation(
+        step=12, nats_per_token=2.0, nats_per_char=2.0, bits_per_char=2.9, chars=100, tokens=100, protocol="carried",
+        best=True, seconds=6.1,
+    )  # fmt: skip
+    end = ev.Ended(step=12, run=str(run.path), reason="done", seconds=61)
+    with EventLog(run.events_path) as log:
+        for event in (look, end):
+            log.write(event)
+    _, err = told(end)
+    assert "finished at step 12 after 1m01s (90% learning, 10% held-out text, 0% samples" in err
 
 
 def test_samples_are_data_and_everything_else_is_narration() -> None:

@@ -95,6 +95,18 @@ def test_held_out_figures_come_in_both_units_under_their_protocol(runs: Path) ->
     assert "1.5000 nats/char = 2.164 bits/char at step 10  [carried]" in shown
 
 
+def test_show_says_what_the_time_went_into(runs: Path) -> None:
+    told = (dataclasses.replace(look(10), seconds=2.0), dataclasses.replace(END, seconds=50.0))
+    make(runs, "timed", *told)
+    shown = invoke(runs, "runs", "show", "timed").stdout
+    assert "  time       50s: 96% learning, 4% held-out text, 0% samples, 0% checkpoints\n" in shown
+    body = json.loads(invoke(runs, "runs", "show", "timed", "--json").stdout)
+    assert body["seconds"] == {
+        "all": 50.0, "held_out": 2.0, "samples": 0.0, "checkpoints": 0.0, "learning": 48.0,
+    }  # fmt: skip
+    assert "  time  " not in invoke(runs, "runs", "show", "plays").stdout
+
+
 def test_show_says_what_is_wrong_with_damaged_checkpoints(runs: Path) -> None:
     write_checkpoint(runs / "plays", 20, {"a": b"1"}, disk=QuickDisk())
     (runs / "plays" / "step-0000020" / "a").write_bytes(b"2")

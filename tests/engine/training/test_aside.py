@@ -227,7 +227,8 @@ def test_a_pause_counts_for_no_speed(
         if not resumed_at:
             control.request(run.path, "resume")
 
-    monkeypatch.setattr("engine.training.trainer.time", SimpleNamespace(monotonic=clock))
+    clocks = SimpleNamespace(monotonic=clock, perf_counter=lambda: 0.0)
+    monkeypatch.setattr("engine.training.trainer.time", clocks)
     monkeypatch.setattr(Stopwatch, "pause", pause)
     run = make_run(steps=100_000, checkpoint_every=100_000)
     speeds: list[float] = []

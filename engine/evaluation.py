@@ -101,7 +101,7 @@ def evaluate(
 
     `chars` and `words` are those of the text that the tokens stand for. `before` (at least one token) is read before
     the text: what `prime_ids` gives. Under `documents` it is the document-end token alone, and each one in `tokens`
-    ends a document. `lanes` is for `carried` only. `rounded` is for models that `readers.rounding_pays` for.
+    ends a document. `lanes` is for `carried` only. `rounded` reads by weights in int8, where `rounding_pays`.
 
     Raises CorpusError if there is no text.
     """

@@ -34,8 +34,8 @@ class Ids:
     @overload
     def __getitem__(self, at: int) -> int: ...
     @overload
-    def __getitem__(self, at: slice | npt.NDArray[np.integer[Any]]) -> Array: ...
-    def __getitem__(self, at: int | slice | npt.NDArray[np.integer[Any]]) -> int | Array:
+    def __getitem__(self, at: slice | Array) -> Array: ...
+    def __getitem__(self, at: int | slice | Array) -> int | Array:
         found = np.asarray(self._ids[at])
         if self._may_be_others and found.size and found.max() >= self._vocab_size:
             raise damaged(self._folder)

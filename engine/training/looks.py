@@ -50,7 +50,7 @@ def validate(
 ) -> Evaluation | None:
     """The loss on the held-out text (its first VALIDATION_TOKENS); None where nothing is held out.
 
-    `rounded` allows what `evaluate` says of it.
+    `rounded`: by weights in int8, as `in_int8` finds.
     """
     tokens: Tokens = held_out.tokens
     chars = held_out.chars

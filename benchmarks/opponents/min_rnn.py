@@ -1,8 +1,11 @@
 """minGRU and minLSTM (Feng et al. 2024, "Were RNNs all we needed?", arXiv 2410.01201).
 
 Their gates see the input alone, so that h_t = a_t h_(t-1) + b_t is a scan over the window. As in the paper's language
-model each block is norm, causal convolution over 4 characters, the cell, and two layers of four times the width. A
-state is not handed on: their model reads windows.
+model each block is norm, causal convolution over 4 characters, the cell, and two layers of four times the width (so
+its first author too, in issue 1 of lucidrains/minGRU-pytorch). A state is not handed on: their model reads windows.
+
+Their code can make the cell wider than the block and project it back. It does not here: twice as wide it came to 2.493
+nats/char after three minutes of a core instead of 2.224.
 """
 
 from __future__ import annotations
@@ -89,6 +92,7 @@ class MinRNN(Opponent):
     width: ClassVar[int] = 384
     lanes: ClassVar[int] = 64
     dropout: ClassVar[float] = 0.2
+    clip: ClassVar[float] = 0.25
 
     def __init__(self, train: Tensor, valid: Tensor, vocab_size: int) -> None:
         super().__init__(train, valid, vocab_size)
@@ -112,7 +116,7 @@ class MinRNN(Opponent):
         loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(self.parameters(), self.clip)
         self.optimizer.step()
         self.tokens_read += inputs.numel()
         return loss.item()
@@ -120,13 +124,13 @@ class MinRNN(Opponent):
 
 class MinGRU(MinRNN):
     name = "mingru"
-    about = "3 blocks of 384, windows of 256, batch 64, dropout 0.2, AdamW 1e-3"
+    about = "3 blocks of 384, windows of 256, batch 64, dropout 0.2, AdamW 1e-3, clip 0.25"
     gates = 1
 
 
 class MinLSTM(MinRNN):
     name = "minlstm"
-    about = "3 blocks of 384, windows of 256, batch 64, dropout 0.2, AdamW 1e-3"
+    about = "3 blocks of 384, windows of 256, batch 64, dropout 0.2, AdamW 1e-3, clip 0.25"
     gates = 2
 
 
@@ -135,4 +139,4 @@ class MinGRUSmall(MinRNN):
     about = (
         "ours of theirs for a CPU: 3 blocks of 128, windows of 64, batch 12, no dropout, AdamW 1e-3"
     )
-    gates, width, window, lanes, dropout = 1, 128, 64, 12, 0.0
+    gates, width, window, lanes, dropout, clip = 1, 128, 64, 12, 0.0, 1.0

@@ -25,11 +25,13 @@ from engine.devices import has_bf16
 STEPS = 3
 # a x + b x^3 + c x^5 takes every singular value in (0, 1] towards 0.7 to 1.2 (Jordan).
 A, B, C = 3.4445, -4.7750, 2.0315
-# A matrix moves at every third step where orthogonalising it is more than this share of the network's own work with it:
-# 0.35 for an LSTM's at 256 units and 16 lanes of 64, 0.71 at 512, where it costs 0.013 nats after 300 steps, in 0.77 of
-# the time.
-MOST = 0.5
+# A matrix moves at every third step where orthogonalising it is more than this share of the network's own work with it,
+# counted in operations: for an LSTM's at 16 lanes of 64 it is 0.18 at 128 units, 0.35 at 256 and 0.71 at 512. In bf16
+# Muon's products come nearer to the units' rate than the network's, and take less of the time. Three steps in one cost
+# nothing that two seeds could tell at 192 and 256 units, but 0.01 nats at 64, whose products take no time anyway.
+MOST = {torch.bfloat16: 0.2, torch.float32: 0.1}
 REST = 3
+NARROW = 64
 
 
 class Muon(torch.optim.Optimizer):
@@ -67,13 +69,14 @@ class Muon(torch.optim.Optimizer):
                     alike[parameter.shape].append(parameter)
             for shape, parameters in alike.items():
                 averages, gradients = self._averaged(parameters, group["momentum"])
-                every = period(shape, tokens=self._tokens)
+                dtype = _arithmetic(parameters[0].device)
+                every = period(shape, tokens=self._tokens, dtype=dtype)
                 if self.turn % every:
                     continue
                 lr = group["lr"] * every
                 # Tall matrices change their output as much as square ones do.
                 rate = lr * max(1.0, shape[0] / shape[1]) ** 0.5
-                moved = orthogonalised(_directions(gradients, averages, group["momentum"]))
+                moved = orthogonalised(_directions(gradients, averages, group["momentum"], dtype))
                 shrink: float | Tensor = 1 - lr * group["weight_decay"]
                 if self.found_inf is not None:
                     moved = moved * (self.found_inf == 0)
@@ -102,18 +105,28 @@ class Muon(torch.optim.Optimizer):
         return averages, gradients
 
 
-def period(shape: tuple[int, ...], *, tokens: int) -> int:
-    """Every how many steps a matrix moves: what orthogonalising takes is kept small beside the network's products."""
+def period(shape: tuple[int, ...], *, tokens: int, dtype: torch.dtype) -> int:
+    """Every how many steps a matrix moves that `dtype` orthogonalises and a step reads so many `tokens` through.
+
+    What orthogonalising takes is kept small beside the network's products.
+    """
     long, short = max(shape), min(shape)
     # X Xᵀ and the result; the polynomials' squares; and between two steps p G p and p P.
     orthogonalising = 4 * long * short**2 + (2 * STEPS + 6 * (STEPS - 1)) * short**3
-    return REST if orthogonalising > MOST * 6 * long * short * tokens else 1
+    dear = orthogonalising > MOST[dtype] * 6 * long * short * tokens
+    return REST if dear and short > NARROW else 1
 
 
-def _directions(gradients: list[Tensor], averages: list[Tensor], momentum: float) -> Tensor:
+def _arithmetic(device: torch.device) -> torch.dtype:
+    """What a device orthogonalises in."""
+    return torch.bfloat16 if has_bf16(device) else torch.float32
+
+
+def _directions(
+    gradients: list[Tensor], averages: list[Tensor], momentum: float, dtype: torch.dtype
+) -> Tensor:
     """Where the averages, taken one more step along these gradients (Nesterov), point: (N, R, C)."""
     first = gradients[0]
-    dtype = torch.bfloat16 if has_bf16(first.device) else torch.float32
     # Each into its place at once: fresh memory for all of three 2048 x 512 took 13 ms more, of 90.
     found = torch.empty(len(gradients), *first.shape, dtype=dtype, device=first.device)
     for into, gradient, average in zip(found.unbind(), gradients, averages, strict=True):

@@ -49,11 +49,12 @@ def moved(start: Tensor, gradients: list[Tensor], *, every: int) -> Tensor:
     return weight
 
 
-@pytest.mark.parametrize("tokens", [1000, 15])
+@pytest.mark.parametrize(("tokens", "every"), [(1000, 1), (15, 3)])
 def test_matrices_move_by_the_equations_and_large_ones_not_at_every_turn(
-    tokens: int, monkeypatch: pytest.MonkeyPatch
+    tokens: int, every: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(muon, "has_bf16", lambda _device: False)
+    monkeypatch.setattr(muon, "NARROW", 0)
     rng = torch.Generator().manual_seed(3)
     start = [torch.randn(shape, generator=rng) for shape in ((8, 4), (4, 8), (8, 4), (5, 5))]
     # One that never has a gradient is left alone.
@@ -67,15 +68,25 @@ def test_matrices_move_by_the_equations_and_large_ones_not_at_every_turn(
         optimizer.turn = turn
         optimizer.step()
     for weight, before, seen in zip(weights, start, gradients, strict=False):
-        expected = moved(before, seen, every=period(before.shape, tokens=tokens))
+        expected = moved(before, seen, every=every)
         torch.testing.assert_close(weight.detach().double(), expected, rtol=0, atol=1e-5)
     assert torch.equal(weights[-1], torch.ones(2, 2))
 
 
 def test_matrices_move_less_often_where_orthogonalising_is_much_beside_the_networks_work() -> None:
-    """At 16 lanes of 64 tokens, an LSTM's from 384 units on; not from twice the lanes."""
-    widths = (128, 256, 320, 384, 512, 1024, 2048)
-    assert [period((4 * h, h), tokens=1024) for h in widths] == [1, 1, 1, 3, 3, 3, 3]
-    assert period((64, 2048), tokens=1024) == period((2048, 64), tokens=1024) == 1
-    assert period((2048, 512), tokens=2048) == 1
-    assert period((512, 512), tokens=1024) == 3
+    """At 16 lanes of 64 tokens, an LSTM's from 160 units on; in float32, whose products are as slow, from 96."""
+    widths = (64, 96, 128, 160, 256, 512, 2048)
+
+    def periods(tokens: int, dtype: torch.dtype) -> list[int]:
+        return [period((4 * h, h), tokens=tokens, dtype=dtype) for h in widths]
+
+    assert periods(1024, torch.bfloat16) == [1, 1, 1, 3, 3, 3, 3]
+    assert periods(1024, torch.float32) == [1, 3, 3, 3, 3, 3, 3]
+    # Twice the lanes serve twice the units.
+    assert periods(2048, torch.bfloat16) == [1, 1, 1, 1, 1, 3, 3]
+    wide, tall = ((72, 2048), (2048, 72))
+    assert period(wide, tokens=256, dtype=torch.float32) == 3
+    assert period(tall, tokens=256, dtype=torch.float32) == 3
+    # However small a step: what so narrow a matrix takes is not worth a move.
+    assert period((256, 64), tokens=64, dtype=torch.float32) == 1
+    assert period((256, 256), tokens=1024, dtype=torch.bfloat16) == 3

@@ -349,7 +349,7 @@ def test_a_run_in_bf16_goes_on_to_the_bit(make_run: Callable[..., RunFolder], ce
 def test_large_matrices_rest_after_resuming_as_they_would_have(
     make_run: Callable[..., RunFolder],
 ) -> None:
-    """At 64 tokens a step Muon's products for 72 units are more than a fifth of the network's."""
+    """At 64 tokens a step Muon's products for 72 units are more than half of the network's."""
     how = {"hidden_size": 72, "schedule": "constant", "checkpoint_every": 7}
     whole = make_run(**how, steps=15)
     trained(whole)

@@ -158,7 +158,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-# The CPU's own int16 may put one in some thousands of characters on the other side of the number that was drawn.
+# int16, the CPU's own choice here, may now and then put a character on the other side of the number that was drawn.
 EXACT = ("--weights", "float32")
 
 

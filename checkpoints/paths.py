@@ -35,3 +35,15 @@ def is_folder(path: str | Path) -> bool:
 def within(path: Path, folder: Path) -> bool:
     """Whether a path, its links followed, leads into the folder, or is it."""
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+
+def user_cache() -> Path:
+    """Where this system keeps what programs can make again. Raises RuntimeError where there is no home.
+
+    A checkout on a machine that nothing can be installed on has no platformdirs; such machines are Linux's.
+    """
+    try:
+        import platformdirs
+    except ModuleNotFoundError:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "rnnstudio")
+    return Path(platformdirs.user_cache_dir("rnnstudio"))

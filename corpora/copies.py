@@ -105,9 +105,25 @@ def _common(a: bytes, i: int, b: bytes, j: int) -> int:
 def _suffix_array(text: bytes) -> npt.NDArray[np.int32]:
     if not text:
         return np.zeros(0, np.int32)
-    from pydivsufsort import divsufsort
-
+    try:
+        from pydivsufsort import divsufsort
+    except ModuleNotFoundError:  # a checkout on a machine that nothing can be installed on
+        return _doubled(text)
     return np.asarray(divsufsort(text), np.int32)
+
+
+def _doubled(text: bytes) -> npt.NDArray[np.int32]:
+    """The suffix array in NumPy, twenty times slower: in order of 1, 2, 4, … bytes (Manber and Myers, 1993)."""
+    ranks = np.frombuffer(text, np.uint8).astype(np.int64) + 1
+    most, width = 256, 1
+    while True:
+        keys = ranks * (most + 1)
+        keys[:-width] += ranks[width:]
+        order = np.argsort(keys, kind="stable")
+        ranks[order] = 1 + np.cumsum(np.diff(keys[order], prepend=keys[order[0]]) != 0)
+        most, width = int(ranks[order[-1]]), 2 * width
+        if most == len(text):
+            return order.astype(np.int32)
 
 
 Piece = TypeVar("Piece", str, bytes)

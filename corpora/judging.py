@@ -22,7 +22,7 @@ import numpy as np
 from corpora import ngram, words
 from corpora.copies import CopyIndex, thinned
 from corpora.figures import table
-from corpora.genres.base import Figure, Genre, Validator
+from corpora.genres.base import Figure, Genre, Validator, Verdict
 
 HUMAN_PIECES = 24
 """Pieces of held-out text that the human figures are the mean of."""
@@ -111,7 +111,7 @@ class Judge:
         """
         copies = self._index.find(text)
         return {
-            **self._validator(prime + text).figures,
+            **self._judging[0](prime + text).figures,
             **_word_figures(text, self._vocabulary),
             "looped": looped(text),
             "copied": copies.share,
@@ -143,6 +143,11 @@ class Judge:
         """The mean share of pieces that the genre's compiler takes."""
         shares = [share for share in self.genre.accepted(texts) or () if share is not None]
         return fmean(shares) if shares else None
+
+    @property
+    def lacks(self) -> str:
+        """The package without which the genre cannot judge, and which this Python lacks; empty where it can."""
+        return self._judging[1]
 
     @property
     def human_count(self) -> int:
@@ -238,8 +243,12 @@ class Judge:
         return sorted(ranked, key=lambda r: (-r.score, r.index))
 
     @cached_property
-    def _validator(self) -> Validator:
-        return self.genre.validator(self._training)
+    def _judging(self) -> tuple[Validator, str]:
+        """How the genre judges a text, and what it lacks for that: it gives no figures then."""
+        try:
+            return self.genre.validator(self._training), ""
+        except ModuleNotFoundError as error:
+            return lambda _: Verdict({}), str(error.name)
 
     @cached_property
     def _vocabulary(self) -> frozenset[str]:

@@ -19,10 +19,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-import platformdirs
-
 from checkpoints.errors import UserError
 from checkpoints.files import write_atomic
+from checkpoints.paths import user_cache
 
 SIMD = Path(__file__).parent / "simd"
 """Headers that all libraries share."""
@@ -98,7 +97,7 @@ def _kept(how: list[str], main: Path, load: Callable[[ctypes.CDLL], Library]) ->
     place = platform.machine(), platform.libc_ver()
     headers = [*main.parent.glob("*.h"), *SIMD.glob("*.h")]
     sources = [path.read_bytes() for path in sorted([*headers, main])]
-    folder = Path(platformdirs.user_cache_dir("rnnstudio")) / "compiled"
+    folder = user_cache() / "compiled"
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{main.stem}-{_digest(repr((place, how)).encode(), *sources)}"
     kept = filter(_is_whole, sorted(folder.glob(f"{name}-*.so")))

@@ -55,6 +55,12 @@ def main() -> None:
                 "try a smaller model, or fewer texts at once",
             )
             _leave(2)
+        if isinstance(error, ModuleNotFoundError) and (package := _foreign(error.name or "")):
+            _say(
+                f"this needs the package {package}, which this Python lacks",
+                f"pip install {package}",
+            )
+            _leave(2)
         _say(
             f"a fault of ours: {type(error).__name__}: {error}",
             "run it again with --debug and send us what it prints",
@@ -87,6 +93,13 @@ def _is_memory(error: Exception) -> bool:
     from engine.training.memory import is_memory
 
     return is_memory(error)
+
+
+def _foreign(module: str) -> str:
+    """The package if a module is one that is neither ours nor Python's; else nothing."""
+    ours = {"rnnstudio", "tui", "engine", "checkpoints", "corpora"}
+    known = module in ours or module in sys.stdlib_module_names or "." in module
+    return "" if known else module
 
 
 def _say(message: str, hint: str) -> None:

@@ -22,9 +22,12 @@ REPORTED = 10
 def best_of(loaded: LoadedModel, request: Request, count: int) -> list[tuple[Sample, Ranked]]:
     """`count` texts, best first; the first few are told with the reasons for their place.
 
-    Raises UserError where the run kept no training text to compare with.
+    Raises UserError where the run kept no training text to compare with, ModuleNotFoundError where the genre's judge
+    needs a package that is not installed.
     """
     judge = judge_of(loaded, sample_chars=request.length or 1000)
+    if judge.lacks:
+        raise ModuleNotFoundError(name=judge.lacks)
     sampler = Sampler(loaded.model, loaded.tokenizer, documents=loaded.documents)
     samples = finished(sampler, replace(request, keep_text=True).copies(count))
     nats = [s.nats_per_char for s in samples]

@@ -15,6 +15,7 @@ import os
 import runpy
 import socket
 import sys
+from contextlib import suppress
 from typing import Any
 
 LOADED = (
@@ -63,7 +64,8 @@ def serve(channel: socket.socket) -> dict[str, Any]:
 
 def main() -> None:
     for name in LOADED:
-        importlib.import_module(name)
+        with suppress(ModuleNotFoundError):  # nor need the children have it
+            importlib.import_module(name)
     gc.freeze()  # the children share these pages
     request = serve(socket.socket(fileno=int(sys.argv[1])))
     os.environ.clear()

@@ -23,11 +23,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
-import platformdirs
-
 from checkpoints.errors import CorpusError, UserError
 from checkpoints.files import reason, write_atomic
-from checkpoints.paths import exists, is_file
+from checkpoints.paths import exists, is_file, user_cache
 from corpora.catalogue import fetch, wheels
 from corpora.catalogue.fetch import Progress
 
@@ -95,7 +93,7 @@ class Entry:
 def default_cache() -> Path:
     """Where corpora are kept: `$RNNSTUDIO_CACHE`, else the user's cache folder."""
     named = os.environ.get("RNNSTUDIO_CACHE")
-    return Path(named) if named else Path(platformdirs.user_cache_dir("rnnstudio"))
+    return Path(named) if named else user_cache()
 
 
 @cache

@@ -85,6 +85,8 @@ class CSource(Genre):
         return openings(text, starts, _signature, "static int ")
 
     def validator(self, training: Iterable[str]) -> Validator:
+        from corpora.syntax.c import read
+
         known: set[str] = set()
         known_parts: set[str] = set()
 
@@ -98,8 +100,6 @@ class CSource(Genre):
             known_parts.update(parts(name))
 
         def judge(text: str) -> Verdict:
-            from corpora.syntax.c import read
-
             source = read(text)
             pieces = []
             for item in source.items:

@@ -354,7 +354,7 @@ class Trainer:
 
         def write(tell: Tell) -> None:
             began = time.perf_counter()
-            judge = self._own_judge()
+            judge = self._own_judge(tell)
             with ema.swapped_in() if ema is not None else nullcontext():
                 samples = looks.write_samples(
                     model,
@@ -376,7 +376,7 @@ class Trainer:
 
         self._aside.begin(write, then=then)
 
-    def _own_judge(self) -> Judge:
+    def _own_judge(self, tell: Tell) -> Judge:
         session = self.session
         if self._judge is None:
             self._judge = looks.make_judge(
@@ -386,6 +386,10 @@ class Trainer:
                 sample_chars=session.settings.training.sample_length,
                 so_far=session.run.events(steps=False),
             )
+            if package := self._judge.lacks:
+                title = self._judge.genre.title
+                text = f"{title} cannot be judged: this Python lacks the package {package}"
+                tell(ev.Warned(step=self.state.step, text=text, hint=f"pip install {package}"))
         return self._judge
 
     def _save(self, reason: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from corpora import copies
 from corpora.copies import LEAST, CopyIndex
 
 TRAINING = (
@@ -109,3 +110,11 @@ def test_of_a_long_training_text_spaced_pieces_are_kept() -> None:
     index = CopyIndex(pieces, limit=10_000)
     kept = [i for i, piece in enumerate(pieces) if index.find(piece).share == 1.0]
     assert kept == [0, 8, 16, 24, 32, 40, 48, 56]
+
+
+@given(text=st.text("ab\0é", min_size=1, max_size=300) | st.text(min_size=1, max_size=60))
+@example("a" * 1000)
+@example("".join(map(chr, range(1, 500))))
+def test_without_the_library_the_suffixes_are_in_order_too(text: str) -> None:
+    data = text.encode()
+    assert copies._doubled(data).tolist() == sorted(range(len(data)), key=lambda i: data[i:])

@@ -17,7 +17,7 @@ JUDGES = {
 }
 
 
-@pytest.mark.parametrize("name", BY_GENRE)
+@pytest.mark.parametrize("name", [name for name in BY_GENRE if not JUDGES[name].lacks])
 def test_every_figure_is_in_the_table_and_stands_beside_a_human_one(name: str) -> None:
     judge = JUDGES[name]
     found = judge.figures(BY_GENRE[name])

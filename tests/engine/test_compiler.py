@@ -21,9 +21,7 @@ Cache = Callable[[Path], None]
 @pytest.fixture
 def use(monkeypatch: pytest.MonkeyPatch) -> Cache:
     """Make a folder the user's cache."""
-    return lambda folder: monkeypatch.setattr(
-        compiler.platformdirs, "user_cache_dir", lambda _name: str(folder)
-    )
+    return lambda folder: monkeypatch.setattr(compiler, "user_cache", lambda: folder)
 
 
 @pytest.fixture
@@ -156,10 +154,10 @@ def test_a_mac_without_tools_is_not_asked_to_install_them(
 def test_where_nothing_can_be_kept_there_is_none(
     main: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception
 ) -> None:
-    def user_cache_dir(_name: str) -> str:
+    def user_cache() -> Path:
         raise fault
 
-    monkeypatch.setattr(compiler.platformdirs, "user_cache_dir", user_cache_dir)
+    monkeypatch.setattr(compiler, "user_cache", user_cache)
     found, why = compiler.library(main, PLAIN, answer)
     assert found is None
     assert str(fault) in why

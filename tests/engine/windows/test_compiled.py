@@ -196,7 +196,7 @@ def test_an_old_compiler_knows_no_tiles(tmp_path: Path, monkeypatch: pytest.Monk
     old.write_text(f'#!/bin/sh\ncase "$*" in *-mamx*) exit 1;; esac\nexec {real} "$@"\n', "utf-8")
     old.chmod(0o755)
     monkeypatch.setenv("CXX", str(old))
-    monkeypatch.setattr(compiler.platformdirs, "user_cache_dir", lambda _name: str(tmp_path))
+    monkeypatch.setattr(compiler, "user_cache", lambda: tmp_path)
     monkeypatch.setattr(
         torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True, "amx_bf16": True}
     )

@@ -3,7 +3,7 @@
 Time is counted while training alone: neither tokenizing nor the final reading is, but what ours does along the way
 (log, validations, checkpoints) is; what is not counted before the first step stands in `uncounted_s`. Both keep freed
 memory, as ours does by itself. By `cpu` it is this process's own CPU time, on one thread: that can be compared on a
-machine that others use too.
+machine that others use too. On a GPU only time on the wall counts anything.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ WINDOW = 256
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    """What every contest asks: by what clock, on how many threads and cores, and how much of a text."""
+    """What every contest asks: where, by what clock, on how many threads and cores, and how much of a text."""
+    parser.add_argument("--device", type=usable_device, default="cpu")
     parser.add_argument("--clock", choices=[*CLOCKS], default="wall")
     parser.add_argument(
         "--threads",
@@ -52,6 +53,14 @@ def options(parser: argparse.ArgumentParser) -> None:
         help="entrants at once, each on a core of its own",
     )
     parser.add_argument("--chars", type=int, default=0, help="only so many characters of a text")
+
+
+def usable_device(text: str) -> str:
+    """By its name. Raises ArgumentTypeError for what cannot be used."""
+    try:
+        return devices.choose(text)[0].type
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(error.message) from error
 
 
 def number_of_threads(text: str) -> int:
@@ -152,6 +161,7 @@ def ours(
     text: Text,
     *,
     minutes: float,
+    device: str = "cpu",
     clock: str = "wall",
     threads: int = 1,
     seed: int = 1,
@@ -169,7 +179,7 @@ def ours(
             name="run",
             given={"minutes": minutes, "split": "nanogpt", "seed": seed, **(given or {})},
             threads=threads,
-            device="cpu",
+            device=device,
         )
         began = tick()
         ready = prepare(request, clock=tick)
@@ -182,8 +192,8 @@ def ours(
         looks = [e for e in ready.run.events() if isinstance(e, ev.Validation)]
     settings = record["model"]
     training = record["training"]
-    ids = torch.from_numpy(loaded.tokenizer.encode(text.valid).astype("int64"))
-    carried, windows = judge(loaded.model, ids, chars=len(text.valid), window=WINDOW)
+    ids = torch.from_numpy(loaded.tokenizer.encode(text.valid).astype("int64")).to(device)
+    carried, windows = judge(loaded.model.to(device), ids, chars=len(text.valid), window=WINDOW)
     tokens = steps[-1].tokens if steps else 0
     return Score(
         minutes=minutes,
@@ -211,6 +221,7 @@ def theirs(
     text: Text,
     *,
     minutes: Sequence[float],
+    device: str = "cpu",
     clock: str = "wall",
     threads: int = 1,
     seed: int = 1,
@@ -224,11 +235,15 @@ def theirs(
     allocator.keep_freed()
     torch.set_num_threads(threads or devices.usable_cores())
     alphabet = {c: i for i, c in enumerate(sorted(set(text.whole)))}
-    train, valid = (torch.tensor([alphabet[c] for c in part]) for part in (text.train, text.valid))
-    # torch's first calls take up to a second, which ours spends before its budget, on measuring the machine.
-    opponent(train, valid, len(alphabet)).step(0.0)
-    torch.manual_seed(seed)
-    model = opponent(train, valid, len(alphabet))
+    train, valid = (
+        torch.tensor([alphabet[c] for c in part], device=device)
+        for part in (text.train, text.valid)
+    )
+    with torch.device(device):
+        # torch's first calls take up to a second, which ours spends before its budget, on measuring the machine.
+        opponent(train, valid, len(alphabet)).step(0.0)
+        torch.manual_seed(seed)
+        model = opponent(train, valid, len(alphabet))
     uncounted_s = tick() - began
     budget, steps, average, spent, best = minutes[-1] * 60, 0, math.nan, 0.0, math.inf
     for mark in minutes:
@@ -260,7 +275,7 @@ def theirs(
         )
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def judge(
     model: Reader, tokens: Tensor, *, chars: int, window: int, carries: bool = True
 ) -> tuple[float, float]:

@@ -34,6 +34,7 @@ def main(arguments: list[str]) -> int:
         orders=args.orders,
         chars=args.chars,
         minutes=args.minutes,
+        device=args.device,
         clock=args.clock,
         threads=args.threads,
     )

@@ -1,6 +1,7 @@
 """Nats per character after so many minutes on one text: our defaults against other people's recipes.
 
     python -m benchmarks quality tinyshakespeare.txt --minutes 1,3,10,30 --clock cpu --processes 2
+    python -m benchmarks quality tinyshakespeare.txt --minutes 1,3 --device cuda --threads 0
     python -m benchmarks quality tinyshakespeare.txt --only ours,char-rnn --part tuning --set hidden_size=256
 
 The last tenth of the text is held out (nanoGPT's split). `--part tuning` leaves that tenth away altogether and holds
@@ -70,7 +71,12 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory() as scratch:
         text = contest.read_text(args.text, Path(scratch), part=args.part, most_chars=args.chars)
         train = partial(
-            _scores, text=text, given=dict(args.set), clock=args.clock, threads=args.threads
+            _scores,
+            text=text,
+            given=dict(args.set),
+            device=args.device,
+            clock=args.clock,
+            threads=args.threads,
         )
         done = {(row["entrant"], row["seed"], row["minutes"]) for row in rows}
         entrants = [

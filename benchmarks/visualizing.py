@@ -70,6 +70,7 @@ def main(arguments: list[str]) -> int:
             _trained,
             text=contest.read_text(args.text, Path(scratch), most_chars=args.chars),
             minutes=args.minutes,
+            device=args.device,
             clock=args.clock,
             threads=args.threads,
         )

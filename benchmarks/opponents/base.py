@@ -73,9 +73,9 @@ class Lanes:
 def random_windows(tokens: Tensor, *, lanes: int, length: int) -> tuple[Tensor, Tensor]:
     """`lanes` windows from anywhere in the text: inputs and targets (T, B)."""
     length = min(length, len(tokens) - 2)
-    starts = torch.randint(len(tokens) - length, (lanes,)).tolist()
-    inputs = torch.stack([tokens[s : s + length] for s in starts], dim=1)
-    return inputs, torch.stack([tokens[s + 1 : s + 1 + length] for s in starts], dim=1)
+    starts = torch.randint(len(tokens) - length, (lanes,), device="cpu").to(tokens.device)
+    windows = tokens[starts + torch.arange(length + 1, device=tokens.device)[:, None]]
+    return windows[:-1], windows[1:]
 
 
 def detached(state: State) -> State:

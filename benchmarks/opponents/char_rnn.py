@@ -46,7 +46,7 @@ class StackedLSTM(Opponent):
         return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
 
     def initial_state(self, lanes: int) -> State:
-        zeros = torch.zeros(2, lanes, 128)
+        zeros = torch.zeros(2, lanes, 128, device=self.train_tokens.device)
         return ((zeros, zeros),)
 
     def forward(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:

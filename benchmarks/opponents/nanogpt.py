@@ -71,7 +71,7 @@ class NanoGPT(Opponent):
         self.steps = 0
 
     def forward(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        places = torch.arange(len(tokens))
+        places = torch.arange(len(tokens), device=tokens.device)
         x = self.wte(tokens.t()) + self.wpe(places)
         x = F.dropout(x, self.dropout, self.training)
         for block in self.blocks:
@@ -81,8 +81,10 @@ class NanoGPT(Opponent):
     def step(self, progress: float) -> float:
         self.train()
         inputs, targets = random_windows(self.train_tokens, lanes=self.lanes, length=self.window)
-        logits, _ = self(inputs, ())
-        loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+        # In bf16 on a GPU, as there.
+        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=inputs.is_cuda):
+            logits, _ = self(inputs, ())
+            loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.parameters(), 1.0)

@@ -27,7 +27,7 @@ class WordLanguageModel(Opponent):
         self.rate, self.best = 20.0, float("inf")
 
     def initial_state(self, lanes: int) -> State:
-        zeros = torch.zeros(2, lanes, 200)
+        zeros = torch.zeros(2, lanes, 200, device=self.train_tokens.device)
         return ((zeros, zeros),)
 
     def forward(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:

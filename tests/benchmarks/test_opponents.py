@@ -13,7 +13,7 @@ import torch
 from benchmarks import contest
 from benchmarks.opponents import OPPONENTS
 from benchmarks.opponents.base import Opponent
-from benchmarks.opponents.min_rnn import MinCell
+from benchmarks.opponents.min_rnn import MinCell, Scan, scan_by_logarithms
 from engine import allocator
 
 
@@ -51,6 +51,15 @@ def test_the_scan_is_the_papers_recurrence(gates: int) -> None:
         torch.autograd.grad(out.square().sum(), weights) for out in (cell(x), torch.stack(expected))
     )
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_the_scan_by_logarithms_is_the_scan() -> None:
+    torch.manual_seed(1)
+    a, b = torch.rand(2, 256, 2, 5, dtype=torch.float64).requires_grad_()
+    both = [Scan.apply(a, b), scan_by_logarithms(a.log(), b.log())]
+    torch.testing.assert_close(both[1], both[0], rtol=1e-4, atol=1e-5)
+    gradients = [torch.autograd.grad(h.square().sum(), [a, b]) for h in both]
+    torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-3, atol=1e-4)
 
 
 def test_opponents_have_as_many_weights_as_the_originals_tell_of_shakespeare() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 import torch
 
+from benchmarks import contest
+from benchmarks.opponents import OPPONENTS
 from checkpoints import events as ev
 from checkpoints.checkpoint import read_checkpoint
 from checkpoints.control import request
@@ -207,6 +210,22 @@ def test_samples_are_written_beside_training(make: Make) -> None:
     train_run(run)
     assert [s.step for s in told(run, ev.SampleFinished)] == [20] * 3 + [40] * 3
     assert run.checkpoint("last").name == "step-0000040"
+
+
+@pytest.mark.parametrize("name", ["ours", "char-rnn", "nanogpt-cpu"])
+def test_a_contest_is_held_there(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = verse(120)
+    (tmp_path / "v.txt").write_text(whole, "utf-8")
+    text = contest.Text(tmp_path / "v.txt", whole)
+    if name == "ours":
+        given = {"minutes": 0.0, "steps": 12, "hidden_size": 12, "lanes": 4, "bptt": 16}
+        found = [contest.ours(text, minutes=1, device="cuda", given=given)]
+    else:
+        monkeypatch.setitem(contest.CLOCKS, "wall", map(float, itertools.count()).__next__)
+        found = [*contest.theirs(OPPONENTS[name], text, minutes=[2 / 60], device="cuda")]
+    assert [0 < score.carried < 5 and 0 < score.windows < 5 for score in found] == [True]
 
 
 def test_a_run_changes_devices(make: Make) -> None:

@@ -234,7 +234,7 @@ class TrainConfig:
     """Stop after this many validations without a better one, 0: never; 8 in a budget of minutes."""
 
     precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"
-    """Arithmetic: bf16, fp16 (GPUs), float32; auto: bf16 where GPU or CPU is faster in it."""
+    """Arithmetic: bf16, fp16 (GPUs), float32; auto: the one that GPU or CPU is fastest in."""
 
     checkpoint_every: int = 0
     """Steps between checkpoints with validation and samples; 0: log-spaced (100, 300, 500, 700, 1200, 2000 ...)."""

@@ -109,6 +109,11 @@ def has_bf16(device: torch.device) -> bool:
     return False
 
 
+def has_fp16(device: torch.device) -> bool:
+    """Whether the device has units for fp16: NVIDIA's since Volta."""
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (7, 0)
+
+
 @cache
 def _cpu_has_bf16() -> bool:
     return cpu_has("avx512_bf16") or cpu_has("amx_bf16")

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 
 from checkpoints.errors import ConfigError
-from engine.devices import has_bf16
+from engine.devices import has_bf16, has_fp16
 from engine.windows import compiled
 
 # Units from which a layer learns faster in bf16 on a CPU that has it, where its windows are not compiled (float32's
@@ -19,9 +19,10 @@ BF16_FROM: Mapping[str, int] = {"lstm": 0, "gru": 256, "rnn": 384}
 
 
 def arithmetic(device: torch.device, precision: str, cell: str, *, hidden_size: int) -> torch.dtype:
-    """What to compute layers of so many units in: what was asked for, or bf16 where `auto` finds that it is faster.
+    """What to compute layers of so many units in: what was asked for, or what `auto` finds faster than float32.
 
-    On a CPU that is where it has units for bf16, and the windows are compiled or wide enough to make up for the casts.
+    On a CPU that is bf16, where it has units for that, and the windows are compiled or wide enough to make up for the
+    casts. On CUDA it is fp16 for the cells of cuDNN, whose persistent kernels take nothing else, and bf16 for others.
     Raises ConfigError where the device cannot compute so.
     """
     if precision == "fp16":
@@ -33,6 +34,8 @@ def arithmetic(device: torch.device, precision: str, cell: str, *, hidden_size: 
         return torch.float16
     if precision == "bf16":
         return torch.bfloat16
+    if precision == "auto" and cell in BF16_FROM and has_fp16(device):
+        return torch.float16
     if precision != "auto" or not has_bf16(device):
         return torch.float32
     pays = device.type != "cpu" or _pays_on_cpu(cell, hidden_size)

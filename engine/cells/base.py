@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from typing import ClassVar
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import _VF, Generator, Tensor, nn
 
 LayerState = tuple[Tensor, ...]
 """What one layer carries from step to step: tensors (B, H), the output `h` first."""
@@ -94,9 +94,36 @@ class Fused(Cell):
         nn.init.zeros_(b_h)
 
     def forward(self, x: Tensor, state: LayerState) -> tuple[Tensor, LayerState]:
-        (h,) = state
-        out, h = self.kernel(x, h.unsqueeze(0))
-        return out, (h.squeeze(0),)
+        hx = tuple(part.unsqueeze(0) for part in state)
+        if x.is_cuda and _autocasts_to_bf16():
+            out, *after = self._in_bf16(x, hx)
+        elif len(hx) == 1:
+            out, *after = self.kernel(x, *hx)
+        else:
+            out, after = self.kernel(x, hx)
+        return out, tuple(part.squeeze(0) for part in after)
+
+    def _in_bf16(self, x: Tensor, hx: LayerState) -> tuple[Tensor, ...]:
+        """What autocast to bf16 means, and torch does not do: it has cuDNN's layers in fp16 whatever it was asked for
+        (ATen/cudnn/AutocastRNN.cpp), where gradients are lost unless the loss is scaled.
+        """
+        sizes = [weight.numel() for weight in self.weights]
+        with torch.autocast("cuda", enabled=False):
+            # One after the other in one chunk, as cuDNN wants them.
+            chunk = torch.cat([weight.flatten() for weight in self.weights]).bfloat16()
+            parts = zip(chunk.split_with_sizes(sizes), self.weights, strict=True)
+            weights = [part.view_as(weight) for part, weight in parts]
+            x, begin = x.bfloat16(), tuple(part.bfloat16() for part in hx)
+            kernel = getattr(_VF, "rnn_tanh" if self.name == "rnn" else self.name)
+            how = True, 1, 0.0, self.training, False, False  # biases, layers, dropout, ...
+            found: tuple[Tensor, ...] = kernel(
+                x, begin if len(begin) > 1 else begin[0], weights, *how
+            )
+        return found
+
+
+def _autocasts_to_bf16() -> bool:
+    return torch.is_autocast_enabled("cuda") and torch.get_autocast_dtype("cuda") == torch.bfloat16
 
 
 class Looped(Cell):

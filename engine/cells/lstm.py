@@ -35,12 +35,11 @@ class LSTM(Fused):
         forget.fill_(1.0)
 
     def forward(self, x: Tensor | Inputs, state: LayerState) -> tuple[Tensor, LayerState]:
+        if isinstance(x, Tensor) and not windows.pay_for_lstm(x, self.hidden_size):
+            return super().forward(x, state)
         h, c = state
-        if isinstance(x, Inputs) or windows.pay_for_lstm(x, self.hidden_size):
-            out, c = windows.lstm(x, h, c, self.weights)
-            return out, (out[-1], c)
-        out, (h, c) = self.kernel(x, (h.unsqueeze(0), c.unsqueeze(0)))
-        return out, (h.squeeze(0), c.squeeze(0))
+        out, c = windows.lstm(x, h, c, self.weights)
+        return out, (out[-1], c)
 
     def step(self, x: Tensor, state: LayerState) -> tuple[Tensor, LayerState]:
         h, c = state

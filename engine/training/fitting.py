@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from engine.config import ModelConfig, TrainConfig
+from engine.precision import arithmetic
 from engine.training import plan
 from engine.training.calibration import fastest, halvings, measure
 from engine.training.memory import memory_told
@@ -18,6 +19,7 @@ from engine.training.memory import memory_told
 # A wide layer computes more in a second than a narrow one, so the one that was chosen by the speed of another is
 # measured as well, and chosen again; this often at most.
 ROUNDS = 3
+PERSISTENT = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ def fit(
             vocab_size=vocab_size,
             tokens=tokens,
             documents=documents,
+            multiple=_multiple(device, training.precision, model.cell),
         )
         if chosen.hidden_size == width or not left:
             break
@@ -77,3 +80,9 @@ def fit(
             threads, measured = speed(chosen, training, threads=tried, rounds=1)
     alone = f"; {plan.counted(threads, 'thread')}, the fastest here" if len(tried) > 1 else ""
     return Fitted(chosen, laid_out, threads, f"chosen: {why}{alone}")
+
+
+def _multiple(device: torch.device, precision: str, cell: str) -> int:
+    """What inputs and units should be multiples of: torch takes cuDNN's persistent kernels in fp16 for those of 128."""
+    dtype = arithmetic(device, precision, cell, hidden_size=PERSISTENT)
+    return PERSISTENT if device.type == "cuda" and dtype == torch.float16 else 1

@@ -112,11 +112,12 @@ def choose(
     vocab_size: int,
     tokens: int,
     documents: bool = False,
+    multiple: int = 1,
 ) -> tuple[ModelConfig, TrainConfig, str]:
     """The model and training for a budget of minutes, leaving all that was `given` as it is; and why, in a sentence.
 
     `tokens` counts the training text, 0 where there is none yet. It may be read in `documents`, whose ends would leave
-    long windows half empty.
+    long windows half empty. Inputs and units are a `multiple`, as some kernels want them.
     """
     seconds = training.minutes * 60
     asked = epochs(training, tokens)
@@ -137,7 +138,11 @@ def choose(
             least = IN_SHORT_RUNS if reads < SHORT_RUN else TOKENS_PER_WEIGHT
             return weights <= max(SMALLEST_CAP, cap) and reads >= least * weights
 
-        narrowest, *wider = (replace(model, hidden_size=size) for size in HIDDEN)
+        if "embedding_size" not in given and not model.tied:
+            model = replace(model, embedding_size=-(-model.embedding_size // multiple) * multiple)
+        narrowest, *wider = (
+            replace(model, hidden_size=size) for size in HIDDEN if size % multiple == 0
+        )
         model = next(filter(fits, reversed(wider)), narrowest)
     passes = reading(model) / max(tokens, 1)
     model = fit_grams(model, passes, given, tokens=tokens, documents=documents)

@@ -28,6 +28,7 @@ from checkpoints.eventlog import EventLog
 from checkpoints.lock import TrainerLock
 from checkpoints.runs import RunFolder
 from engine import allocator, devices, sizes
+from engine.precision import arithmetic
 from engine.sampling.prime import familiar
 from engine.training import scaling, snapshot
 from engine.training.budget import Budget, Stopwatch
@@ -164,9 +165,15 @@ def _at_its_place(
         tell(_started(session))
         for note in notes:
             tell(ev.Note(text=note))
+    products = arithmetic(
+        world.device,
+        training.precision,
+        settings.model.cell,
+        hidden_size=settings.model.hidden_size,
+    )
     state = TrainerState(
         lr=training.lr,
-        loss_scale=scaling.first(training.precision),
+        loss_scale=scaling.first(products),
         temperatures=list(training.temperatures),
         prime=training.prime,
     )
@@ -194,6 +201,7 @@ def _at_its_place(
         resumed(state, "its beginning")
         return session, state, -1
     state = snapshot.restore(session, read_checkpoint(path))
+    scaling.go_on(state, products)
     spent = Budget.of(training, len(session.tokens.train.tokens)).progress(
         step=state.step, tokens=state.tokens, seconds=state.seconds
     )

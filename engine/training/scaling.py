@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import math
 
+import torch
+
 from engine.training.state import TrainerState
 
 FIRST = 2.0**16
@@ -14,9 +16,15 @@ PATIENCE_STEPS = 2000
 """Good steps before twice the scale is tried."""
 
 
-def first(precision: str) -> float:
+def first(arithmetic: torch.dtype) -> float:
     """The scale that a run begins with; 1, which changes nothing, for all but fp16."""
-    return FIRST if precision == "fp16" else 1.0
+    return FIRST if arithmetic == torch.float16 else 1.0
+
+
+def go_on(state: TrainerState, arithmetic: torch.dtype) -> None:
+    """Begin anew where a run goes on in fp16 that was in something else, or the other way about."""
+    if (state.loss_scale == 1) == (arithmetic == torch.float16):
+        state.loss_scale, state.scaled_steps = first(arithmetic), 0
 
 
 def overflowed(state: TrainerState, *, scale: float, loss: float, grad_norm: float) -> bool:

@@ -41,6 +41,26 @@ def test_compiled_windows_make_it_pay_at_every_width_that_they_can_have(
     assert product_type("auto", "gru", 20) == product_type("auto", "mut1", 64) == torch.float32
 
 
+def test_on_cuda_the_cells_of_cudnn_are_in_fp16_and_others_in_bf16(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    card = torch.device("cuda")
+    for fp16, bf16, cudnn_s, others in (
+        (True, True, torch.float16, torch.bfloat16),
+        (True, False, torch.float16, torch.float32),
+        (False, False, torch.float32, torch.float32),
+    ):
+        monkeypatch.setattr(precision, "has_fp16", lambda _, fp16=fp16: fp16)
+        monkeypatch.setattr(precision, "has_bf16", lambda _, bf16=bf16: bf16)
+        found = {
+            cell: precision.arithmetic(card, "auto", cell, hidden_size=64)
+            for cell in ("lstm", "gru", "rnn", "mut1", "rnn_relu", "lstm_ln")
+        }
+        assert [*found.values()] == [cudnn_s] * 3 + [others] * 3
+        for wanted, dtype in (("bf16", torch.bfloat16), ("float32", torch.float32)):
+            assert precision.arithmetic(card, wanted, "lstm", hidden_size=64) == dtype
+
+
 def test_the_context_can_be_entered_again_and_again() -> None:
     for wanted in ("auto", "bf16"):
         context = precision.autocast(CPU, wanted, "lstm", hidden_size=64)

@@ -19,6 +19,7 @@ from checkpoints.control import request
 from checkpoints.runs import RunFolder
 from engine import cells
 from engine.optimizers import CAN_SKIP
+from engine.precision import autocast
 from engine.training import learning
 from engine.training.prepare import Request, prepare
 from engine.training.run import train_run
@@ -77,7 +78,8 @@ def test_waiting_is_counted() -> None:
     [
         *({"cell": cell} for cell in cells.names()),
         *({"optimizer": optimizer} for optimizer in sorted(CAN_SKIP)),
-        {"precision": "fp16"},
+        {"precision": "float32"},
+        {"precision": "bf16"},
         {"clip_by": "value", "ema": 0.9, "embedding_size": 0},
         {"residual": True, "layer_norm": True, "tied": True},
         {"grams": 4, "gram_dropout": 0.3},
@@ -114,6 +116,38 @@ def test_learning_is_the_cpu_s(make: Make, cell: str) -> None:
         found.append([*(step.loss_nats for step in told(run, ev.Step)), end.nats_per_char])
     cpu, cuda = found
     assert cuda == pytest.approx(cpu, abs=1e-4)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_a_layer_of_cudnn_computes_in_what_it_is_told(cell: str) -> None:
+    layer = cells.find(cell)(8, 16)
+    layer.initialise(torch.Generator().manual_seed(1))
+    x = torch.randn(5, 4, 8)
+    exact, after = layer(x, layer.initial_state(4))
+    layer.to("cuda")
+    for precision, dtype in {"auto": torch.float16, "bf16": torch.bfloat16}.items():
+        with autocast(torch.device("cuda"), precision, cell, hidden_size=16):
+            out, state = layer(x.cuda(), layer.initial_state(4, device="cuda"))
+        assert {out.dtype, *(part.dtype for part in state)} == {dtype}
+        torch.testing.assert_close(out.float().cpu(), exact, rtol=0, atol=0.02)
+        torch.testing.assert_close(state[-1].float().cpu(), after[-1], rtol=0, atol=0.02)
+        out.float().square().sum().backward()
+        assert all(weight.grad is not None for weight in layer.parameters())
+
+
+def test_the_loss_is_scaled_where_fp16_computes(make: Make) -> None:
+    def scale(run: RunFolder) -> float:
+        state = json.loads(read_checkpoint(run.checkpoint("last"))["trainer.json"])["state"]
+        return float(state["loss_scale"])
+
+    run, other = make(), make(cell="mut1")
+    train_run(run)
+    train_run(other)
+    assert scale(run) > 1
+    assert scale(other) == 1
+    for device, steps, scaled in (("cpu", 20, False), ("cuda", 30, True)):
+        train_run(run, resuming=True, device=device, budget={"steps": steps})
+        assert (scale(run) > 1) == scaled
 
 
 def test_a_run_goes_on_to_the_same_bits(make: Make) -> None:

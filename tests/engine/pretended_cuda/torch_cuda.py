@@ -83,7 +83,7 @@ def cudnn(step: Step, plain: Callable[..., Any]) -> Callable[..., Any]:
         state = [h.squeeze(0) for h in (hx if isinstance(hx, tuple) else (hx,))]
         assert all(t.is_cuda for t in (*state, *weights)), "tensors of two devices"
         if torch.is_autocast_enabled("cuda"):
-            dtype = torch.get_autocast_dtype("cuda")
+            dtype = torch.float16  # whatever was asked for: ATen/cudnn/AutocastRNN.cpp
             x, state = x.to(dtype), [h.to(dtype) for h in state]
             weights = [w.to(dtype) for w in weights]
         assert {t.dtype for t in (*state, *weights)} == {x.dtype}, "numbers of two kinds"
@@ -125,6 +125,7 @@ for name, stands_in in {
     "is_bf16_supported": lambda including_emulation=True: True,  # noqa: ARG005 - torch's own name
     "current_device": lambda: 0,
     "device_count": lambda: 1,
+    "get_device_capability": lambda *_: (9, 0),
     "get_device_properties": lambda *_: SimpleNamespace(name="a pretended GPU", total_memory=2**33),
     "get_device_name": lambda *_: "a pretended GPU",
     "synchronize": lambda *_: None,

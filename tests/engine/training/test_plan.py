@@ -264,6 +264,21 @@ def test_an_accelerator_reads_as_many_lanes_as_pay(
     assert speed == measure(filled)
 
 
+@pytest.mark.parametrize("tokens_per_s", [1e3, 1e4, 3e4, 1e5, 1e6])
+def test_inputs_and_units_are_a_multiple_where_kernels_want_them_so(tokens_per_s: float) -> None:
+    measured = Measured(tokens_per_s, TRIAL.weights)
+    asked: dict[str, Any] = {
+        "training": TrainConfig(minutes=3), "measured": measured, "vocab_size": 82, "tokens": 1_000_000,
+        "multiple": 128,
+    }  # fmt: skip
+    model, _, _ = choose(ModelConfig(), given={}, **asked)
+    assert (model.embedding_size, model.hidden_size % 128) == (128, 0)
+    model, _, _ = choose(ModelConfig(), given={"embedding_size": 64}, **asked)
+    assert (model.embedding_size, model.hidden_size % 128) == (64, 0)
+    model, _, _ = choose(ModelConfig(hidden_size=200), given={"hidden_size": 200}, **asked)
+    assert (model.embedding_size, model.hidden_size) == (64, 200)
+
+
 @pytest.mark.parametrize(
     ("minutes", "settings", "expected"),
     [

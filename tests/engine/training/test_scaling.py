@@ -55,6 +55,18 @@ def test_the_scale_is_halved_by_what_it_alone_broke() -> None:
     assert not overflowed(scale=1.0)
 
 
+def test_a_run_that_goes_on_in_something_else_begins_its_scale_anew() -> None:
+    state = TrainerState(loss_scale=1024.0, scaled_steps=7)
+    scaling.go_on(state, torch.float16)
+    assert (state.loss_scale, state.scaled_steps) == (1024, 7)
+    scaling.go_on(state, torch.bfloat16)
+    assert (state.loss_scale, state.scaled_steps) == (1, 0)
+    scaling.go_on(state, torch.float32)
+    assert state.loss_scale == 1
+    scaling.go_on(state, torch.float16)
+    assert state.loss_scale == scaling.FIRST
+
+
 def test_the_scale_grows_after_many_good_steps_to_a_bound() -> None:
     state = TrainerState(loss_scale=scaling.MOST / 2)
     for expected in (scaling.MOST / 2, scaling.MOST, scaling.MOST):

@@ -84,6 +84,8 @@ def stack(
     """Forward and backward through one window of `bptt` steps."""
     deep = [layers] if way == "one module" else [1] * layers
     modules = [nn.LSTM(hidden, hidden, n, device=device, dtype=dtype) for n in deep]
+    for module in modules:
+        _flatten(module)
     x = torch.randn(bptt, lanes, hidden, device=device, dtype=dtype, requires_grad=True)
 
     def learn() -> None:
@@ -93,6 +95,17 @@ def stack(
         out.backward(torch.ones_like(out))  # type: ignore[no-untyped-call]
 
     return learn
+
+
+@torch.no_grad()
+def _flatten(module: nn.LSTM) -> None:
+    """Lay the weights in one chunk, as cuDNN wants them; in bf16 torch does not, and would copy them at each call."""
+    ordered = sorted(module.parameters(), key=lambda weight: weight.dim() == 1)  # matrices first
+    chunk = torch.cat([weight.flatten() for weight in ordered])
+    for weight, part in zip(
+        ordered, chunk.split_with_sizes([w.numel() for w in ordered]), strict=True
+    ):
+        weight.data = part.view_as(weight)
 
 
 def _finished(work: Callable[[], Any], device: torch.device) -> Callable[[], None]:

@@ -267,10 +267,11 @@ def _of_doubles(
     share = sum(len(pieces[double.index]) for double in twice) / len(looked.text)
     first = twice[0]
     lines = [looked.line(starts[i]) for i in (first.index, first.of)]
+    stand = "stands" if exact == 1 else "stand"
     yield Finding(
         "doubles",
         "warning" if share > 0.02 else "note",
-        f"{_count(exact, 'piece')} stand in it twice and {len(twice) - exact:,} nearly so ({share:.1%} of it), "
+        f"{_count(exact, 'piece')} {stand} in it twice and {len(twice) - exact:,} nearly so ({share:.1%} of it), "
         f"the first in line {lines[0]:,} like line {lines[1]:,}",
         "doubles",
     )

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from checkpoints.errors import CorpusError
+from checkpoints.files import reason
 from corpora.check import LONG_LINE, SENTENCE_END, pieces_of, without_controls, without_markup
 from corpora.duplicates import doubles
 from corpora.genres.base import Genre
@@ -140,7 +141,7 @@ def write(corpus: Corpus, genre: Genre, names: Sequence[str], target: Path) -> i
         if isinstance(error, FileExistsError) and os.path.lexists(target):
             raise _taken(target) from error
         raise CorpusError(
-            f"cannot write {target}: {error.strerror or error}",
+            f"cannot write {target}: {reason(error)}",
             hint="choose another place with --out",
         ) from error
     finally:

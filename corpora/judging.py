@@ -1,6 +1,6 @@
 """How good the writing is: a genre's figures and the general ones, each beside the same figure for human text.
 
-judge = Judge.build(genre, training_pieces, heldout, sample_chars=400)
+judge = Judge(genre, training_pieces, heldout, sample_chars=400)
 judge.figures(text)                 one text's figures, by the names of corpora.figures.table(genre)
 judge.human                         the same figures for held-out text in pieces as long as a sample
 judge.milestones(step, figures)     what the model can do since this step
@@ -55,12 +55,19 @@ class Ranked:
 
 
 class Judge:
-    """Who has read the training text and judges what was written after it."""
+    """Who has read the training text and judges what was written after it.
+
+    `training` is a run's training text in pieces, `heldout` text that it never learns from; `reached` and `before`
+    (step and figures of the last look) are what a resumed run's log has.
+
+    What costs time (0.3 s a megabyte: the vocabulary, the genre's names, the suffix array) is built at the first
+    figure. Of a training text above 50 MB evenly spaced pieces are kept.
+    """
 
     def __init__(
         self,
         genre: Genre,
-        training: Sequence[str],
+        training: Iterable[str],
         heldout: str,
         *,
         sample_chars: int = 400,
@@ -73,35 +80,9 @@ class Judge:
         """Names of the milestones that were told already; a resumed run hands back those of its log."""
         self._before = before
         self._unasked: list[str] = []
-        self._training = training
+        self._training = thinned(training, LEARNT_CHARS)
         self._heldout = heldout
         self._sample_chars = max(100, sample_chars)
-
-    @classmethod
-    def build(
-        cls,
-        genre: Genre,
-        training: Iterable[str],
-        heldout: str,
-        *,
-        sample_chars: int = 400,
-        reached: Iterable[str] = (),
-        before: tuple[int, Mapping[str, float]] | None = None,
-    ) -> Judge:
-        """A judge for one run. `training` is its training text in pieces, `heldout` text that it never learns from;
-        `reached` and `before` (step and figures of the last look) are what a resumed run's log has.
-
-        What costs time (0.3 s a megabyte: the vocabulary, the genre's names, the suffix array) is built at the first
-        figure. Of a training text above 50 MB evenly spaced pieces are kept.
-        """
-        return cls(
-            genre,
-            thinned(training, LEARNT_CHARS),
-            heldout,
-            sample_chars=sample_chars,
-            reached=reached,
-            before=before,
-        )
 
     def figures(self, text: str, *, prime: str = "") -> dict[str, float]:
         """The figures of one text. Any text; about 20 ms for 1,000 characters.

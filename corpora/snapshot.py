@@ -25,6 +25,7 @@ from typing import BinaryIO
 import numpy as np
 
 from checkpoints.errors import CorpusError, RunError
+from checkpoints.files import reason
 
 FORMAT = 1
 PIECE_BYTES = 1 << 20
@@ -112,7 +113,7 @@ class Corpus:
             return self.path.open("rb")
         except OSError as error:
             raise CorpusError(
-                f"the corpus' text {self.path} cannot be opened: {error.strerror}",
+                f"the corpus' text {self.path} cannot be opened: {reason(error)}",
                 hint="give the corpus to `rnnstudio train` again; it is then read afresh",
             ) from error
 
@@ -179,11 +180,6 @@ class SnapshotWriter:
     def ends_line(self) -> bool:
         """Whether what was written so far ends with a line end (or is empty)."""
         return self._last in (b"", b"\n")
-
-    @property
-    def distinct(self) -> int:
-        """Distinct characters (bytes, for a binary corpus) so far."""
-        return int(np.count_nonzero(self._bytes if self.binary else self._code_points))
 
     def write_text(self, text: str) -> None:
         """Append text. Raises UnicodeEncodeError on a lone surrogate."""
@@ -268,7 +264,7 @@ def writing(folder: Path, elsewhere: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise RunError(
-            f"the corpus could not be kept in {folder}: {error.strerror or error}",
+            f"the corpus could not be kept in {folder}: {reason(error)}",
             hint=f"free some space there, or name another place with {elsewhere}",
         ) from error
 

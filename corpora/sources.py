@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from checkpoints.errors import CorpusError
+from checkpoints.files import reason
 from checkpoints.paths import is_file, is_folder
 from corpora.archives import DamagedError, Limits, Skipped, Source, is_archive, open_archive
 
@@ -91,10 +92,10 @@ def open_sources(
         except OSError as error:
             if file.named:
                 raise CorpusError(
-                    f"{file.path} could not be opened: {error.strerror}",
+                    f"{file.path} could not be opened: {reason(error)}",
                     hint=_permissions(error),
                 ) from error
-            skipped.add(f"could not be opened ({error.strerror})", str(file.path))
+            skipped.add(f"could not be opened ({reason(error)})", str(file.path))
             continue
         with stream:
             if is_archive(file.path):
@@ -124,7 +125,10 @@ class Pipe:
         try:
             data = self._stream.read(size)
         except OSError as error:
-            raise CorpusError(f"{self._name} could not be read: {error.strerror}") from error
+            raise CorpusError(
+                f"{self._name} could not be read: {reason(error)}",
+                hint="write it to a file first, and give that",
+            ) from error
         self._read += len(data)
         if self._read > self._limits.pipe_bytes:
             raise CorpusError(
@@ -147,7 +151,7 @@ class AsOpened:
             data = self._stream.read(min(size, self._left))
         except OSError as error:
             raise CorpusError(
-                f"{self._path} could not be read: {error.strerror}",
+                f"{self._path} could not be read: {reason(error)}",
                 hint="is its disk or network share still there?",
             ) from error
         self._left -= len(data)
@@ -201,7 +205,7 @@ def _walk(folder: Path, skipped: Skipped, visit: Callable[[], object]) -> Iterat
             status = here.stat()
             names = sorted(path.name for path in here.iterdir())
         except OSError as error:
-            skipped.add(f"could not be opened ({error.strerror})", str(here))
+            skipped.add(f"could not be opened ({reason(error)})", str(here))
             continue
         if (status.st_dev, status.st_ino) in entered:
             skipped.add("a link back to a folder that is read already", str(here))
@@ -218,7 +222,7 @@ def _walk(folder: Path, skipped: Skipped, visit: Callable[[], object]) -> Iterat
             try:
                 mode = path.stat().st_mode
             except OSError as error:  # a dangling link, a link that may not be followed
-                skipped.add(f"could not be opened ({error.strerror})", str(path))
+                skipped.add(f"could not be opened ({reason(error)})", str(path))
                 continue
             if stat.S_ISDIR(mode):
                 below.append(path)
@@ -234,7 +238,7 @@ def _missing(path: Path, error: OSError) -> str:
         return f"{path} is a link to something that is not there"
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return f"there is no file or folder {path}"
-    return f"{path} cannot be read: {error.strerror}"
+    return f"{path} cannot be read: {reason(error)}"
 
 
 def _nearest(path: Path) -> str:

@@ -80,11 +80,7 @@ class DataConfig:
                 f"vocab-size is {self.vocab_size}", hint="use 0 (chosen for you) or more"
             )
         for name in ("valid_fraction", "test_fraction"):
-            value = getattr(self, name)
-            if not 0 <= value < 1:
-                raise ConfigError(
-                    f"{_flag(name)} is {value}", hint="use a share from 0 up to, not with, 1"
-                )
+            _share(name, getattr(self, name))
         if self.valid_fraction + self.test_fraction > 0.9:
             raise ConfigError(
                 f"{self.valid_fraction:.0%} for validation and {self.test_fraction:.0%} for test leave too little "
@@ -159,11 +155,7 @@ class ModelConfig:
             )
         _one_of("init", self.init, ("orthogonal", "uniform", "small"))
         for name in ("dropout", "gram_dropout"):
-            value = getattr(self, name)
-            if not 0 <= value < 1:
-                raise ConfigError(
-                    f"{_flag(name)} is {value}", hint="use a share from 0 up to, not with, 1"
-                )
+            _share(name, getattr(self, name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +232,7 @@ class TrainConfig:
     """Steps between checkpoints with validation and samples; 0: log-spaced (100, 300, 500, 700, 1200, 2000 ...)."""
 
     checkpoint_seconds: float = 120.0
-    """Seconds between safety checkpoints, the first within 30 s; 0: none."""
+    """Seconds between safety checkpoints, the first after 20 s; 0: none."""
 
     keep: int = 24
     """Checkpoints kept beside the best and the last, spaced evenly in log(step)."""
@@ -426,6 +418,11 @@ def check_seed(seed: int) -> None:
     """Raises ConfigError for what is no seed."""
     if not 0 <= seed <= MAX_SEED:
         raise ConfigError(f"seed is {seed}", hint="use a whole number from 0 to 2^63 - 1")
+
+
+def _share(name: str, value: float) -> None:
+    if not 0 <= value < 1:
+        raise ConfigError(f"{_flag(name)} is {value}", hint="use a share from 0 up to, not with, 1")
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:

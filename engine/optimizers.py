@@ -257,7 +257,9 @@ def _classic(
         return torch.optim.RMSprop(groups, alpha=config.rms_decay)
     if config.optimizer == "adagrad":
         # g / sqrt(sum of g^2 + 1e-8), as min-char-rnn has it. torch has the fused kernel for the CPU only.
-        return torch.optim.Adagrad(groups, initial_accumulator_value=1e-8, eps=0.0, fused=on_cpu)
+        return torch.optim.Adagrad(
+            groups, initial_accumulator_value=1e-8, eps=0.0, fused=on_cpu or None
+        )
     return torch.optim.SGD(groups, momentum=config.momentum, fused=True)
 
 

@@ -22,7 +22,9 @@ RunsDir = Annotated[
 RunName = Annotated[
     str,
     typer.Argument(
-        help="The run's name or folder [the newest run]", autocompletion=completion.run_names
+        metavar="RUN",
+        help="The run's name or folder [the newest run]",
+        autocompletion=completion.run_names,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="JSON on standard output, for scripts")]

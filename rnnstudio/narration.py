@@ -27,7 +27,7 @@ from corpora.genres import figure_label
 from engine.training.milestones import log_spaced
 from rnnstudio.console import Console
 from tui.literal import literal
-from tui.words import share
+from tui.words import duration, share
 
 # How often a progress line appears where it cannot rewrite itself.
 PLAIN_PROGRESS_S = 10.0
@@ -321,15 +321,3 @@ def shares(took: Spent) -> str:
         "checkpoints": took.checkpoints,
     }
     return ", ".join(f"{seconds / took.all:.0%} {name}" for name, seconds in parts.items())
-
-
-def duration(seconds: float | None) -> str:
-    """`75` → `1m15s`."""
-    if seconds is None:
-        return "?"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02}s"
-    return f"{whole // 3600}h{whole % 3600 // 60:02}m"

@@ -8,6 +8,7 @@ lists its commands, so that its own options stand on the page `options`.
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ FRONT = "front"
 OPTIONS = "options"
 ALL = "all"
 
+_KINDS = re.compile(r"<(int|float|str)(?: range)?>")
 _ASKED = "rnnstudio.pages.asked"  # in a context's `meta`: the page to show
 
 Command = TyperCommand | TyperGroup
@@ -96,7 +98,12 @@ def _write_options(command: Command, ctx: Any, formatter: Any) -> None:
     ]
     formatter.write_paragraph()
     with formatter.indentation():
-        formatter.write_dl(rows)
+        formatter.write_dl([(_KINDS.sub(_kind, name), text) for name, text in rows])
+
+
+def _kind(found: re.Match[str]) -> str:
+    """A person's word for a type of typer's, where an option has none of its own."""
+    return {"int": "N", "float": "X"}.get(found[1], "TEXT")
 
 
 def _write_end(command: Command, ctx: Any, formatter: Any) -> None:

@@ -125,7 +125,9 @@ def _bytes(where: str, name: str) -> bytes:
         with nullcontext(sys.stdin.buffer) if where == "-" else Path(where).open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise UserError(f"{name} cannot be read: {reason(error)}") from None
+        raise UserError(
+            f"{name} cannot be read: {reason(error)}", hint="is the path right?"
+        ) from None
     if len(data) > MAX_BYTES:
         raise UserError(
             f"{name} has more than {MAX_BYTES >> 20} MiB", hint="cut it into smaller books"

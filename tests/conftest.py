@@ -38,6 +38,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # These files wait for processes and screens; a worker that met one last would keep the other waiting.
 LONG = (
     "engine/test_on_cuda.py",
+    "rnnstudio/test_lacking.py",
     "tui/test_goldens.py",
     "faults/test_signals.py",
     "faults/test_numbers.py",
@@ -51,7 +52,6 @@ LONG = (
     "tui/test_live.py",
     "engine/tokenizers/test_every_tokenizer.py",
     "rnnstudio/test_contract.py",
-    "corpora/abc/test_reading.py",
 )
 
 

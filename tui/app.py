@@ -17,7 +17,6 @@ from typing import ClassVar
 
 from textual.app import App, ScreenStackError
 from textual.binding import Binding
-from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.message import Message
 from textual.screen import Screen
@@ -82,7 +81,6 @@ class Studio(App[None]):
         settings_path: Path | None = None,
         demo: bool = False,
         child: list[str] | None = None,
-        driver_class: type[Driver] | None = None,
     ) -> None:
         self.remembered_at = settings_path or settings.default_path()
         self.remembered, self._settings_fault = settings.load(self.remembered_at)
@@ -93,7 +91,7 @@ class Studio(App[None]):
         # Textual takes NO_COLOR out of the environment; children get it back.
         colour = os.environ.get("NO_COLOR")
         self.jobs = launch.Jobs(runs_dir, {} if colour is None else {"NO_COLOR": colour})
-        super().__init__(driver_class=driver_class)
+        super().__init__()
         self._saving: Timer | None = None
         self.exporting = asyncio.Lock()
         """Held while a tune is exported: a second export of it waits and finds it there."""

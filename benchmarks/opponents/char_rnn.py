@@ -58,6 +58,7 @@ class StackedLSTM(Opponent):
 
     def step(self, progress: float) -> float:
         del progress  # their schedules count epochs
+        self.train()
         inputs, targets, begins = self.batches.next()
         state = self.initial_state(self.lanes) if begins else self.state
         logits, state = self(inputs, state)

@@ -37,7 +37,10 @@ def write_svg(tune: Tune) -> str:
         }
     )
     if not toolkit.loadData(write_musicxml(tune).decode("utf-8")):
-        raise UserError(f"verovio could not set {tune.title or 'the tune'!r} as a score")
+        raise UserError(
+            f"verovio could not set {tune.title or 'the tune'!r} as a score",
+            hint="--to musicxml writes what another program may set",
+        )
     picture: str = toolkit.renderToSVG(1)
     return picture
 

@@ -252,11 +252,11 @@ def _tuplet(state: State, c: str) -> State | None:
     return None if c in "0123456789:" else _music(state._replace(mode=""), c)
 
 
-def _aside(state: State, c: str, *, end: str, never: str) -> State | None:
+def _aside(state: State, c: str, *, end: str) -> State | None:
     """Words in quotes, or a decoration's name."""
     if c == end:
         return state._replace(mode="", held=0) if state.held or end == '"' else None
-    if c in never or state.held == MAX_ASIDE or (c == " " and not state.held and end == "!"):
+    if c in "\n|" or state.held == MAX_ASIDE or (c == " " and not state.held and end == "!"):
         return None
     return state._replace(held=state.held + 1)
 
@@ -277,8 +277,8 @@ _STEPS: Mapping[Mode, Callable[[State, str], State | None]] = {
     "broken": _broken,
     "chord": _chord,
     "grace": _grace,
-    "quote": partial(_aside, end='"', never="\n|"),
-    "decoration": partial(_aside, end="!", never="\n|"),
+    "quote": partial(_aside, end='"'),
+    "decoration": partial(_aside, end="!"),
     "inline": filling_fields.inline,
     "letter": _letter,
     "field": filling_fields.field,

@@ -100,7 +100,10 @@ def play(playing: Playing) -> None:
         try:
             done = heard([program, *options, last])
         except OSError as error:
-            raise UserError(f"{program} does not start: {error}") from error
+            raise UserError(
+                f"{program} does not start: {error}",
+                hint="export the tune and play the file: rnnstudio export TUNE --to wav",
+            ) from error
     if done.returncode:
         why = (done.stderr or "").strip().split("\n")[-1][:200]
         raise UserError(

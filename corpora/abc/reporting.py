@@ -15,7 +15,7 @@ HUMAN = {
     "whole": "99.7%",
     "bars": "99%",
     "repeats": "99%",
-    "parts": "73%",
+    "parts": "74%",
     "ending": "85%",
     "key": "99%",
     "pitches": "2.6",

@@ -31,7 +31,6 @@ class Note:
     pitch: int
     start: int
     """Where it stands in the text."""
-    grace: bool = False
 
 
 @dataclass(slots=True)
@@ -347,7 +346,7 @@ def _grace_notes(event: Event, now: int, part: Part, transpose: int) -> int:
         return now
     for i, pitch in enumerate(event.graces):
         midi = min(127, max(0, pitch.midi + transpose))
-        part.notes.append(Note(now + i * each, each, midi, event.start, True))
+        part.notes.append(Note(now + i * each, each, midi, event.start))
     return now + count * each
 
 

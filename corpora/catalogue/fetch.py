@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from checkpoints.errors import CorpusError
+from checkpoints.files import reason
 
 Progress = Callable[[int, int], None]
 """Told bytes that are there and bytes in all (0 where the server does not say)."""
@@ -56,7 +57,7 @@ def download(
                 hint="free some space, or name another folder with RNNSTUDIO_CACHE",
             ) from error
         raise CorpusError(
-            f"{part} cannot be written: {error.strerror or error}",
+            f"{part} cannot be written: {reason(error)}",
             hint="name another folder with RNNSTUDIO_CACHE",
         ) from error
     if not has_digest(part, digest):
@@ -140,7 +141,8 @@ def _once(url: str, part: Path, there: int, size: int, progress: Progress) -> bo
         total = start + int(length) if length and length.isdigit() else 0
         if max(total, size) > LARGEST:
             raise CorpusError(
-                f"{url} is {total / 1e9:.1f} GB; at most {LARGEST / 1e9:.1f} are fetched"
+                f"{url} is {total / 1e9:.1f} GB; at most {LARGEST / 1e9:.1f} are fetched",
+                hint="fetch it by other means, and train on the file",
             )
         done = start
         with part.open("ab" if resumed else "wb") as file:
@@ -150,7 +152,8 @@ def _once(url: str, part: Path, there: int, size: int, progress: Progress) -> bo
                 progress(done, total or size)
                 if done > LARGEST:
                     raise CorpusError(
-                        f"{url} sent more than {LARGEST / 1e9:.1f} GB and did not end"
+                        f"{url} sent more than {LARGEST / 1e9:.1f} GB and did not end",
+                        hint="fetch it by other means, and train on the file",
                     )
             file.flush()
             os.fsync(file.fileno())

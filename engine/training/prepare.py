@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from checkpoints.errors import ConfigError, RunError
-from checkpoints.files import write_atomic
+from checkpoints.files import reason, way_out, write_atomic
 from checkpoints.runs import RunFolder
 from corpora.reading import Progress
 from engine import cells, devices, optimizers, precision, tokenizers
@@ -260,8 +260,6 @@ def _store_tokenizer(run: RunFolder, tokenizer: Tokenizer) -> None:
     try:
         folder.mkdir()
     except OSError as error:
-        raise RunError(
-            f"{folder} cannot be made: {error.strerror}", hint="free some space"
-        ) from error
+        raise RunError(f"{folder} cannot be made: {reason(error)}", hint=way_out(error)) from error
     for name, data in tokenizer.to_files().items():
         write_atomic(folder / name, data)

@@ -31,7 +31,8 @@ def adopt(model: Model, *, lanes: int, bptt: int, dtype: torch.dtype) -> int:
     cells = [cell for cell in model.layers if not isinstance(cell, Fused)]
     if not cells:
         return 0
-    adopted, caller = 0, torch.cuda.current_stream() if model.device.type == "cuda" else None
+    adopted, failed = 0, False
+    caller = torch.cuda.current_stream() if model.device.type == "cuda" else None
     # A graph's gradients are handed on from the stream that it was captured in; torch orders that, and warns of it.
     quiet = getattr(torch.autograd.graph, "set_warn_on_accumulate_grad_stream_mismatch", None)
     if quiet is not None:  # since torch 2.10
@@ -42,6 +43,7 @@ def adopt(model: Model, *, lanes: int, bptt: int, dtype: torch.dtype) -> int:
             window: Any = torch.cuda.make_graphed_callables(_Flat(cell, dtype), (x, *state))
             faster = _seconds(window, x, state) < _seconds(_Flat(cell, dtype), x, state)
         except RuntimeError:
+            failed = True
             if caller is not None:  # a capture that fails leaves its own stream behind
                 torch.cuda.set_stream(caller)
             break
@@ -50,7 +52,7 @@ def adopt(model: Model, *, lanes: int, bptt: int, dtype: torch.dtype) -> int:
             adopted += 1
     # A window that was not taken holds itself and its memory.
     gc.collect()
-    if model.device.type == "cuda":
+    if model.device.type == "cuda" and not failed:  # torch takes a failed capture for one under way
         torch.cuda.empty_cache()
     return adopted
 

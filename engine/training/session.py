@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from checkpoints.errors import RunError
+from checkpoints.files import reason
 from checkpoints.runs import RunFolder
 from corpora import genres
 from corpora.snapshot import open_corpus
@@ -156,6 +157,6 @@ def tokenizer_files(run: Path) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
     except OSError as error:
         raise RunError(
-            f"{folder} cannot be read ({error.strerror})",
+            f"{folder} cannot be read ({reason(error)})",
             hint=f"fork the run from one of its checkpoints: rnnstudio train --from {run.name}",
         ) from None

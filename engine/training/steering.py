@@ -79,11 +79,15 @@ class Steering:
         self._saved_at = clock()
         self._never_saved = True
 
+    def tick(self, state: TrainerState) -> None:
+        """Count the time so far."""
+        state.seconds = self._watch.tick(self._clock())
+
     def decide(
         self, state: TrainerState, *, meanwhile: Callable[[], object] = lambda: None
     ) -> Orders:
         """What comes before the next step. While the run is paused this waits, doing `meanwhile`, for a request."""
-        state.seconds = self._watch.tick(self._clock())
+        self.tick(state)
         self._listen(state)
         while self._paused and not (
             self._stop or self._save or self._sample or self._interrupts.received

@@ -111,6 +111,8 @@ class Trainer:
                 if orders.parting and self.state.step and self._looked_at != self.state.step:
                     self._samples(parting=True)
                 self._aside.finish()
+                if self._steering is not None:
+                    self._steering.tick(self.state)  # the last look took time too
                 return reason
             if orders.rest:
                 continue

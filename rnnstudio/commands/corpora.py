@@ -15,6 +15,7 @@ import typer
 from rnnstudio.common import Json, say, say_json
 from rnnstudio.narration import Narrator
 from rnnstudio.pages import GroupPage, Page
+from tui import words
 from tui.literal import literal
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def list_(*, as_json: Json = False) -> None:
         f"{'name':<{width}}  {'genre':<9}  {'size':>7}  {'here':<4}  how it is had", err=True
     )
     for row in rows:
-        size = f"{row['size'] / 1e6:.1f} MB"
+        size = words.size(row["size"])
         here = "yes" if row["here"] else "no"
         typer.echo(
             f"{literal(row['name']):<{width}}  {row['genre']:<9}  {size:>7}  {here:<4}  {HOW[row['how']]}"
@@ -73,7 +74,7 @@ def info(
     for what in ("genre", "licence", "provenance", "attribution", "package"):
         if row[what]:
             typer.echo(f"  {what + ':':<13}{literal(row[what])}")
-    typer.echo(f"  {'size:':<13}{row['size'] / 1e6:.1f} MB of text")
+    typer.echo(f"  {'size:':<13}{words.size(row['size'])} of text")
     typer.echo(f"  {'had:':<13}{HOW[row['how']]}")
     for source in row["sources"]:
         typer.echo(f"  {'source:':<13}{literal(source['name'])}  {source['digest']}")
@@ -125,7 +126,7 @@ def add(
 )
 def check(
     paths: Annotated[
-        list[str], typer.Argument(metavar="FILE...", help="Text files, folders, or a corpus's name")
+        list[str], typer.Argument(metavar="FILE", help="Text files, folders, or a corpus's name")
     ],
     *,
     genre: Annotated[str, typer.Option(help="Its genre [found out]")] = "",
@@ -160,7 +161,7 @@ def check(
         return
     typer.echo(f"genre:       {report.genre} ({literal(report.why)})")
     typer.echo(
-        f"size:        {report.chars:,} characters, {report.size_bytes / 1e6:.1f} MB, {report.alphabet:,} different, "
+        f"size:        {report.chars:,} characters, {words.size(report.size_bytes)}, {report.alphabet:,} different, "
         f"{report.documents:,} document{'' if report.documents == 1 else 's'}"
     )
     typer.echo(f"encoding:    {literal(', '.join(report.encodings))}")
@@ -217,7 +218,7 @@ def _progress() -> Callable[[int, int], None]:
     def tell(done: int, total: int) -> None:
         share = f" {done / total:4.0%}" if total else ""
         end = "\n" if done == total else "\r"
-        sys.stderr.write(f"  {done / 1e6:.1f} MB{share}   {end}")
+        sys.stderr.write(f"  {words.size(done)}{share}   {end}")
         sys.stderr.flush()
 
     return tell

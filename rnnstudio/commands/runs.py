@@ -21,10 +21,12 @@ from checkpoints.runs import RunFolder, find_run, list_runs, remove
 from checkpoints.spent import Spent, spent
 from rnnstudio.common import Json, RunName, RunsDir, runs_dir, say, say_json, whole_run
 from rnnstudio.completion import run_names
-from rnnstudio.curve import ascii_curve, svg_curves
-from rnnstudio.narration import duration, shares
+from rnnstudio.curve import svg_curves
+from rnnstudio.narration import shares
 from rnnstudio.pages import GroupPage, Page
+from tui.curve import Axes, Line, draw
 from tui.literal import literal, one_line
+from tui.words import duration, size
 
 app = typer.Typer(
     cls=GroupPage,
@@ -131,7 +133,12 @@ def show(
     losses = [(float(e.step), e.loss_nats) for e in events if isinstance(e, Step)]
     if losses:
         typer.echo("\ntraining loss, nats per token")
-        typer.echo(ascii_curve(losses))
+        # Plain characters, for pipes and for who has the screen read out.
+        drawn = draw(
+            [Line("loss", [(x, y, y, y) for x, y in losses])], 72, 12, Axes(ascii_only=True)
+        )
+        for spans in drawn.rows:
+            typer.echo("".join(text for text, _ in spans).rstrip())
     if validations:
         typer.echo(
             "\nheld-out, nats and bits per character, and the share of units whose memory is dead"
@@ -170,8 +177,9 @@ def rm(
     folders = {run.path.resolve(): run for run in [_meant(name, runs_dir(runs)) for name in names]}
     if not yes:
         for run in folders.values():
-            size = f"{len(run.checkpoints())} checkpoints ({run.size_bytes() / 1e6:.0f} MB)"
-            print(literal(f"{run.path} with {size}"), file=sys.stderr)
+            count = len(run.checkpoints())
+            held = f"{count} checkpoint{'s' * (count != 1)} ({size(run.size_bytes())})"
+            print(literal(f"{run.path} with {held}"), file=sys.stderr)
         if not _agrees("Remove it?" if len(folders) == 1 else f"Remove all {len(folders)}?"):
             raise RunError("nothing was removed", hint="to remove it without being asked: --yes")
     for run in folders.values():

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from checkpoints.errors import ConfigError, UserError
+from checkpoints.files import reason
 from engine.config import SampleConfig, check_seed
 from rnnstudio.common import Json, RunsDir, runs_dir, say, say_json
 from rnnstudio.completion import run_names
@@ -305,7 +306,7 @@ def _prime(text: str, file: str) -> str:
                 data = opened.read(MAX_PRIME_BYTES + 1)
     except OSError as error:
         raise UserError(
-            f"{file} cannot be read: {error.strerror}", hint="is the path right?"
+            f"{file} cannot be read: {reason(error)}", hint="is the path right?"
         ) from None
     if len(data) > MAX_PRIME_BYTES:
         raise UserError(

@@ -253,10 +253,10 @@ def test_an_archive_that_may_not_be_opened_is_not_called_damaged(
 
     monkeypatch.setattr(Path, "open", refused)
     for name in ("b.txt.gz", "c.zip"):
-        with pytest.raises(CorpusError, match="could not be opened: Permission denied") as caught:
+        with pytest.raises(CorpusError, match="could not be opened: permission denied") as caught:
             read(folder / name)
         assert "ls -l" in caught.value.hint
-    assert "could not be opened (Permission denied)" in read(folder)[1][0]
+    assert "could not be opened (permission denied)" in read(folder)[1][0]
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no pipes with names")

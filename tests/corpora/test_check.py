@@ -125,7 +125,7 @@ def test_a_planted_double_is_found_exact_or_near(tmp_path: Path) -> None:
     paragraphs[30] = paragraphs[2].replace(" ", "\n", 3)
     paragraphs[40] = paragraphs[5].replace("boat", "ship", 1)
     report = looked_at(tmp_path, "\n\n".join(paragraphs))
-    assert "1 piece stand in it twice and 1 nearly so" in found(report)["doubles"]
+    assert "1 piece stands in it twice and 1 nearly so" in found(report)["doubles"]
     assert "like line 5" in found(report)["doubles"]
 
 

@@ -12,7 +12,7 @@ from corpora.judging import Judge, looped, mean
 from tests.corpora.genres.samples import BY_GENRE, PLAY
 
 JUDGES = {
-    name: Judge.build(genres.find(name), [text, text], text, sample_chars=120)
+    name: Judge(genres.find(name), [text, text], text, sample_chars=120)
     for name, text in BY_GENRE.items()
 }
 
@@ -89,7 +89,7 @@ def test_a_loop_is_seen_and_a_line_of_dashes_is_not() -> None:
 
 
 def test_a_milestone_is_told_once_and_noise_reaches_none() -> None:
-    judge = Judge.build(genres.find("plays"), [PLAY * 3], PLAY, sample_chars=150)
+    judge = Judge(genres.find("plays"), [PLAY * 3], PLAY, sample_chars=150)
     assert judge.milestones(10, judge.noise) == []
     assert judge.milestones(120, judge.human) == []  # once may be luck
     told = judge.milestones(125, judge.human)
@@ -106,7 +106,7 @@ def test_a_milestone_is_told_once_and_noise_reaches_none() -> None:
 
 
 def test_what_was_reached_by_luck_and_lost_again_is_not_told() -> None:
-    judge = Judge.build(genres.find("plays"), [PLAY * 3], PLAY, sample_chars=150)
+    judge = Judge(genres.find("plays"), [PLAY * 3], PLAY, sample_chars=150)
     for step in range(10, 100, 20):
         assert judge.milestones(step, judge.human) == []
         assert judge.milestones(step + 10, judge.noise) == []
@@ -115,7 +115,7 @@ def test_what_was_reached_by_luck_and_lost_again_is_not_told() -> None:
 def test_half_way_is_counted_from_noise(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Judge, "human", {"words_known": 0.9, "pairs_closed": 1.0})
     monkeypatch.setattr(Judge, "noise", {"words_known": 0.5, "pairs_closed": 0.95})
-    judge = Judge.build(genres.find("plays"), [PLAY], "")
+    judge = Judge(genres.find("plays"), [PLAY], "")
     shares = [
         ({"words_known": 0.69, "pairs_closed": 1.0}, []),
         ({"words_known": 0.71, "pairs_closed": 1.0}, []),
@@ -127,7 +127,7 @@ def test_half_way_is_counted_from_noise(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_beating_the_ngram_model_is_a_milestone() -> None:
-    judge = Judge.build(genres.find("plays"), [PLAY * 3], PLAY)
+    judge = Judge(genres.find("plays"), [PLAY * 3], PLAY)
     assert judge.baseline is not None
     assert [n for n, _ in judge.milestones(5, {"nats_per_char": judge.baseline + 0.01})] == []
     assert [n for n, _ in judge.milestones(9, {"nats_per_char": judge.baseline - 0.01})] == [
@@ -137,7 +137,7 @@ def test_beating_the_ngram_model_is_a_milestone() -> None:
 
 def test_the_best_of_several_is_valid_own_and_likely_and_the_reasons_are_told() -> None:
     own = "MARGARET:\nThe dog and the nets come ashore, and the rain with them.\n"
-    judge = Judge.build(genres.find("plays"), [PLAY], "", sample_chars=100)
+    judge = Judge(genres.find("plays"), [PLAY], "", sample_chars=100)
     texts = [PLAY[:120], "margaret says (", own, own, "the rain " * 20]
     ranked = judge.rank(texts, [1.0, 3.0, 2.0, 1.5, None])
     assert [r.index for r in ranked[:2]] == [3, 2]
@@ -149,7 +149,7 @@ def test_the_best_of_several_is_valid_own_and_likely_and_the_reasons_are_told() 
 
 
 def test_without_held_out_text_there_are_no_human_figures_and_nothing_fails() -> None:
-    judge = Judge.build(genres.find("prose"), ["A short text."], "")
+    judge = Judge(genres.find("prose"), ["A short text."], "")
     assert judge.human == {}
     assert judge.baseline is None
     assert judge.milestones(1, judge.figures("A short text, and more.")) == []

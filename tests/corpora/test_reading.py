@@ -194,7 +194,7 @@ def test_a_link_that_may_not_be_followed_is_passed_over(
     monkeypatch.setattr(Path, "stat", stat)
     corpus = read_corpus([str(tmp_path)], tmp_path / ".cache", note=notes)
     assert whole(corpus) == "some words\n"
-    assert notes.about("Permission denied")
+    assert notes.about("permission denied")
 
 
 def test_globs_and_names_with_brackets(tmp_path: Path) -> None:
@@ -222,7 +222,7 @@ def test_a_misspelt_name_is_guessed(tmp_path: Path) -> None:
 def test_a_name_that_the_system_refuses_is_a_sentence(tmp_path: Path) -> None:
     for name in ("n" * 300, "n*" * 150, f"{'n' * 300}/a.txt"):
         with pytest.raises(
-            CorpusError, match=r"no file matches|cannot be read: File name too long"
+            CorpusError, match=r"no file matches|cannot be read: file name too long"
         ):
             read_corpus([tmp_path / name], tmp_path / "cache", note=lambda _: None)
 

@@ -67,6 +67,8 @@ def test_runs_list_and_show(place: Path) -> None:
     looked = shown["validation"]
     assert all(0 <= look["dead_memory"] <= 1 for look in looked)
     assert f"{looked[-1]['dead_memory']:.1%}" in plain
+    took = shown["seconds"]  # the last look counts too; the log has them to a tenth
+    assert took["held_out"] + took["samples"] + took["checkpoints"] <= took["all"] + 0.1
     assert "\x1b" not in plain
 
 

@@ -107,6 +107,23 @@ def test_show_says_what_the_time_went_into(runs: Path) -> None:
     assert "  time  " not in invoke(runs, "runs", "show", "plays").stdout
 
 
+def test_show_draws_the_loss_in_plain_characters(runs: Path) -> None:
+    steps = [
+        ev.Step(
+            step=i, loss_nats=4 - i / 25, loss_min=0, loss_max=4, lr=1, grad_norm=1, steps=1, epoch=0, tokens=i,
+            tokens_per_s=1, chars_per_s=1, progress=0,
+        )
+        for i in range(1, 51)
+    ]  # fmt: skip
+    make(runs, "falling", *steps)
+    shown = invoke(runs, "runs", "show", "falling").stdout
+    assert shown.isascii()
+    chart = shown.partition("training loss, nats per token\n")[2].splitlines()
+    height = {x: y for y, row in enumerate(chart) for x, sign in enumerate(row) if sign == "*"}
+    assert len(height) > 50
+    assert [height[x] for x in sorted(height)] == sorted(height.values())
+
+
 def test_show_says_what_is_wrong_with_damaged_checkpoints(runs: Path) -> None:
     write_checkpoint(runs / "plays", 20, {"a": b"1"}, disk=QuickDisk())
     (runs / "plays" / "step-0000020" / "a").write_bytes(b"2")

@@ -100,7 +100,7 @@ def test_a_full_disk_leaves_the_figure_out(monkeypatch: pytest.MonkeyPatch) -> N
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_text", full)
-    judge = Judge.build(genres.find("latex"), [LATEX], LATEX)
+    judge = Judge(genres.find("latex"), [LATEX], LATEX)
     assert "accepted" not in judge.human
     assert judge.accepted([LATEX] * 20) == {}
 
@@ -110,14 +110,14 @@ def test_without_tex_nobody_knows(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not tex.installed()
     assert genres.find("latex").accepted([LATEX]) is None
     assert genres.find("plays").accepted(["A:\nb\n"]) is None
-    judge = Judge.build(genres.find("latex"), [LATEX], LATEX)
+    judge = Judge(genres.find("latex"), [LATEX], LATEX)
     assert "accepted" not in judge.human
     assert judge.accepted([LATEX] * 20) == {}
 
 
 @pytest.mark.usefixtures("told")
 def test_what_compiles_ranks_higher_and_a_cut_end_does_not_count() -> None:
-    judge = Judge.build(genres.find("latex"), [LATEX], "")
+    judge = Judge(genres.find("latex"), [LATEX], "")
     cut_off = LATEX[: LATEX.index(r"\item The number")]
     unbalanced = LATEX.replace("$n < 10$", "$n < 10", 1)
     pieces = LATEX.strip().count("\n\n")
@@ -135,7 +135,7 @@ def test_what_compiles_ranks_higher_and_a_cut_end_does_not_count() -> None:
 
 
 def test_a_run_asks_once_in_some_thousand_characters_and_of_human_text_once(told: Path) -> None:
-    judge = Judge.build(genres.find("latex"), [LATEX], LATEX)
+    judge = Judge(genres.find("latex"), [LATEX], LATEX)
     assert 0.8 < judge.human["accepted"] <= 1.0
     assert told.read_text().count("\nran\n") == 1
     wrong = LATEX.replace(r"\noindent", r"\wrong")

@@ -78,6 +78,7 @@ def cudnn(step: Step, plain: Callable[..., Any]) -> Callable[..., Any]:
         if not x.is_cuda:
             return plain(x, hx, weights, *how)  # type: ignore[no-any-return]
         if how[1] > 1:
+            assert how[3] or not torch.is_grad_enabled(), "backward needs training mode"
             return layers(x, hx, weights)
         assert how == (True, 1, 0.0, True, False, False), "one layer, and in training mode"
         state = [h.squeeze(0) for h in (hx if isinstance(hx, tuple) else (hx,))]

@@ -52,11 +52,11 @@ def test_of_long_training_text_the_judge_knows_parts_from_all_over(
     monkeypatch.setattr(looks, "PART_CHARS", part)
     known: list[str] = []
 
-    def build(_genre: object, pieces: Any, held_out: str, **_: object) -> None:
+    def judge(_genre: object, pieces: Any, held_out: str, **_: object) -> None:
         known.extend(pieces)
         assert held_out == text[9000:]
 
-    monkeypatch.setattr(looks.Judge, "build", build)
+    monkeypatch.setattr(looks, "Judge", judge)
     looks.make_judge(genres.find("prose"), tokenizer, tokens, sample_chars=100)
     assert len(known) == count
     assert sum(map(len, known)) == min(most, 9000)

@@ -25,7 +25,8 @@ from textual.timer import Timer
 from checkpoints import lock
 from checkpoints.errors import RnnStudioError
 from checkpoints.paths import within
-from tui import demo, dialogs, launch, settings, telling, themes
+from checkpoints.runs import RunFolder
+from tui import demo, dialogs, launch, pasting, settings, telling, themes
 from tui.child import Answer, Child
 from tui.door import Door, Plain
 from tui.help import help_spans
@@ -91,6 +92,7 @@ class Studio(App[None]):
         # Textual takes NO_COLOR out of the environment; children get it back.
         colour = os.environ.get("NO_COLOR")
         self.jobs = launch.Jobs(runs_dir, {} if colour is None else {"NO_COLOR": colour})
+        pasting.install()
         super().__init__()
         self._saving: Timer | None = None
         self.exporting = asyncio.Lock()
@@ -279,7 +281,8 @@ class Studio(App[None]):
             hint = "n begins a run of your own, which can be forked"
             self.say("a recording has no model to go on from", hint=hint, grave=True)
             return
-        step = view.checkpoints[-1] if view.checkpoints else 0
+        # Those on the disk: a log may be torn, and checkpoints may be gone.
+        step = max((kept.step for kept in RunFolder(path).checkpoints()), default=0)
         if not step:
             live = lock.live(path) is not None
             self.say(

@@ -21,9 +21,10 @@ Span = tuple[str, str]
 # Which of every PERIOD dot columns are drawn, by pattern.
 PERIOD = 6
 PATTERNS = {"solid": range(6), "dashed": range(4), "dotted": range(0, 6, 3), "sparse": range(1)}
+ELSEWHERE = "nothing was measured in this part"
 TINY = 1e-290
 """Below it nothing is drawn on a logarithmic axis: the margin under it would underflow to 0."""
-ASCII_INK = "*+ox"
+ASCII_INK = {"solid": "*", "dashed": "+", "dotted": "o", "sparse": "x"}
 # Unicode braille: the bit of dot (column, row) in a cell.
 DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
 
@@ -118,7 +119,8 @@ def draw(
     visible = [_visible(line, axes) for line in lines]
     finite = [p for points in visible for p in points if math.isfinite(p[2])]
     if not finite:
-        return _empty(width, height, axes.empty)
+        measured = any(math.isfinite(p[2]) for line in lines for p in line.points)
+        return _empty(width, height, ELSEWHERE if measured else axes.empty)
     x_low, x_high = axes.x_range or (min(p[0] for p in finite), max(p[0] for p in finite))
     if axes.log_x:
         x_low = max(x_low, 1e-9)
@@ -187,6 +189,7 @@ class _Plane:
         self._y0, self._y1 = _to(y_range[0], log_y), _to(y_range[1], log_y)
         self._dots = [[0] * columns for _ in range(rows)]
         self._owner = [[-1] * columns for _ in range(rows)]
+        self._patterns: dict[int, str] = {}
 
     def _dot_x(self, x: float) -> int:
         share = (_to(x, self.log_x) - self._x0) / (self._x1 - self._x0)
@@ -205,6 +208,7 @@ class _Plane:
     def trace(self, index: int, line: Line, points: Sequence[Point]) -> None:
         """Draw one line: points in the same dot column are averaged, missing columns interpolated, gaps left."""
         wanted = PATTERNS[line.pattern]
+        self._patterns[index] = line.pattern
         before: tuple[int, float] | None = None
         for x, low, mean, high in _columns(points, self._dot_x):
             if not math.isfinite(mean):
@@ -239,7 +243,7 @@ class _Plane:
         spans: list[Span] = []
         for x, (dots, owner) in enumerate(zip(self._dots[y], self._owner[y], strict=True)):
             if dots:
-                glyph = ASCII_INK[owner % len(ASCII_INK)] if ascii_only else chr(0x2800 + dots)
+                glyph = ASCII_INK[self._patterns[owner]] if ascii_only else chr(0x2800 + dots)
                 kind = f"line-{owner}"
             elif x == cursor:
                 glyph, kind = bar, "cursor"

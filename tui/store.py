@@ -324,8 +324,10 @@ class RunView:
         self.changes = [c for c in self.changes if c.step <= event.step]
         self.samples = {step: group for step, group in self.samples.items() if step <= event.step}
         self._sample_chars = sum(len(s.text) for group in self.samples.values() for s in group)
-        for values in self.figures.values():
-            values[:] = [pair for pair in values if pair[0] <= event.step]
+        found = {
+            n: [at for at in values if at[0] <= event.step] for n, values in self.figures.items()
+        }
+        self.figures = {name: values for name, values in found.items() if values}
         self.bests = [v for v in self.bests if v.step <= event.step]
         self.writing.clear()
         self.ended = self.failed = None

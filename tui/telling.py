@@ -20,6 +20,8 @@ from tui.widgets.ink import Span
 LOG_SHOWN = 300
 DEAD_LINES = 8
 WIDE_HEAD = 90
+BESIDE_NAME = len(" rnnstudio " + "  ")
+LEAST_NAME = 8
 STATE_KINDS = {
     "running": "good",
     "starting": "good",
@@ -43,18 +45,16 @@ LOG_KINDS = {
 
 
 def head(name: str, view: RunView, state: RunState, *, width: int) -> list[Span]:
-    """Who it is, what it does, how far it came; a long name leaves room for the rest."""
+    """Who it is, what it does, how far it came; the name has the room that is left."""
     last, best = view.last_step, view.best
-    unit = "bits/char" if width >= WIDE_HEAD else "bits"
-    spans: list[Span] = [
-        (f" {one_line(name, width // 3)} ", "title"),
-        (f"{state.glyph} {state.word}", STATE_KINDS.get(state.word, "dim")),
-    ]
+    unit = " bits/char" if width >= WIDE_HEAD else ""
+    spans: list[Span] = [(f"{state.glyph} {state.word}", STATE_KINDS.get(state.word, "dim"))]
     if last is not None:
         spans.append((f"   epoch {last.epoch:.2f}  step {view.step:,}", ""))
     if best is not None:
-        spans.append((f"  best {best.bits_per_char:.3f} {unit} @ {best.step:,}", "accent"))
-    return spans
+        spans.append((f"  best {best.bits_per_char:.3f}{unit} @ {best.step:,}", "accent"))
+    room = width - BESIDE_NAME - sum(len(text) for text, _ in spans)
+    return [(f" {one_line(name, max(LEAST_NAME, room))} ", "title"), *spans]
 
 
 def progress(view: RunView, state: RunState, *, cells: int, asked: str, load: str) -> list[Span]:

@@ -89,14 +89,19 @@ class Steering:
         """What comes before the next step. While the run is paused this waits, doing `meanwhile`, for a request."""
         self.tick(state)
         self._listen(state)
+        rested = False
         while self._paused and not (
             self._stop or self._save or self._sample or self._interrupts.received
         ):
             self._watch.pause()
+            rested = True
             meanwhile()
             self._sleep(POLL_S / 2)
             self._polled = -math.inf
             self._listen(state)
+        if rested:  # clock and speed begin here, not at the last look for a request
+            self.tick(state)
+            meanwhile()
         progress = self._budget.progress(
             step=state.step, tokens=state.tokens, seconds=state.seconds
         )

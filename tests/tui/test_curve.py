@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.tui.conftest import Open
 from tui.curve import Axes, Drawing, Line, Mark, draw, ticks
-from tui.widgets.plot import Plot
+from tui.widgets.plot import ASCII_SAMPLES, Plot
 from tui.words import number, size
 
 
@@ -118,6 +118,21 @@ def test_ascii_is_ascii() -> None:
     rows = text(draw(lines, 60, 10, Axes(ascii_only=True), [Mark(20, "^")]))
     assert all(row.isascii() for row in rows)
     assert {"*", "+", "^"} <= set("".join(rows))
+
+
+def test_each_pattern_has_the_sign_that_the_legend_gives_it() -> None:
+    for pattern, sign in ASCII_SAMPLES.items():
+        other = "dotted" if pattern == "solid" else "solid"
+        flat = [Line("a", points([(0, 1), (50, 1)]), pattern), Line("b", [], other)]
+        for lines in (flat, flat[::-1]):  # whatever its place
+            rows = text(draw(lines, 60, 8, Axes(ascii_only=True)))[:-2]
+            assert {c for row in rows for c in row.partition("|")[2]} == {" ", sign.strip()}
+
+
+def test_a_part_without_a_point_is_no_curve_without_one() -> None:
+    line = Line("a", points([(0, 1), (1000, 2)]))
+    rows = text(draw([line], 60, 8, Axes(x_range=(400, 420), empty="no steps yet")))
+    assert "no steps yet" not in "".join(rows)
 
 
 def test_marks_and_cursor_stand_over_their_step() -> None:

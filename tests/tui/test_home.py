@@ -9,7 +9,9 @@ from pathlib import Path
 from rich.cells import cell_len
 from textual.command import CommandList
 
+from checkpoints.checkpoint import write_checkpoint
 from corpora import catalogue
+from tests.faults.crashdisk import QuickDisk
 from tests.tui import recorded
 from tests.tui.conftest import Open, screen_text, until
 from tui.dialogs import Ask, Choose
@@ -270,6 +272,9 @@ async def test_a_run_is_forked_with_its_own_model_in_the_form(studio: Open, runs
     path = recorded.make_run(runs, "plays", recorded.finished())
     async with studio(size=(160, 48)) as pilot:
         await until(pilot, lambda: "✓ plays" in screen_text(pilot.app))
+        await pilot.press("b")  # its log tells of checkpoints, and none is there
+        await until(pilot, lambda: "no checkpoint to fork from" in screen_text(pilot.app))
+        write_checkpoint(path, 2000, {"a": b"1"}, about={"nats_per_char": 1.5}, disk=QuickDisk())
         await pilot.press("b")
         await until(pilot, lambda: "the same in a shell" in screen_text(pilot.app))
         command = pilot.app.screen.query_one("#command", Page)

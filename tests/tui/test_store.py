@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from checkpoints import events as ev
 from tests.tui import recorded
+from tui import telling
 from tui.store import RunView
 
 
@@ -65,6 +66,15 @@ def test_a_resumed_log_reads_like_an_uninterrupted_one() -> None:
     assert told.bests == expected.bests
     assert told.failed is None
     assert told.milestones == expected.milestones
+
+
+def test_a_log_that_goes_on_from_before_its_first_figures_has_none() -> None:
+    view = view_of(recorded.history(until=300))
+    assert telling.figures(view)
+    assert view.figures
+    view.feed([ev.Resumed(step=0, checkpoint="its beginning")])
+    assert not view.figures
+    assert not any("human" in text for text, _ in telling.figures(view))
 
 
 @settings(max_examples=30)

@@ -188,7 +188,7 @@ from different primes, that stands among what differs. Lines differ by pattern a
             scaled: list[Point] = [(x * factor, low, mean, high) for x, low, mean, high in points]
             lines.append(Line(one_line(run.path.name, 18), scaled, pattern))
         self.query_one(Plot).show(lines, unit=f"bits per character over {axis}")
-        self.entitle("#curves", f"{loss} loss", "a other axis · m other loss")
+        self.entitle("#curves", f"{loss} loss over {axis}", "a other axis · m other loss")
         samples = paired([run.view.latest_samples() for run in self._runs])
         for i, (run, sample) in enumerate(zip(self._runs, samples, strict=True)):
             self._draw_text(i, run, sample)
@@ -196,7 +196,12 @@ from different primes, that stands among what differs. Lines differ by pattern a
         page = self.query_one("#settings", Page)
         width = page.scrollable_content_region.width
         names = [path.name for path in self.paths]
-        page.show(table(names, rows, width) if rows else [("They have the same settings.", "dim")])
+        if rows:
+            page.show(table(names, rows, width))
+        else:
+            unread = not all(self._records)
+            told = "What cannot be read" if unread else "They have the same settings."
+            page.show([(f"{told} cannot be compared." if unread else told, "dim")])
 
     @property
     def _marks(self) -> Sequence[str]:

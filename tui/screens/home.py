@@ -213,14 +213,14 @@ A run is a folder: it goes on without the studio, and whoever started it, it can
         if is_dead(state):
             self.entitle("#words", f"{run.path.name}: {state.word}", "r resume")
             failed = run.view.failed
-            text = (
-                failed.text
-                if failed
-                else "Its process is gone without a last word; its checkpoints are whole."
-            )
+            text = failed.text if failed else "Its process is gone without a last word."
             spans: list[Span] = [(text + "\n", "bad")]
             spans.append(
-                ((failed.hint if failed else "") or "r resumes it from its newest checkpoint.", "")
+                (
+                    (failed.hint if failed else "")
+                    or "r resumes it from its newest whole checkpoint.",
+                    "",
+                )
             )
             page.show(spans)
             return

@@ -239,8 +239,7 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
                 lines = [Line(measure, series.points())]
                 unit = "characters a second" if measure == "speed" else ""
         self.query_one(Plot).show(lines, marks, unit)
-        eta = words.duration(view.last_step.eta_s) if view.last_step and self.run.state.live else ""
-        self.entitle("#curve", measure, f"ETA {eta}" if eta else "m other measures")
+        self.entitle("#curve", measure, "m other measures")
 
     def _draw_samples(self) -> None:
         view = self.view

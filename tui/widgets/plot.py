@@ -10,12 +10,12 @@ from textual import events
 from textual.binding import Binding
 from textual.message import Message
 
-from tui.curve import Axes, Drawing, Line, Mark, draw
+from tui.curve import ASCII_INK, Axes, Drawing, Line, Mark, draw
 from tui.widgets.ink import Ink, Span
 from tui.words import number
 
 SAMPLES = {"solid": "──", "dashed": "╌╌", "dotted": "┈┈", "sparse": "· "}
-ASCII_SAMPLES = {"solid": "* ", "dashed": "+ ", "dotted": "o ", "sparse": "x "}
+ASCII_SAMPLES = {pattern: f"{ink} " for pattern, ink in ASCII_INK.items()}
 
 
 DEEPEST = 500

@@ -169,6 +169,19 @@ def test_a_paused_run_waits_until_it_is_asked_to_go_on_and_counts_no_time(desk: 
     assert desk.state.seconds < seconds + 3
 
 
+def test_after_a_pause_clock_and_speed_begin_when_it_ends(desk: Desk) -> None:
+    desk.decide()
+    desk.ask("pause")
+    desk.clock.on_sleep = [lambda: None] * 5 + [lambda: desk.ask("resume")]
+    desk.clock.now += 1
+    began: list[float] = []
+    desk.steering.decide(desk.state, meanwhile=lambda: began.append(desk.clock()))
+    assert began[-1] == desk.clock()
+    seconds = desk.state.seconds
+    desk.decide(after=2.0)
+    assert desk.state.seconds == seconds + 2
+
+
 def test_a_paused_run_still_saves_samples_and_stops_when_asked(desk: Desk) -> None:
     desk.ask("pause")
     desk.clock.on_sleep = [

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from checkpoints.errors import RunError
+from checkpoints.runs import RunFolder
 
 Array = npt.NDArray[np.integer[Any]]
 IGNORE = -100
@@ -50,5 +51,5 @@ def damaged(folder: Path) -> RunError:
     return RunError(
         f"the encoded corpus in {folder} is missing or damaged",
         hint="train on the corpus again from this run's weights: "
-        f"rnnstudio train CORPUS --from {folder.parent.resolve().name}",
+        f"rnnstudio train CORPUS --from {RunFolder(folder.parent).called}",
     )

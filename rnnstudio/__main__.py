@@ -4,11 +4,29 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 from contextlib import suppress
+from types import FrameType
 
-from checkpoints.errors import RnnStudioError
-from engine import waiting
+
+def _interrupted(_number: int, frame: FrameType | None) -> None:
+    """Ctrl-C. In the middle of an import it ends the process at once: a package that is broken off may swallow the
+    error, or stay loaded by half.
+    """
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            os._exit(130)
+        frame = frame.f_back
+    raise KeyboardInterrupt
+
+
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    with suppress(ValueError):  # in a thread of another program's
+        signal.signal(signal.SIGINT, _interrupted)
+
+from checkpoints.errors import RnnStudioError  # noqa: E402
+from engine import waiting  # noqa: E402
 
 
 def main() -> None:

@@ -59,6 +59,11 @@ class JsonLines:
             self._lost = True
             _tell_lost(error)
 
+    @property
+    def lost(self) -> bool:
+        """Whether nobody reads any longer."""
+        return self._lost
+
     def note(self, text: str) -> None:
         """What is found before the run folder exists; the log repeats it."""
 
@@ -106,6 +111,11 @@ class Narrator:
         self._validation: ev.Validation | None = None
         self._run = run
         self._every = _steps_between_looks(run) if run is not None else 0
+
+    @property
+    def lost(self) -> bool:
+        """Whether nobody reads standard output any longer."""
+        return self.out.quiet
 
     def note(self, text: str) -> None:
         """A choice or a finding, said once."""

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from corpora.abc.nearest import TuneIndex
 
 MAX_BYTES = 256 << 20
+MOST_ZEROS = 0.001
+"""Share of zero bytes above which a book is no text."""
 MOST_LEARNT = 8_000_000
 """Tokens of a run's training text in which the nearest tune is looked for."""
 MAX_TUNE_CHARS = 3000
@@ -104,7 +106,11 @@ def decoded(data: bytes, name: str) -> str:
         chosen = detect(survey(iter([data])), file, name)
         text = "".join(decode(file, chosen, name))
     except NotTextError as error:
-        raise UserError(error.message, hint="save it as plain text, best in UTF-8") from None
+        zeros = data.count(0)
+        if zeros > MOST_ZEROS * len(data):
+            raise UserError(error.message, hint="save it as plain text, best in UTF-8") from None
+        say(f"! {error.message}; they are left out")
+        return decoded(data.replace(b"\0", b""), name)
     except BrokenTextError as error:
         say(f"! {error.message}; such bytes are left out")
         return data[chosen.mark_bytes :].decode(chosen.name, "ignore")

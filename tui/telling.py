@@ -72,6 +72,8 @@ def progress(view: RunView, state: RunState, *, cells: int, asked: str, load: st
         if state.live and state.word != "paused":
             spans.append((f"  {words.duration(last.eta_s)} to go", "title"))
             spans.append((f"  {words.number(last.chars_per_s)} ch/s", ""))
+    if view.ended is not None and view.ended.reason == "early-stopping":
+        spans.append(("  ended early: it got no better", "warn"))
     if asked:
         spans.append((f"  asked: {asked}", "warn"))
     if last is not None:

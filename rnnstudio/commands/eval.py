@@ -38,7 +38,7 @@ def evaluate(
             help="Of the run's own text: valid, test or train [valid]",
             show_default=False,
         ),
-    ] = "valid",
+    ] = "",
     protocol: Annotated[
         str,
         typer.Option(
@@ -65,7 +65,9 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Measure a model: nats and bits per character, perplexity, under a named protocol."""
-    chosen = _one_of("part", part, get_args(PartName))
+    if part and files:
+        raise ConfigError("--part is of the run's own text", hint="leave it out, or the file")
+    chosen = _one_of("part", part or "valid", get_args(PartName))
     how = _one_of("protocol", protocol, get_args(ProtocolName)) if protocol else None
     if lanes < 1:
         raise ConfigError(f"lanes is {lanes}", hint="use 1 or more")

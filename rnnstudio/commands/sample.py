@@ -106,6 +106,11 @@ def sample(
 ) -> None:
     """Write text with a trained model. Filters apply in `--help filters`' order."""
     config = _config(settings, greedy=greedy)
+    if greedy and beam:
+        raise ConfigError(
+            "--greedy takes the likeliest token each time, and --beam the likeliest text",
+            hint="leave one of them out",
+        )
     if raw and as_json:
         raise UserError("--raw and --json exclude each other", hint="leave one of them out")
     if count < 1 or beam < 0:

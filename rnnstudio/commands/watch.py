@@ -33,6 +33,8 @@ def watch(
             for event in reader.poll():
                 ended = isinstance(event, Ended) or (ended and not isinstance(event, Resumed))
                 voice.event(event, encode(event))
+                if voice.lost:  # `| head` has what it wanted; the run goes on
+                    return
             if reader.offset == before:  # a long log comes in parts
                 if not alive:
                     break

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from checkpoints.checkpoint import newest_valid
 from checkpoints.runs import RunFolder
-from tests.cli import TINY, here, verse
+from tests.cli import ROOT, TINY, environment, here, verse
 from tests.warm import Warm
 
 LONG = ("--steps", "100000", *TINY, "--sample-length", "0", "--checkpoint-every", "1000000")
@@ -67,6 +68,33 @@ def test_a_reader_that_leaves_does_not_end_the_run_and_a_closed_terminal_saves_i
     process.stdout.close()
     grown(process, run, (run / "events.jsonl").stat().st_size + 2000)
     saves_and_leaves(process, run, signal.SIGHUP)
+
+
+def test_who_watches_leaves_when_nobody_reads_and_the_run_goes_on(tmp_path: Path) -> None:
+    process, run = started(tmp_path)
+    watcher = Warm("watch", str(run), "--json", cwd=tmp_path, stdout=subprocess.PIPE)
+    assert watcher.stdout is not None
+    watcher.stdout.close()
+    assert watcher.wait(timeout=60) == 0
+    saves_and_leaves(process, run, signal.SIGINT)
+
+
+def test_an_interrupt_within_an_import_ends_the_command(tmp_path: Path) -> None:
+    """Packages swallow it there, and are half loaded then."""
+    (tmp_path / "package.py").write_text(
+        "import os, signal\n"
+        "try:\n    os.kill(os.getpid(), signal.SIGINT)\nexcept KeyboardInterrupt:\n    pass\n"
+    )
+    code = "import rnnstudio.__main__, {}\nprint('went on')"
+    for module, expected in (("package", 130), ("os", 0)):
+        done = subprocess.run(
+            [sys.executable, "-c", code.format(module)],
+            env=environment(PYTHONPATH=f"{ROOT}:{tmp_path}"),
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == expected, done.stderr
+        assert ("went on" in done.stdout) == (expected == 0)
+        assert not done.stderr
 
 
 def test_a_second_interrupt_leaves_at_once(tmp_path: Path) -> None:

@@ -183,6 +183,7 @@ def test_people_read_the_same_figures(trained: Path) -> None:
         (["plays", "--protocol", "documents"], RnnStudioError, "no documents"),
         (["plays", "--part", "test"], CorpusError, "no text for test"),
         (["plays", "nowhere.txt"], CorpusError, "nowhere.txt"),
+        (["plays", "nowhere.txt", "--part", "test"], ConfigError, "the run's own text"),
         (["plais"], RunError, "no run"),
     ],
 )
@@ -224,7 +225,7 @@ def test_from_inside_a_run_a_checkpoint_has_the_runs_text_and_name(
     monkeypatch.chdir(runs / "plays")
     error = run(runs, "step-0000010").exception
     assert isinstance(error, RunError)
-    assert error.hint.endswith("--from plays")
+    assert error.hint.endswith("/plays")
 
 
 def test_dynamic_evaluation_is_labelled_wherever_it_is_told(trained: Path) -> None:

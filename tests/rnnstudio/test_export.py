@@ -239,6 +239,14 @@ def test_too_large_a_book_is_refused_wherever_it_comes_from(
         assert "more than" in str(done.exception)
 
 
+def test_a_zero_byte_costs_no_tune(tmp_path: Path) -> None:
+    path = tmp_path / "book.abc"
+    path.write_bytes(10 * JIG.encode() + JIG.replace("Bench", "Ben\0ch").encode())
+    done = run.invoke(app, ["export", str(path), "--out", str(tmp_path / "o"), "--json"])
+    assert [tune["title"] for tune in objects(done.stdout)] == ["The Test Bench"] * 11
+    assert "1 zero byte; they are left out" in done.stderr
+
+
 def test_a_broken_byte_costs_no_tune(tmp_path: Path) -> None:
     path = tmp_path / "book.abc"
     path.write_bytes(JIG.replace("The Test Bench", "Tír na nÓg @").encode().replace(b"@", b"\xff"))

@@ -147,9 +147,9 @@ Underlined is what the checkpoint before did not write; d shows words never writ
         self.head(
             (f" {one_line(self.path.name, self.size.width // 4)} ", "title"),
             (film.counted(self._frames), ""),
+            (f"   ▶ {SPEEDS[self._speed]} characters a second" if self._film else "", "accent"),
             (self._drawn_at(), "dim"),
             (f"   showing {VIEWS[self._view]}", "dim"),
-            (f"   ▶ {SPEEDS[self._speed]} characters a second" if self._film else "", "accent"),
         )
         pinned, before = self.query_one("#pinned", Page), self.query_one("#before", Page)
         if not self._frames:

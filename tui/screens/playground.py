@@ -180,6 +180,7 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
     def _write(self) -> None:
         """Begin to write on every paper from its base."""
         if not self._steps:
+            self.studio.say(self._lacking)
             return
         self._forget_surprise()
         voices = [self._voice] if self._beside is None else [self._voice, self._beside]
@@ -420,9 +421,12 @@ and go on from it. c writes with a second checkpoint, of this or another run, be
             self._forget_surprise()
             self._ask_next()
             return
+        if not self._steps:
+            self.studio.say(self._lacking)
+            return
         if not self._papers[0].text:
             self._papers[0].base = self._prompt
-        if self._papers[0].text and self._steps:
+        if self._papers[0].text:
             self.query_one("#paper", Page).focus()
             self._ask_surprise()
         else:

@@ -74,12 +74,12 @@ class Timeline(Ink):
     def _labels(self, columns: list[int]) -> list[Span]:
         text = [" "] * (self.size.width + 8)
         own = number(self._stops[self._at].step)
-        start = max(0, columns[self._at] - len(own) // 2)
+        start = max(0, min(columns[self._at] - len(own) // 2, self.size.width - len(own)))
         taken = range(start - 1, start + len(own) + 1)
         free = 0
         for column, stop in zip(columns, self._stops, strict=True):
             label = number(stop.step)
-            at = max(0, column - len(label) // 2)
+            at = max(0, min(column - len(label) // 2, self.size.width - len(label)))
             if at < free or set(range(at, at + len(label))) & set(taken):
                 continue
             text[at : at + len(label)] = label

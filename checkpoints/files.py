@@ -122,7 +122,9 @@ def way_out(error: OSError) -> str:
         return FREE_SPACE
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
         return "choose a folder that you may write to, for example with --runs"
-    if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ESTALE):
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        return "a file stands where a folder should be; move it, or choose another folder"
+    if error.errno in (errno.ENOENT, errno.ESTALE):
         return "the folder is not there (any more); make it or choose another"
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return "too many files are open; close some programs or raise the limit (ulimit -n)"

@@ -252,6 +252,8 @@ def _enough(writer: SnapshotWriter, found: Sequence[Found], skipped: Skipped) ->
     if writer.chars == 0 and skipped.count(BINARY):
         raise NotTextError(names, "there are only binary files")
     if writer.chars == 0:
+        where = "on standard input" if names == "-" else f"in {names or 'that folder'}"
         raise CorpusError(
-            f"there is no text in {names or 'that folder'}", hint="is it the right one?"
+            f"there is no text {where}",
+            hint="is it the right one?",
         )

@@ -25,7 +25,7 @@ from typing import BinaryIO
 import numpy as np
 
 from checkpoints.errors import CorpusError, RunError
-from checkpoints.files import reason
+from checkpoints.files import reason, way_out
 
 FORMAT = 1
 PIECE_BYTES = 1 << 20
@@ -265,7 +265,7 @@ def writing(folder: Path, elsewhere: str) -> Iterator[None]:
     except OSError as error:
         raise RunError(
             f"the corpus could not be kept in {folder}: {reason(error)}",
-            hint=f"free some space there, or name another place with {elsewhere}",
+            hint=f"{way_out(error)}; {elsewhere} names another place",
         ) from error
 
 

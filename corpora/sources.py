@@ -244,7 +244,8 @@ def _missing(path: Path, error: OSError) -> str:
 def _nearest(path: Path) -> str:
     try:
         siblings = [sibling.name for sibling in path.parent.iterdir()]
-        close = difflib.get_close_matches(path.name, siblings, n=1)
+        others = [name for name in siblings if name != path.name]  # itself: a link into nowhere
+        close = difflib.get_close_matches(path.name, others, n=1)
     except OSError:
         close = []
     return (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
@@ -31,17 +32,15 @@ def samples(
     folder, spec = find_run(run, runs_dir(runs))
     if spec:
         step = step_of(folder.checkpoint(spec, skipped=passed_over))
-    found = [
-        e
-        for e in folder.events(steps=False)
-        if isinstance(e, SampleFinished)
-        and step in (None, e.step)
-        and temperature in (None, e.temperature)
-    ]
+    every = [e for e in folder.events(steps=False) if isinstance(e, SampleFinished)]
+    found = [e for e in every if step in (None, e.step) and temperature in (None, e.temperature)]
     if not found:
+        steps, degrees = ({getattr(e, name) for e in every} for name in ("step", "temperature"))
         raise RunError(
             f"run {folder.name} has no such samples",
-            hint=f"write some: rnnstudio sample {folder.called}",
+            hint=f"it wrote at the steps {_listed(steps)} and at the temperatures {_listed(degrees)}"
+            if every
+            else f"write some: rnnstudio sample {folder.called}",
         )
     for e in found:
         if as_json:
@@ -58,3 +57,9 @@ def samples(
         else:
             typer.echo(f"── step {e.step:,}, temperature {e.temperature:g}", err=True)
             typer.echo(literal(e.prime + e.text))
+
+
+def _listed(numbers: Iterable[float]) -> str:
+    """The first and last few of them, in order."""
+    told = [f"{number:,}" for number in sorted(numbers)]
+    return ", ".join([*told[:4], "…", *told[-4:]] if len(told) > 9 else told)

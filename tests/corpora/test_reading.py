@@ -289,7 +289,7 @@ def test_binary_keeps_every_byte(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("body", "why"),
     [
-        (b"\0\1\2 binary", "zero bytes"),
+        (b"\0\1\2 binary", "zero byte"),
         ("grün schön\n".encode() * 9 + b"\xff\n", "line 10, byte 117"),
     ],
 )

@@ -135,6 +135,8 @@ def test_names_forgive(place: Path) -> None:
         (("train",), "nothing to learn from"),
         (("sample", "small@77"), "77"),
         (("resume", "small", "--runs", "elsewhere"), "elsewhere"),
+        (("samples", "small", "--step", "77"), "it wrote at the steps"),
+        (("train", "verse.txt", "--runs", "verse.txt"), "a file stands where a folder should be"),
     ],
     ids=lambda value: value[-1] if isinstance(value, tuple) else None,
 )

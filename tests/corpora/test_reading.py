@@ -374,4 +374,4 @@ def test_a_cache_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
     for elsewhere in ("--runs DIR", "TMPDIR"):
         with pytest.raises(RunError, match="could not be kept") as caught:
             read_corpus([tmp_path / "a.txt"], tmp_path / "cache", note=print, elsewhere=elsewhere)
-        assert caught.value.hint.endswith(f"with {elsewhere}")
+        assert caught.value.hint.endswith(f"; {elsewhere} names another place")

@@ -138,14 +138,16 @@ def choose(
             least = IN_SHORT_RUNS if reads < SHORT_RUN else TOKENS_PER_WEIGHT
             return weights <= max(SMALLEST_CAP, cap) and reads >= least * weights
 
-        if "embedding_size" not in given and not model.tied:
-            model = replace(model, embedding_size=-(-model.embedding_size // multiple) * multiple)
         narrowest, *wider = (
             replace(model, hidden_size=size) for size in HIDDEN if size % multiple == 0
         )
         model = next(filter(fits, reversed(wider)), narrowest)
     passes = reading(model) / max(tokens, 1)
     model = fit_grams(model, passes, given, tokens=tokens, documents=documents)
+    if "hidden_size" not in given and "embedding_size" not in given and not model.tied:
+        beside = model.gram_size if model.grams > 1 else 0
+        inputs = -(-(model.embedding_size + beside) // multiple) * multiple
+        model = replace(model, embedding_size=inputs - beside)
     if "dropout" not in given:
         model = replace(model, dropout=_dropout(model, passes, tokens, documents=documents))
     if "patience" not in given:

@@ -264,15 +264,19 @@ def test_an_accelerator_reads_as_many_lanes_as_pay(
     assert speed == measure(filled)
 
 
+@pytest.mark.parametrize(("grams", "embedding"), [(0, 128), (5, 96)])
 @pytest.mark.parametrize("tokens_per_s", [1e3, 1e4, 3e4, 1e5, 1e6])
-def test_inputs_and_units_are_a_multiple_where_kernels_want_them_so(tokens_per_s: float) -> None:
+def test_inputs_and_units_are_a_multiple_where_kernels_want_them_so(
+    tokens_per_s: float, grams: int, embedding: int
+) -> None:
     measured = Measured(tokens_per_s, TRIAL.weights)
     asked: dict[str, Any] = {
         "training": TrainConfig(minutes=3), "measured": measured, "vocab_size": 82, "tokens": 1_000_000,
         "multiple": 128,
     }  # fmt: skip
-    model, _, _ = choose(ModelConfig(), given={}, **asked)
-    assert (model.embedding_size, model.hidden_size % 128) == (128, 0)
+    model, _, _ = choose(ModelConfig(grams=grams), given={}, **asked)
+    assert model.grams == grams
+    assert (model.embedding_size, model.hidden_size % 128) == (embedding, 0)
     model, _, _ = choose(ModelConfig(), given={"embedding_size": 64}, **asked)
     assert (model.embedding_size, model.hidden_size % 128) == (64, 0)
     model, _, _ = choose(ModelConfig(hidden_size=200), given={"hidden_size": 200}, **asked)

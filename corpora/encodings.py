@@ -174,7 +174,7 @@ def named(encoding: str, seen: Survey | None = None, name: str = "") -> Encoding
             if seen.head.startswith(mark) and found.name in (marked, bare):
                 return Encoding(marked, len(mark))
         if seen.zeros and not found.name.startswith(("utf-16", "utf-32")):
-            raise NotTextError(name, f"it holds {seen.zeros:,} zero byte{'s' * (seen.zeros != 1)}")
+            raise _no_text(name, seen)
         if found.name in ("utf-16", "utf-32"):
             # Without a mark: big-endian if the zero bytes come first, as they do before ASCII.
             return Encoding(f"{found.name}-{'be' if seen.zeros_even > seen.zeros_odd else 'le'}")
@@ -266,7 +266,11 @@ def _utf16(seen: Survey, file: Rereadable, name: str) -> Encoding:
                 return Encoding(encoding, 0, f"{encoding.upper()}, by its zero bytes")
         except UnicodeDecodeError:
             pass
-    raise NotTextError(name, f"it holds {seen.zeros:,} zero byte{'s' * (seen.zeros != 1)}")
+    raise _no_text(name, seen)
+
+
+def _no_text(name: str, seen: Survey) -> NotTextError:
+    return NotTextError(name, f"it holds {seen.zeros:,} zero byte{'s' * (seen.zeros != 1)}")
 
 
 def _is_ascii(file: Rereadable) -> bool:

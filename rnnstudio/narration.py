@@ -46,23 +46,18 @@ class JsonLines:
 
     def __init__(self, out: TextIO | None = None) -> None:
         self.out = out or sys.stdout
-        self._lost = False
+        self.lost = False
 
     def event(self, event: ev.Event, line: str) -> None:
         del event
-        if self._lost:
+        if self.lost:
             return
         try:
             self.out.write(line if line.endswith("\n") else line + "\n")
             self.out.flush()
         except OSError as error:
-            self._lost = True
+            self.lost = True
             _tell_lost(error)
-
-    @property
-    def lost(self) -> bool:
-        """Whether nobody reads any longer."""
-        return self._lost
 
     def note(self, text: str) -> None:
         """What is found before the run folder exists; the log repeats it."""

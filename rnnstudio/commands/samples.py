@@ -35,7 +35,7 @@ def samples(
     every = [e for e in folder.events(steps=False) if isinstance(e, SampleFinished)]
     found = [e for e in every if step in (None, e.step) and temperature in (None, e.temperature)]
     if not found:
-        steps, degrees = ({getattr(e, name) for e in every} for name in ("step", "temperature"))
+        steps, degrees = {e.step for e in every}, {e.temperature for e in every}
         raise RunError(
             f"run {folder.name} has no such samples",
             hint=f"it wrote at the steps {_listed(steps)} and at the temperatures {_listed(degrees)}"

@@ -33,6 +33,8 @@ AXES = ("steps", "tokens", "minutes")
 LOSSES = ("validation", "training")
 PATTERNS = ("solid", "dashed", "dotted", "sparse")
 Point = tuple[float, float, float, float]
+SAME = "They have the same settings."
+UNREAD = "What cannot be read cannot be compared."
 
 
 def differing(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
@@ -196,12 +198,8 @@ from different primes, that stands among what differs. Lines differ by pattern a
         page = self.query_one("#settings", Page)
         width = page.scrollable_content_region.width
         names = [path.name for path in self.paths]
-        if rows:
-            page.show(table(names, rows, width))
-        else:
-            unread = not all(self._records)
-            told = "What cannot be read" if unread else "They have the same settings."
-            page.show([(f"{told} cannot be compared." if unread else told, "dim")])
+        same = SAME if all(self._records) else UNREAD
+        page.show(table(names, rows, width) if rows else [(same, "dim")])
 
     @property
     def _marks(self) -> Sequence[str]:

@@ -12,8 +12,8 @@ from types import TracebackType
 
 from checkpoints.errors import RunError
 from checkpoints.events import CheckpointWritten, Ended, Event, decode, encode
-from checkpoints.files import reason, sync_descriptor, way_out
-from checkpoints.lines import LineReader, append, cut_torn_line, open_for_append
+from checkpoints.files import reason, sync_descriptor, way_out, write_atomic
+from checkpoints.lines import LineReader, append, content, cut_torn_line, open_for_append
 
 
 class EventLog:
@@ -46,6 +46,25 @@ class EventLog:
         except OSError as error:
             raise self._failure(error) from error
         return line
+
+    def put_back(self) -> bool:
+        """Whether the file had been removed, and is there again with all that was written to it.
+
+        Where another file has taken its place, that one is written from here on.
+        Raises UserError if the disk does not take it.
+        """
+        try:
+            with suppress(FileNotFoundError):
+                if os.path.samestat(self.path.stat(), os.fstat(self._fd)):
+                    return False
+            gone = not self.path.exists()
+            if gone:
+                write_atomic(self.path, content(self._fd))
+            self.close()
+            self._fd = open_for_append(self.path)
+        except OSError as error:
+            raise self._failure(error) from error
+        return gone
 
     def close(self) -> None:
         if self._fd >= 0:

@@ -12,7 +12,7 @@ MAX_LINE_BYTES = 16 * 1024 * 1024
 
 _BLOCK_BYTES = 64 * 1024
 _HEAD_BYTES = 256
-_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
+_APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
 
 
 def open_for_append(path: Path) -> int:
@@ -35,6 +35,13 @@ def append(fd: int, line: bytes) -> None:
         with suppress(OSError):
             os.ftruncate(fd, before)
         raise
+
+
+def content(fd: int) -> bytes:
+    """All that was written to a descriptor's file, which may have lost its name since."""
+    with os.fdopen(os.dup(fd), "rb") as file:
+        file.seek(0)
+        return file.read()
 
 
 def cut_torn_line(path: Path) -> int:

@@ -16,6 +16,8 @@ from checkpoints.checkpoint import (
     write_checkpoint,
 )
 from checkpoints.errors import RnnStudioError, RunStopped
+from checkpoints.paths import exists
+from checkpoints.runs import RunFolder
 from engine.carried import State, pack
 from engine.training import snapshot
 from engine.training.circumstances import KEY, circumstances
@@ -76,7 +78,7 @@ class Keeper:
         try:
             path = write_checkpoint(session.run.path, moment.step, moment.files, about=about)
         except RnnStudioError as error:
-            self._refused(error, moment.step)
+            self._refused(error, session.run, moment.step)
             return False
         self._failed = 0
         self._tell(
@@ -92,7 +94,12 @@ class Keeper:
         self._prune(session, moment.step)
         return True
 
-    def _refused(self, error: RnnStudioError, step: int) -> None:
+    def _refused(self, error: RnnStudioError, run: RunFolder, step: int) -> None:
+        if not exists(run.path):
+            raise RunStopped(
+                f"the run's folder {run.path} was removed while it trained",
+                hint="nothing is left to go on from; train it again",
+            ) from error
         self._failed += 1
         if self._failed >= MAX_FAILED_SAVES:
             raise RunStopped(

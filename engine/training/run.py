@@ -23,10 +23,12 @@ from checkpoints.errors import (
     RnnStudioError,
     RunError,
     RunStopped,
+    UserError,
 )
 from checkpoints.eventlog import EventLog
+from checkpoints.files import write_atomic
 from checkpoints.lock import TrainerLock
-from checkpoints.runs import RunFolder
+from checkpoints.runs import RECORD, RunFolder
 from engine import allocator, devices, sizes
 from engine.precision import arithmetic
 from engine.sampling.prime import familiar
@@ -328,10 +330,16 @@ class _Silence:
 
 
 class _Voice(_Silence):
-    """Writes each event to the log, then lets the listener hear it. A listener that went away is not missed."""
+    """Writes each event to the log, then lets the listener hear it. A listener that went away is not missed.
+
+    A record or a log that someone removed meanwhile is there again with the next checkpoint: without them its folder
+    would be nobody's run.
+    """
 
     def __init__(self, run: RunFolder, hear: Listener) -> None:
         self._log = EventLog(run.events_path)
+        self._record = run.path / RECORD
+        self._recorded = self._record.read_bytes()
         self._hear: Listener | None = hear
         self.spoke = False
 
@@ -343,15 +351,30 @@ class _Voice(_Silence):
 
     def tell(self, event: ev.Event) -> None:
         try:
+            if isinstance(event, ev.CheckpointWritten | ev.Ended):
+                self._put_back(event.step)
             line = self._log.write(event)
             self.spoke = True
-        except RunError as error:
+        except UserError as error:
             raise RunStopped(error.message, hint=error.hint) from error
         if self._hear is not None:
             try:
                 self._hear(event, line)
             except OSError:  # the terminal was closed, or the pipe's reader left
                 self._hear = None
+
+    def _put_back(self, step: int) -> None:
+        missing = [self._log.path.name] if self._log.put_back() else []
+        try:
+            self._recorded = self._record.read_bytes()  # a new budget is written into it
+        except FileNotFoundError:
+            write_atomic(self._record, self._recorded)
+            missing.append(self._record.name)
+        except OSError:
+            pass  # there, and not to be read just now
+        if missing:
+            text = f"{' and '.join(missing)} had been removed while the run trained; written again"
+            self.tell(ev.Warned(step=step, text=text))
 
     def failed(self, error: RnnStudioError, run: RunFolder, *, state: TrainerState) -> None:
         reason = "diverged" if isinstance(error, Diverged) else "failed"

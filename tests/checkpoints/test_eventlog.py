@@ -224,3 +224,26 @@ def test_lines_are_read_backwards(
     for most in range(len(data)):
         assert list(lines_backwards(path, max_bytes=most)) == read_tail(path, most)[::-1]
     assert list(lines_backwards(path.with_name("none"), max_bytes=10)) == []
+
+
+def test_a_log_that_was_removed_is_put_back_whole(path: Path) -> None:
+    with EventLog(path, clock=lambda: 1.0) as log:
+        log.write(Note(step=1, text="eins"))
+        assert not log.put_back()
+        path.unlink()
+        log.write(Note(step=2, text="zwei"))
+        assert log.put_back()
+        log.write(Note(step=3, text="drei"))
+        assert not log.put_back()
+    assert [event.step for event in EventReader(path).poll()] == [1, 2, 3]
+
+
+def test_a_log_in_whose_place_another_stands_is_written_on_there(path: Path) -> None:
+    other = path.with_name("other")
+    other.write_bytes(WHOLE)
+    with EventLog(path, clock=lambda: 3.0) as log:
+        log.write(Note(step=1, text="lost"))
+        other.replace(path)
+        assert not log.put_back()
+        log.write(Note(step=3, text="drei"))
+    assert EventReader(path).poll() == [*NOTES, Note(step=3, time=3.0, text="drei")]

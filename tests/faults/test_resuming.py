@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import signal
 from collections.abc import Callable
 from functools import partial
@@ -21,6 +22,7 @@ from checkpoints.tensors import unpack
 from engine import devices
 from engine.training import keeping
 from engine.training.distributed import World
+from engine.training.run import train_run
 from engine.training.steering import FIRST_CHECKPOINT_S
 from tests.faults.runs import spoiled, trained
 
@@ -384,3 +386,41 @@ def test_a_damaged_checkpoint_that_was_passed_over_is_no_best_one_any_more(
     best = run.best()
     assert best is not None
     assert read_checkpoint(best.path)
+
+
+def test_a_record_and_a_log_that_were_removed_meanwhile_are_put_back(
+    make_run: Callable[..., RunFolder],
+) -> None:
+    run = make_run()
+    record = run.record()
+    heard: list[ev.Event] = []
+
+    def hear(event: ev.Event, line: str) -> None:
+        assert line
+        heard.append(event)
+        if isinstance(event, ev.CheckpointWritten) and event.step == 20:
+            run.events_path.unlink()
+            (run.path / "run.json").unlink()
+
+    train_run(run, hear=hear)
+    warned = [event for event in heard if isinstance(event, ev.Warned)]
+    assert [(event.step, event.text) for event in warned] == [
+        (40, "events.jsonl and run.json had been removed while the run trained; written again")
+    ]
+    assert run.record() == record
+    assert [type(event) for event in run.events()] == [type(event) for event in heard]
+
+
+def test_a_run_whose_folder_was_removed_stops_and_says_so(
+    make_run: Callable[..., RunFolder],
+) -> None:
+    run = make_run()
+
+    def hear(event: ev.Event, line: str) -> None:
+        assert line
+        if isinstance(event, ev.CheckpointWritten) and event.step == 20:
+            shutil.rmtree(run.path)
+
+    with pytest.raises(RunStopped, match="was removed while it trained"):
+        train_run(run, hear=hear)
+    assert not run.path.exists()

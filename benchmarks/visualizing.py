@@ -30,6 +30,7 @@ RECIPE = {
     "bptt": 100,
     "clip": 5.0,
     "clip_by": "value",
+    "sum_loss": True,
     "epochs": 50.0,
     "weight_decay": 0.0,
     "patience": 0,

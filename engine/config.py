@@ -219,6 +219,9 @@ class TrainConfig:
     clip_by: Literal["norm", "value"] = "norm"
     """Clip the whole gradient's norm, or each element."""
 
+    sum_loss: bool = False
+    """Sum a window's loss over time before clipping, as char-rnn does."""
+
     ema: float = 0.0
     """Decay of a running average of the weights that validation and samples use; 0: none."""
 

@@ -6,6 +6,7 @@ colour, so a screen without colour tells them apart.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -106,6 +107,16 @@ def ticks(low: float, high: float, most: int, *, log: bool = False) -> list[floa
     return []
 
 
+def labels(values: Sequence[float]) -> list[str]:
+    """The ticks' labels: as short as they may be, and with so many figures that no two are alike."""
+    texts = [number(value) for value in values]
+    if len(set(texts)) < len(texts):
+        apart = min(b - a for a, b in itertools.pairwise(values))
+        decimals = max(0, math.ceil(-math.log10(apart) - 1e-9))
+        texts = [f"{value:,.{decimals}f}" for value in values]
+    return texts
+
+
 def draw(
     lines: Sequence[Line],
     width: int,
@@ -137,7 +148,7 @@ def draw(
     log_y = axes.log_y and y_low > TINY
     spread = _to(y_high, log_y) - _to(y_low, log_y)
     # A flat line gets a little room: a twentieth of its value, on a logarithmic axis a twentieth of a decade.
-    margin = spread * 0.04 or (0.05 if log_y else max(abs(y_low) * 0.05, 0.05))
+    margin = spread * 0.04 or (0.05 if log_y else abs(y_low) * 0.05 or 0.05)
     y_low, y_high = (
         _from(_to(y_low, log_y) - margin, log_y),
         _from(_to(y_high, log_y) + margin, log_y),
@@ -145,9 +156,10 @@ def draw(
 
     rows = height - 2
     y_ticks = {}
-    for value in ticks(y_low, y_high, max(2, rows // 2), log=log_y):
+    values = ticks(y_low, y_high, max(2, rows // 2), log=log_y)
+    for value, text in zip(values, labels(values), strict=True):
         share = (_to(value, log_y) - _to(y_low, log_y)) / (_to(y_high, log_y) - _to(y_low, log_y))
-        y_ticks[rows - 1 - min(rows - 1, int(share * rows))] = number(value)
+        y_ticks[rows - 1 - min(rows - 1, int(share * rows))] = text
     label_width = max((len(text) for text in y_ticks.values()), default=1)
     left = label_width + 1
     columns = width - left
@@ -295,17 +307,17 @@ def _lower(
     """The lower axis with its marks, and the labels under it."""
     low, high = plane.x_range
     axis: list[Span] = [(dash, "axis")] * plane.columns
-    labels = [" "] * plane.columns
+    under = [" "] * plane.columns
     free = 0
-    for value in ticks(low, high, max(1, plane.columns // 8), log=plane.log_x):
+    values = ticks(low, high, max(1, plane.columns // 8), log=plane.log_x)
+    for value, text in zip(values, labels(values), strict=True):
         column = plane.column(value)
         if column is None:
             continue
-        text = number(value)
         start = min(max(0, column - len(text) // 2), plane.columns - len(text))
         if start >= free:
             axis[column] = (notch, "axis")
-            labels[start : start + len(text)] = text
+            under[start : start + len(text)] = text
             free = start + len(text) + 1
     for mark in marks:
         column = plane.column(mark.x)
@@ -317,7 +329,7 @@ def _lower(
             row[-1] = (row[-1][0] + text, kind)
         else:
             row.append((text, kind))
-    return [row, [(" " * (label_width + 1) + "".join(labels), "label")]]
+    return [row, [(" " * (label_width + 1) + "".join(under), "label")]]
 
 
 def _empty(width: int, height: int, text: str) -> Drawing:

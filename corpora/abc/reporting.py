@@ -101,7 +101,9 @@ def sentences(
             True,
         ),
     ]
-    if nearest is not None:
+    if not report.notes:  # of which nothing else can be said, good or bad
+        rows = rows[:2]
+    elif nearest is not None:
         known = nearest.distance < 0.2
         rows.append(
             (

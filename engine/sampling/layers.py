@@ -39,13 +39,36 @@ Parts = list[Floats]
 
 
 @dataclass(frozen=True, slots=True)
+class Own:
+    """What the first layer reads of a token itself: its vector, or one number of V that is 1."""
+
+    vocab_size: int
+    vectors: Floats | None
+    """(V, E)"""
+
+    @classmethod
+    def of(cls, model: Model) -> Own:
+        vectors = model.embedding
+        return cls(model.vocab_size, None if vectors is None else array(vectors.weight))
+
+    def rows(self, tokens: Rows) -> Floats:
+        """(B, E), or (B, V)."""
+        if self.vectors is not None:
+            return self.vectors[tokens]
+        ids = np.arange(self.vocab_size)[tokens]
+        rows = np.zeros((len(ids), self.vocab_size), np.float32)
+        rows[np.arange(len(ids)), ids] = 1
+        return rows
+
+
+@dataclass(frozen=True, slots=True)
 class Below:
     """What a layer's inputs are."""
 
     bounded: bool = True
     """Whether none of their numbers is beyond ±1."""
-    vectors: Floats | None = None
-    """For the first layer: the tokens' own (V, E), which inputs begin with."""
+    own: Own | None = None
+    """For the first layer: what inputs begin with."""
 
 
 class Inputs:
@@ -55,7 +78,7 @@ class Inputs:
     """
 
     def __init__(self, weight: Floats, bias: Floats, below: Below, product: type[Product]) -> None:
-        self._known, rest = looked_up(weight, bias, below.vectors)
+        self._known, rest = looked_up(weight, bias, below.own)
         self._known.flags.writeable = False
         self._looked_up = weight.shape[1] - rest.shape[1]
         self._product = product(rest, bounded=below.bounded) if rest.size else None
@@ -305,18 +328,16 @@ def array(weight: Tensor) -> Floats:
     return weight.detach().float().numpy()
 
 
-def own_vectors(model: Model) -> Floats:
-    """The tokens' own vectors (V, E), what the first layer reads of them."""
-    if model.embedding is None:
-        return np.eye(model.vocab_size, dtype=np.float32)
-    return array(model.embedding.weight)
-
-
-def looked_up(weight: Floats, bias: Floats, vectors: Floats | None) -> tuple[Floats, Floats]:
+def looked_up(weight: Floats, bias: Floats, own: Own | None) -> tuple[Floats, Floats]:
     """What comes from below without a product, and the rest of W_x (O, I), which is multiplied.
 
-    A table of the tokens (V, O), if their vectors (V, E) are given and few; else the bias alone, (1, O).
+    A table of the tokens (V, O), if their vectors are given and few, or W_x has a column for each token; else the bias
+    alone, (1, O).
     """
+    if own is not None and own.vectors is None:
+        columns = weight[:, : own.vocab_size]
+        return np.ascontiguousarray(columns.T) + bias, weight[:, own.vocab_size :]
+    vectors = None if own is None else own.vectors
     if vectors is None or len(vectors) * len(weight) > MOST_LOOKED_UP:
         return bias[None].copy(), weight
     known = vectors.shape[1]

@@ -18,7 +18,7 @@ from engine.carried import State
 from engine.grams import Grams, rows_of_last
 from engine.model import Model, no_number
 from engine.sampling.compiled import Library
-from engine.sampling.layers import LAYERS, Below, Rows, array, normed, own_vectors
+from engine.sampling.layers import LAYERS, Below, Own, Rows, array, normed
 from engine.sampling.network import Network
 from engine.sampling.products import PRODUCTS, Arithmetic, Floats, has_int8, has_int16
 
@@ -58,7 +58,7 @@ class Packed:
             raise no_number()
         product = PRODUCTS[arithmetic]
         self.most_texts = product.most_rows
-        self.vectors = own_vectors(model)
+        self.own = Own.of(model)
         self.grams = None if model.grams is None else _Grams(model.grams)
         self.residual = model.config.residual
         self.norms = [
@@ -71,7 +71,7 @@ class Packed:
         bounded = [
             kind.bounded and not (self.residual or model.config.layer_norm) for kind in kinds
         ]
-        below = [Below(bounded=False, vectors=self.vectors), *map(Below, bounded[:-1])]
+        below = [Below(bounded=False, own=self.own), *map(Below, bounded[:-1])]
         self.layers = [
             kind(cell, inputs, product)
             for kind, cell, inputs in zip(kinds, model.layers, below, strict=True)
@@ -82,8 +82,10 @@ class Packed:
             else None
         )
         weight = model.output_weight
+        out = self.own.vectors if weight is None else array(weight)
+        assert out is not None  # only vectors can be tied
         self.output = product(
-            self.vectors if weight is None else array(weight),
+            out,
             bounded=self.narrow is None and bounded[-1],
         )
         self.bias = array(model.output_bias)
@@ -112,7 +114,7 @@ class _Texts:
         packed = self._packed
         # One text is looked up by a view of its row, many by a copy of theirs.
         at = slice(tokens[0], tokens[0] + 1) if len(tokens) == 1 else np.array(tokens)
-        x = packed.vectors[at]
+        x = packed.own.rows(at)
         if packed.grams is not None and self._before is not None:
             beside, self._before = packed.grams(at, self._before)
             x = np.concatenate([x, beside], axis=1)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from engine.config import TrainConfig
 
-# A step that took this much longer than the usual one did not train: the machine slept or the process was stopped.
+# So long without computing the machine slept, or the process was stopped (Ctrl-Z): that is no time of training.
 SUSPENDED_S = 60.0
+IDLE = 0.02
+"""Share of a time below which a process computed nothing in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +55,28 @@ class Budget:
 
 
 class Stopwatch:
-    """Seconds of training, pauses and suspensions left out; goes on from where a resumed run stood."""
+    """Seconds of training, pauses and suspensions left out; goes on from where a resumed run stood.
 
-    def __init__(self, seconds: float = 0.0) -> None:
+    `computed` gives the seconds that the process has had a CPU.
+    """
+
+    def __init__(
+        self, seconds: float = 0.0, *, computed: Callable[[], float] = time.process_time
+    ) -> None:
         self.seconds = seconds
         self._last: float | None = None
+        self._computed = computed
+        self._busy = computed()
 
     def tick(self, now: float) -> float:
         """Count the time since the last tick (`now` from a monotonic clock) and return all seconds so far."""
+        busy = self._computed()
         if self._last is not None:
             passed = now - self._last
-            if 0 <= passed < SUSPENDED_S:
+            suspended = passed >= SUSPENDED_S and busy - self._busy < IDLE * passed
+            if passed >= 0 and not suspended:
                 self.seconds += passed
-        self._last = now
+        self._last, self._busy = now, busy
         return self.seconds
 
     def pause(self) -> None:

@@ -38,7 +38,7 @@ class Learner:
 
         Gives the mean loss in nats per token and the gradient's norm (2,), still on the device, and the state after.
         """
-        session = self._session
+        session, training = self._session, self._session.settings.training
         device = session.world.device
         inputs = fed(window.inputs[:, self._share], device)
         targets = fed(window.targets[:, self._share], device)
@@ -53,11 +53,12 @@ class Learner:
             logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORE, reduction="sum"
         ) / max(1, window.count)
         (loss if scale == 1 else loss * scale).backward()  # type: ignore[no-untyped-call]
-        if scale != 1:
+        steps = window.count / training.lanes if training.sum_loss else 1.0
+        if steps != scale:
             gradients = [p.grad for p in session.model.parameters() if p.grad is not None]
-            torch._foreach_mul_(gradients, 1 / scale)
+            torch._foreach_mul_(gradients, steps / scale)
         loss = session.world.sum_gradients(session.model.parameters(), loss.detach())
-        norm = clip(session.model, session.settings.training)
+        norm = clip(session.model, training)
         return torch.stack([loss, norm]), carried.detach(after)
 
     def apply(

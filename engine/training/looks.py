@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from checkpoints import events as ev
 from checkpoints.errors import RnnStudioError
 from checkpoints.files import reason, write_atomic
@@ -58,7 +60,7 @@ def validate(
         return None
     if len(tokens) > VALIDATION_TOKENS:
         tokens = tokens[:VALIDATION_TOKENS]
-        chars, _ = chars_and_words(tokenizer, tokens)
+        chars = _chars(tokenizer, held_out, tokens)
     return evaluate(
         model,
         tokens,
@@ -68,6 +70,13 @@ def validate(
         lanes=max(1, min(VALIDATION_LANES, len(tokens) // 256)),
         rounded=rounded,
     )
+
+
+def _chars(tokenizer: Tokenizer, whole: Part, beginning: Tokens) -> int:
+    """Characters of a part's beginning, counted as the whole part's are: of binary text each byte is one."""
+    if tokenizer.name == "byte" and whole.chars + len(whole.document_starts) == len(whole.tokens):
+        return int(np.count_nonzero(beginning[:] != tokenizer.document_end))
+    return chars_and_words(tokenizer, beginning)[0]
 
 
 def in_int8(settings: RunSettings, model: Model) -> bool:

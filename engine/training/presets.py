@@ -55,6 +55,7 @@ LIKE: Mapping[str, Recipe] = {
             "bptt": 50,
             "clip": 5.0,
             "clip_by": "value",
+            "sum_loss": True,
             "epochs": 50.0,
             "seed": 123,
         },
@@ -109,6 +110,7 @@ LIKE: Mapping[str, Recipe] = {
             "bptt": 25,
             "clip": 5.0,
             "clip_by": "value",
+            "sum_loss": True,
             "epochs": 10.0,
         },
         data={

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tui.conftest import Open
-from tui.curve import Axes, Drawing, Line, Mark, draw, ticks
+from tui.curve import Axes, Drawing, Line, Mark, draw, labels, ticks
 from tui.widgets.plot import ASCII_SAMPLES, Plot
 from tui.words import number, size
 
@@ -168,3 +168,17 @@ def test_a_flat_line_of_any_height_is_drawn(value: float, log_x: bool, log_y: bo
     line = Line("speed", points([(x, value) for x in range(1, 50)]))
     rows = text(draw([line], 60, 10, Axes(log_x=log_x, log_y=log_y)))
     assert any("⠀" < c <= "⣿" for row in rows for c in row)
+
+
+def test_labels_have_the_figures_that_tell_them_apart_and_no_more() -> None:
+    assert labels([1.4, 1.6]) == ["1.4", "1.6"]
+    assert labels([1.412, 1.414, 1.416]) == ["1.412", "1.414", "1.416"]
+    assert labels([12_340.0, 12_345.0, 12_350.0]) == ["12,340", "12,345", "12,350"]
+    assert labels([1.0, 1.0005]) == ["1.0000", "1.0005"]
+
+
+def test_a_flat_line_of_small_values_has_no_axis_below_zero() -> None:
+    line = Line("rate", [(x, 0.0001, 0.0001, 0.0001) for x in (1.0, 2.0, 3.0)])
+    text = "\n".join("".join(part for part, _ in row) for row in draw([line], 40, 10).rows)
+    assert "0.0001" in text
+    assert "-0" not in text

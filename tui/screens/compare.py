@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.cells import cell_len
 from textual import events
 from textual.binding import Binding
 from textual.containers import Horizontal
@@ -29,6 +30,8 @@ MOST = 4
 WANTED_T = 0.8
 LABEL = 16
 """Cells for a setting's name beside its values."""
+MOST_CHARS = 40
+"""Of a value."""
 AXES = ("steps", "tokens", "minutes")
 LOSSES = ("validation", "training")
 PATTERNS = ("solid", "dashed", "dotted", "sparse")
@@ -86,10 +89,12 @@ def table(
     names: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]], width: int
 ) -> list[Span]:
     """What differs, a column a run; a setting's name stands above its values where there is no room before them."""
-    column = min(13, (width - LABEL) // len(names))
+    told = [text for texts in (names, *(values for _, values in rows)) for text in texts]
+    widest = 1 + max(12, *(cell_len(one_line(text, MOST_CHARS)) for text in told))
+    column = min(widest, (width - LABEL) // len(names))
     above = column < 9
     if above:
-        column = min(13, width // len(names))
+        column = min(widest, width // len(names))
     gap = [] if above else [(" " * LABEL, "")]
 
     def cells(texts: Sequence[str], kinds: Sequence[str]) -> list[Span]:
@@ -97,7 +102,7 @@ def table(
         return [
             part
             for text, kind in pairs
-            for part in (*fit([(one_line(text, 40), kind)], column - 1), (" ", ""))
+            for part in (*fit([(one_line(text, MOST_CHARS), kind)], column - 1), (" ", ""))
         ]
 
     spans = [*gap, *cells(names, [f"line-{i}" for i in range(len(names))]), ("\n", "")]

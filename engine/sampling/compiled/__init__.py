@@ -28,7 +28,7 @@ from engine.cells.rnn import RNN
 from engine.compiler import AVX2, AVX512
 from engine.devices import cpu_has
 from engine.model import Model, no_number
-from engine.sampling.layers import array, looked_up, own_vectors
+from engine.sampling.layers import Own, array, looked_up
 from engine.sampling.products import Floats
 
 MAIN = Path(__file__).parent / "writing.cpp"
@@ -65,7 +65,8 @@ class Library:
         handle = ctypes.c_void_p(self._functions.new_network(*map(_passed, given)))
         if not handle:
             raise MemoryError("not enough memory for a network")
-        weakref.finalize(owner, self._functions.delete_network, handle)
+        # Not at the interpreter's end: a thread may still be writing with it, and the process frees all memory anyway.
+        weakref.finalize(owner, self._functions.delete_network, handle).atexit = False
         return handle
 
     def call(self, name: str, *given: int | float | Array | ctypes.c_void_p | None) -> None:
@@ -141,15 +142,17 @@ class Compiled:
         self._lent: list[Array] = []  # what the network reads where it lies
         # Only the tokens' own vectors can be of any length, unless the layers' outputs are added up or normed.
         bounded = not (config.residual or config.layer_norm)
+        own = Own.of(model)
         for i, cell in enumerate(model.layers):
             norm = model.norms[i] if config.layer_norm else None
-            self._add(cell, norm, None if i else own_vectors(model), bounded=bounded)
+            self._add(cell, norm, None if i else own, bounded=bounded)
         if grams is not None:
             self._lent += [array(grams.weight), grams.codes.numpy()]
             rows, size = grams.weight.shape
             found.call("read_grams", self.network, grams.longest, size, rows, *self._lent[-2:])
         weight = model.output_weight
-        out = own_vectors(model) if weight is None else array(weight)
+        out = own.vectors if weight is None else array(weight)
+        assert out is not None  # only vectors can be tied
         narrow = array(model.narrow.weight) if isinstance(model.narrow, nn.Linear) else None
         self.weights += out.size
         bias = array(model.output_bias)
@@ -164,17 +167,15 @@ class Compiled:
         """How many steps of so many texts are one call: a hundredth of a second's work, on a slow core a tenth."""
         return max(1, min(MOST_STEPS, MOST_PRODUCTS // (self.weights * texts)))
 
-    def _add(
-        self, cell: Cell, norm: nn.Module | None, own: Floats | None, *, bounded: bool
-    ) -> None:
-        """The next layer; `own` are the tokens' vectors (V, E) where it is the first."""
+    def _add(self, cell: Cell, norm: nn.Module | None, own: Own | None, *, bounded: bool) -> None:
+        """The next layer; `own` is what it reads of the tokens where it is the first."""
         assert isinstance(cell, Fused)
         w_x, w_h, b_x, b_h = map(array, cell.weights)
         apart = isinstance(cell, GRU)  # the candidate's b_h acts behind a gate
         known, rest = looked_up(w_x, b_x if apart else b_x + b_h, own)
-        if own is not None and len(known) == 1:
-            self._lent.append(np.ascontiguousarray(own))
-            self.library.call("read_vectors", self.network, own.shape[1], self._lent[-1])
+        if own is not None and own.vectors is not None and rest is w_x:  # no table
+            self._lent.append(np.ascontiguousarray(own.vectors))
+            self.library.call("read_vectors", self.network, own.vectors.shape[1], self._lent[-1])
         self.library.call(
             "add_layer",
             self.network,

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
+import subprocess
+import sys
+import tracemalloc
 from collections.abc import Iterator
 from types import SimpleNamespace
 
@@ -15,7 +18,7 @@ from hypothesis import strategies as st
 
 from checkpoints.errors import CheckpointError
 from engine import compiler
-from engine.config import SampleConfig
+from engine.config import ModelConfig, SampleConfig
 from engine.devices import cpu_has
 from engine.model import Model
 from engine.sampling import compiled, layers, plain
@@ -326,3 +329,40 @@ def test_the_environment_can_turn_them_off(monkeypatch: pytest.MonkeyPatch) -> N
     assert compiled.library() is None
     assert compiled.why() == f"by NumPy: {compiler.OFF}=0"
     assert not compiled.can_compile(model())
+
+
+def test_a_thread_may_be_writing_while_the_interpreter_ends() -> None:
+    script = """
+import threading, time, torch
+from engine.config import ModelConfig
+from engine.model import Model
+from engine.sampling.compiled import Compiled
+torch.set_num_threads(1)
+model = Model(ModelConfig(num_layers=3, hidden_size=512), 100, rng=torch.Generator())
+begun = threading.Event()
+def write():
+    texts = Compiled(model, in_int8=False).begin([model.initial_state(1)])
+    while True:
+        texts.write([5], [[.5] * 32], 0.8, None)
+        begun.set()
+threading.Thread(target=write, daemon=True).start()
+begun.wait(60)
+"""
+    for _ in range(3):
+        subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
+
+
+def test_one_hot_tokens_are_columns_of_the_weights_and_no_matrix_of_their_own() -> None:
+    config = ModelConfig(embedding_size=0, hidden_size=8)
+    network = Model(config, 5_000, rng=torch.Generator().manual_seed(1))
+    own = layers.Own.of(network)
+    w_x = np.arange(8 * 5_003, dtype=np.float32).reshape(8, 5_003)
+    known, rest = layers.looked_up(w_x, np.ones(8, np.float32), own)
+    np.testing.assert_array_equal(known, w_x[:, :5_000].T + 1)
+    np.testing.assert_array_equal(rest, w_x[:, 5_000:])
+    np.testing.assert_array_equal(own.rows(np.array([4, 0])), np.eye(5_000)[[4, 0]])
+    tracemalloc.start()
+    begin(network, in_int8=False)([network.initial_state(1)]).step([4_999])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10 * 4 * sum(weight.numel() for weight in network.parameters())

@@ -41,7 +41,7 @@ def test_steps_are_extrapolated_from_the_recent_rate() -> None:
 
 
 def test_the_stopwatch_leaves_out_pauses_sleep_and_clocks_that_jump() -> None:
-    watch = Stopwatch(5.0)
+    watch = Stopwatch(5.0, computed=lambda: 0.0)
     assert watch.tick(100.0) == 5.0
     assert watch.tick(102.0) == 7.0
     watch.pause()
@@ -49,6 +49,16 @@ def test_the_stopwatch_leaves_out_pauses_sleep_and_clocks_that_jump() -> None:
     assert watch.tick(110.0 + SUSPENDED_S + 1) == 7.0
     assert watch.tick(50.0) == 7.0
     assert watch.tick(51.0) == 8.0
+
+
+def test_a_step_of_minutes_is_training_where_the_process_computed() -> None:
+    busy = 0.0
+    watch = Stopwatch(computed=lambda: busy)
+    watch.tick(0.0)
+    for now in (100.0, 200.0):
+        busy += 10.0  # others have the machine too
+        watch.tick(now)
+    assert watch.seconds == 200.0
 
 
 def test_milestones_are_the_classic_figures_then_grow_evenly() -> None:

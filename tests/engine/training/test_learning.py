@@ -57,7 +57,10 @@ def stored(run: RunFolder, step: int, name: str) -> dict[str, Tensor]:
 class Naive:
     """One layer of tanh units in float64, a step of time after the other, and gradient descent with momentum."""
 
-    def __init__(self, weights: dict[str, Tensor]) -> None:
+    def __init__(self, weights: dict[str, Tensor], *, sum_loss: bool) -> None:
+        self.sum_loss = sum_loss
+        longer = BPTT if sum_loss else 1
+        self.clip, self.rate = CLIP * longer, RATE / longer
         self.weights = {k: w.double().requires_grad_() for k, w in weights.items()}
         self.moved = {k: torch.zeros_like(w) for k, w in self.weights.items()}
         self.average = {k: w.detach().clone() for k, w in self.weights.items()}
@@ -78,29 +81,36 @@ class Naive:
             logits = h @ w["output_weight"].T + w["output_bias"]
             counts = targets != IGNORE
             surprises.append(F.cross_entropy(logits[counts], targets[counts], reduction="none"))
-        loss = torch.cat(surprises).mean()
+        told = torch.cat(surprises)
+        loss = told.sum() / LANES if self.sum_loss else told.mean()
         gradients = dict(zip(w, torch.autograd.grad(loss, [*w.values()]), strict=True))
         norm = math.sqrt(sum(float((g**2).sum()) for g in gradients.values()))
         progress = step / STEPS
         height = (1 + math.cos(math.pi * (progress - WARMUP) / (1 - WARMUP))) / 2
-        rate = RATE * (LAST + (1 - LAST) * (progress / WARMUP if progress < WARMUP else height))
+        rate = self.rate * (
+            LAST + (1 - LAST) * (progress / WARMUP if progress < WARMUP else height)
+        )
         decay = min(AVERAGE, (1 + step) / (10 + step))
         with torch.no_grad():
             for name, weight in w.items():
                 self.moved[name] = MOMENTUM * self.moved[name] + gradients[name] * min(
-                    1, CLIP / norm
+                    1, self.clip / norm
                 )
                 if weight.ndim == 2:
                     weight *= 1 - rate * DECAY
                 weight -= rate * self.moved[name]
                 self.average[name] = decay * self.average[name] + (1 - decay) * weight
         self.h = h.detach()
-        return loss.item(), norm, rate
+        return told.mean().item(), norm, rate
 
 
+@pytest.mark.parametrize("sum_loss", [False, True])
 @pytest.mark.parametrize("documents", ["off", "on"])
-def test_a_run_learns_what_a_loop_from_the_equations_learns(tmp_path: Path, documents: str) -> None:
-    run = trained(tmp_path, documents)
+def test_a_run_learns_what_a_loop_from_the_equations_learns(
+    tmp_path: Path, documents: str, sum_loss: bool
+) -> None:
+    summed = {"sum_loss": True, "clip": CLIP * BPTT, "lr": RATE / BPTT} if sum_loss else {}
+    run = trained(tmp_path, documents, **summed)
     tokens = open_tokens(run.tokens_path)
     part = tokens.train
     lanes: Lanes = ContinuousLanes(part.tokens, lanes=LANES, bptt=BPTT)
@@ -109,9 +119,9 @@ def test_a_run_learns_what_a_loop_from_the_equations_learns(tmp_path: Path, docu
         lanes = DocumentLanes(
             part.tokens, part.document_starts, document_end=end, lanes=LANES, bptt=BPTT, seed=1
         )
-    naive = Naive(stored(run, 0, "model"))
+    naive = Naive(stored(run, 0, "model"), sum_loss=sum_loss)
     learned = [naive.learn(lanes, step) for step in range(STEPS)]
-    assert 3 < sum(norm > CLIP for _, norm, _ in learned) < STEPS
+    assert 3 < sum(norm > naive.clip for _, norm, _ in learned) < STEPS
 
     told = [e for e in run.events() if isinstance(e, ev.Step)]
     assert sum(e.steps for e in told) == STEPS

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from corpora import genres
+from corpora.reading import read_corpus
 from engine.config import DataConfig
 from engine.evaluation import evaluate
 from engine.sampling.prime import prime_ids
@@ -63,3 +64,19 @@ def test_of_long_training_text_the_judge_knows_parts_from_all_over(
     starts = [text.index(piece[:10]) for piece in known]
     assert {b - a for a, b in pairwise(starts)} <= {9000 // count}
     assert all(text.startswith(piece, at) for piece, at in zip(known, starts, strict=True))
+
+
+def test_of_a_binary_text_each_byte_is_a_character(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = bytes(range(256)) * 40
+    path = tmp_path / "noise.bin"
+    path.write_bytes(data)
+    corpus = read_corpus([path], tmp_path / "cache", binary=True, note=print)
+    tokens, tokenizer = made(corpus, tmp_path, DataConfig(tokenizer="byte", split="nanogpt"))
+    monkeypatch.setattr(looks, "VALIDATION_TOKENS", 600)
+    found = looks.validate(
+        tiny.model(tokenizer.vocab_size), tokenizer, tokens.valid, documents=False
+    )
+    assert found is not None
+    assert (found.tokens, found.chars) == (600, 600)

@@ -28,6 +28,7 @@ from checkpoints.errors import ConfigError, CorpusError
 from engine import allocator, devices
 from engine.config import DataConfig, ModelConfig, TrainConfig
 from engine.load import open_model
+from engine.measure import measure_part
 from engine.training.prepare import Request, prepare
 from engine.training.run import train_run
 
@@ -189,7 +190,7 @@ def ours(
         loaded = open_model(ready.run.checkpoint("last"))
         record = ready.run.record()
         steps = [e for e in ready.run.events() if isinstance(e, ev.Step)]
-        looks = [e for e in ready.run.events() if isinstance(e, ev.Validation)]
+        documents = measure_part(loaded, "valid") if loaded.documents else None
     settings = record["model"]
     training = record["training"]
     ids = torch.from_numpy(loaded.tokenizer.encode(text.valid).astype("int64")).to(device)
@@ -200,9 +201,7 @@ def ours(
         carried=carried,
         best=carried,
         windows=windows,
-        documents=looks[-1].nats_per_char
-        if looks and looks[-1].protocol.startswith("documents")
-        else None,
+        documents=documents.nats_per_char if documents else None,
         training_loss=steps[-1].loss_nats if steps else None,
         epochs=steps[-1].epoch if steps else 0.0,
         steps=outcome.end.step,

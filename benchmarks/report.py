@@ -38,6 +38,10 @@ def arguments(about: str | None, name: str) -> argparse.ArgumentParser:
     return parser
 
 
+SAME = ("cpu", "gpu", "torch", "commit")
+"""What of a machine rows of one contest must have in common."""
+
+
 def publish(args: argparse.Namespace, rows: Sequence[Row], **found: Any) -> None:
     """Print the rows as a table and write them, with the machine and the settings, as JSON."""
     print(table(rows))
@@ -65,15 +69,17 @@ def kept(args: argparse.Namespace) -> list[dict[str, Any]]:
     try:
         found = json.loads(args.json.read_text(encoding="utf-8"))
         there = [found["benchmark"], found["settings"]]
-        there += [found["machine"][name] for name in ("cpu", "torch")]
+        there += [found["machine"][name] for name in SAME]
         rows: list[dict[str, Any]] = found["rows"]
     except FileNotFoundError:
         return []
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{args.json} holds no benchmark", hint=hint) from error
     here = machine()
-    if there != [args.benchmark, _asked(args), here["cpu"], here["torch"]]:
-        raise ConfigError(f"{args.json} is of another benchmark, machine or setting", hint=hint)
+    if there != [args.benchmark, _asked(args), *(here[name] for name in SAME)]:
+        raise ConfigError(
+            f"{args.json} is of another benchmark, machine, program or setting", hint=hint
+        )
     return rows
 
 

@@ -38,6 +38,9 @@ BASELINE_CHARS = 3_000_000
 ASKED_CHARS = 3000
 """Characters of samples after which a compiler is asked for its word on them."""
 
+MUCH_COPIED = 0.25
+"""So much above the human share, copies say nothing good of who made them."""
+
 LONGEST_LOOP = 100
 """Characters of a repeated unit at most."""
 
@@ -175,7 +178,12 @@ class Judge:
         return new
 
     def _shares_reached(self, figures: Mapping[str, float]) -> Iterator[tuple[str, str]]:
-        """(name, sentence with SINCE for the step) of what these figures alone would reach."""
+        """(name, sentence with SINCE for the step) of what these figures alone would reach.
+
+        Nothing, where much is copied: that text is good is no achievement of who copied it.
+        """
+        if figures.get("copied", 0.0) > self.human.get("copied", 0.0) + MUCH_COPIED:
+            return
         for name, what in self.table.items():
             low, high = self.noise.get(name, 0.0), self.human.get(name, 0.0)
             # What noise has too is no achievement, and neither is copying.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import glob
 import os
+import shlex
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -211,7 +212,12 @@ def _walk(folder: Path, skipped: Skipped, visit: Callable[[], object]) -> Iterat
             skipped.add("a link back to a folder that is read already", str(here))
             continue
         entered.add((status.st_dev, status.st_ino))
-        if here != folder and {"run.json", "events.jsonl"} <= set(names):
+        if {"run.json", "events.jsonl"} <= set(names):
+            if here == folder:
+                raise CorpusError(
+                    f"{folder} is a run of rnnstudio, and no text",
+                    hint=f"to learn on from it: rnnstudio train TEXT --from {shlex.quote(str(folder))}",
+                )
             skipped.add("a run of rnnstudio", str(here))
             continue
         below: list[Path] = []

@@ -23,6 +23,7 @@ from checkpoints.errors import RunError
 from checkpoints.files import reason
 from checkpoints.runs import RunFolder
 from checkpoints.spent import Spent, spent
+from corpora import figures
 from corpora.genres import figure_label
 from engine.training.milestones import log_spaced
 from rnnstudio.console import Console
@@ -35,6 +36,9 @@ PLAIN_PROGRESS_S = 10.0
 FIGURES_TOLD = 4
 # How often the line about reading rewrites itself.
 REWRITE_S = 0.1
+# What is told only from so much above the human share on, but then in a line of its own.
+FAULTS = ("copied", "looped")
+MUCH_BEYOND = 0.1
 # From this share of dead memory on it is worth a word.
 MUCH_DEAD = 0.1
 
@@ -222,12 +226,17 @@ class Narrator:
         told = [
             f"{literal(figure_label(e.genre, name))} {share(e.model[name])} (human {share(human)})"
             for name, human in e.human.items()
-            if name in e.model and 0 <= human <= 1
+            if name in e.model and name not in FAULTS and 0 <= human <= 1
         ][:FIGURES_TOLD]
         if e.baseline is not None:
             told.append(f"an n-gram model has {e.baseline:.3f} nats/char")
         if told:
             self._line(Text(f"judged: {' · '.join(told)}", "dim"))
+        for name in FAULTS:
+            found, human = e.model.get(name, 0.0), e.human.get(name, 0.0)
+            if found > human + MUCH_BEYOND:
+                label = figures.GENERAL[name].label
+                self._line(Text(f"! {label}: {share(found)} (human {share(human)})", "yellow"))
 
     def _show_sample(self, e: ev.SampleFinished) -> None:
         self._line(Text(f"── sample at step {e.step:,}, temperature {e.temperature:g} ", "dim"))
@@ -250,10 +259,12 @@ class Narrator:
             Text.assemble((f"{why} at step {e.step:,} after {duration(e.seconds)}", "bold"), how)
         )
         if e.best:
+            kept = any(c.step == e.best["step"] for c in run.checkpoints())
             self._line(
                 Text(
                     f"best {e.best['nats_per_char']:.4f} nats/char "
                     f"({e.best['bits_per_char']:.3f} bits) at step {e.best['step']:,}"
+                    + ("" if kept else ", of which no checkpoint is kept")
                 )
             )
         name = literal(run.called)
@@ -265,7 +276,8 @@ class Narrator:
         else:
             self._line(Text(f"  go on:   rnnstudio train --from {name} --minutes 10", "cyan"))
         self._line(Text(f"  write:   rnnstudio sample {name} --length 1000", "cyan"))
-        self._line(Text(f"  measure: rnnstudio eval {name}", "cyan"))
+        own = "" if e.last or not e.step else " FILE"  # nothing of its own is held out
+        self._line(Text(f"  measure: rnnstudio eval {name}{own}", "cyan"))
 
     def _line(self, text: Text) -> None:
         self._clear()

@@ -20,6 +20,7 @@ from tui.widgets.rows import Row, Rows
 
 CSS = """
 Choose, Ask, Read, Browse { align: center middle; background: $background 60%; }
+.-screen-suspended ToastRack { display: none; }
 /* Toasts leave what is asked in sight: above it is room for one, the last. */
 Choose ToastRack, Ask ToastRack { dock: top; align: right top; }
 Choose ToastHolder, Ask ToastHolder { display: none; }
@@ -44,6 +45,7 @@ class Choose(ModalScreen[str]):
         self, title: str, text: str, answers: Sequence[tuple[str, str]], *, id: str | None = None
     ) -> None:
         super().__init__(id=id)
+        assert all(key for key, _ in answers)  # a row without a key cannot be chosen
         self._title, self._text, self._answers = title, text, answers
 
     def compose(self) -> ComposeResult:

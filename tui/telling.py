@@ -37,7 +37,7 @@ STATE_KINDS = {
 LOG_KINDS = {
     "warning": ("!", "warn"),
     "error": ("✗", "bad"),
-    "milestone": ("◆", "accent"),
+    "milestone": ("★", "accent"),
     "checkpoint": ("●", "dim"),
     "control": ("▲", "accent"),
     "note": ("·", "dim"),
@@ -101,7 +101,7 @@ def figures(view: RunView) -> list[Span]:
     if view.milestones:
         spans.append(("\nmilestones\n", "label"))
         for milestone in view.milestones:
-            spans += [(f"◆ {milestone.step:>7,} ", "accent"), (f"{milestone.text}\n", "")]
+            spans += [(f"★ {milestone.step:>7,} ", "accent"), (f"{milestone.text}\n", "")]
     return spans or [("The genre's figures come with the first samples.", "dim")]
 
 

@@ -114,7 +114,7 @@ def prepare(
         progress=progress,
     )
     vocab_size, count = text.tokenizer.vocab_size, len(text.tokens.train.tokens)
-    say(sentences.held_out(text.tokens, data))
+    say(sentences.held_out(text.tokens, data, text.corpus))
     lanes, bptt, fewer = fits(count, training.lanes, training.bptt)
     if fewer:
         say(fewer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, suppress
@@ -28,6 +29,7 @@ from checkpoints.errors import (
 from checkpoints.eventlog import EventLog
 from checkpoints.files import write_atomic
 from checkpoints.lock import TrainerLock
+from checkpoints.paths import is_file
 from checkpoints.runs import RECORD, RunFolder
 from engine import allocator, devices, sizes
 from engine.precision import arithmetic
@@ -188,8 +190,10 @@ def _at_its_place(
         damaged.append(path)
         tell(ev.Warned(text=f"passed over {path.name}: {error.message}", hint=error.hint))
 
+    odd += filter(None, [_edited(run, settings)])
+
     def resumed(state: TrainerState, checkpoint: str, *more: str) -> None:
-        tell(ev.Resumed(step=state.step, checkpoint=checkpoint, loss_nats=state.loss_average))
+        tell(ev.Resumed(step=state.step, checkpoint=checkpoint, loss_nats=state.loss_now))
         for text in filter(None, [*odd, *more]):
             tell(ev.Warned(step=state.step, text=text))
 
@@ -233,6 +237,22 @@ def _at_its_place(
             )
         )
     return session, state, state.step
+
+
+def _edited(run: RunFolder, settings: RunSettings) -> str:
+    """What to say of a text that was changed after the run began, which goes on with what it has."""
+    started = run.summary().started
+    newer = [
+        path
+        for path in settings.corpus.paths
+        if started and is_file(path) and Path(path).stat().st_mtime > started.time
+    ]
+    if not newer:
+        return ""
+    return (
+        f"{', '.join(newer)} was changed after the run began, which goes on with the text as it was; "
+        f"to learn it as it is now: rnnstudio train {shlex.quote(newer[0])} --from {run.called}"
+    )
 
 
 def _started(session: Session) -> ev.Started:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from corpora.snapshot import Corpus
 from engine import sizes
 from engine.config import DataConfig
 from engine.tokens import TokenFile
@@ -15,8 +16,8 @@ from engine.training.settings import RunSettings
 CHECKPOINT_BYTES_PER_WEIGHT = 12
 
 
-def held_out(tokens: TokenFile, data: DataConfig) -> str:
-    """What is kept from learning."""
+def held_out(tokens: TokenFile, data: DataConfig, corpus: Corpus) -> str:
+    """What is kept from learning, and of which files where that is one of several."""
     parts = [
         f"{part.chars:,} characters for {name}"
         for name, part in (("validation", tokens.valid), ("test", tokens.test))
@@ -27,11 +28,16 @@ def held_out(tokens: TokenFile, data: DataConfig) -> str:
         if data.split == "nanogpt"
         else "at the end of the text"
     )
-    return (
-        f"held out: {' and '.join(parts)}, {how}"
-        if parts
-        else "held out: nothing, so no loss will be measured"
+    if not parts:
+        return "held out: nothing, so no loss will be measured"
+    last, files = corpus.sources[-1], len(corpus.sources)
+    rewritten = (
+        sum(part.chars for part in (tokens.train, tokens.valid, tokens.test)) != corpus.chars
     )
+    whose = ""
+    if files > 1 and not rewritten and last.start_char <= tokens.train.chars:
+        whose = f"; all of it is of {last.path}, the last of {files} files: the loss tells nothing of the others"
+    return f"held out: {' and '.join(parts)}, {how}{whose}"
 
 
 def model(settings: RunSettings) -> str:

@@ -44,7 +44,9 @@ class TrainerState:
     """Validations since the best one."""
     rollbacks: int = 0
     loss_average: float = math.nan
-    """Running mean of the training loss, which spikes are measured against."""
+    """Running mean of the training loss, which spikes are measured against; it begins at the first loss."""
+    loss_logged: float = math.nan
+    """Mean loss of the steps that were logged last."""
     non_finite: int = 0
     spikes: int = 0
     """Bad steps in a row, as the watchdog counts them."""
@@ -61,9 +63,17 @@ class TrainerState:
         improved = self.best is not None and self.best.get("step") == self.step
         return improved or not (self.non_finite or self.spikes)
 
+    @property
+    def loss_now(self) -> float:
+        """The mean loss in nats of the newest steps, as the log has it; NaN before the first."""
+        if math.isnan(self.loss_logged) and self.pending.steps:
+            return self.pending.loss_sum / self.pending.steps
+        return self.loss_logged
+
     def to_json(self) -> dict[str, Any]:
         body = dataclasses.asdict(self)
-        body["loss_average"] = _number_or_none(self.loss_average)
+        for name in ("loss_average", "loss_logged"):
+            body[name] = _number_or_none(body[name])
         for name in ("loss_min", "loss_max"):
             body["pending"][name] = _number_or_none(body["pending"][name])
         return body
@@ -86,6 +96,7 @@ class TrainerState:
                 non_finite=_count(body["non_finite"]),
                 spikes=_count(body["spikes"]),
                 loss_average=_or(body["loss_average"], math.nan),
+                loss_logged=_or(body.get("loss_logged", body["loss_average"]), math.nan),
                 loss_scale=float(body.get("loss_scale", 1.0)),
                 scaled_steps=_count(body.get("scaled_steps", 0)),
                 temperatures=[float(t) for t in body["temperatures"]],

@@ -111,6 +111,7 @@ class Trainer:
                 if orders.parting and self.state.step and self._looked_at != self.state.step:
                     self._samples(parting=True)
                 self._aside.finish()
+                self._keeper.require()
                 if self._steering is not None:
                     self._steering.tick(self.state)  # the last look took time too
                 return reason
@@ -228,10 +229,11 @@ class Trainer:
         speed, rate = self._speed.mark(time.monotonic(), tokens=taken.tokens, progress=progress)
         if not pending.steps:
             return
+        state.loss_logged = pending.loss_sum / pending.steps
         self._tell(
             ev.Step(
                 step=taken.step,
-                loss_nats=pending.loss_sum / pending.steps,
+                loss_nats=state.loss_logged,
                 loss_min=pending.loss_min,
                 loss_max=pending.loss_max,
                 lr=self._lr,
@@ -315,7 +317,7 @@ class Trainer:
                 tokens=found.tokens,
                 protocol=found.protocol,
                 best=better,
-                train_nats_per_token=state.loss_average,
+                train_nats_per_token=state.loss_now,
                 dead_memory=None if dead is None else round(dead, 4),
                 seconds=round(time.perf_counter() - began, 3),
             )
@@ -472,9 +474,7 @@ class Trainer:
                 hint="if it happens again, start with a lower --lr",
             )
         )
-        self._tell(
-            ev.Resumed(step=restored.step, checkpoint=folder, loss_nats=restored.loss_average)
-        )
+        self._tell(ev.Resumed(step=restored.step, checkpoint=folder, loss_nats=restored.loss_now))
         for name, value in kept.items():  # readers of the log have taken them back
             text = f"{name} as it was set"
             self._tell(

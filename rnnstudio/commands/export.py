@@ -141,11 +141,12 @@ def export(
     good = bad = refused = left = files = repaired = 0
     for done in write(found, out, options):
         bad += done.playing is None
-        good += done.playing is not None and bool(done.files)
+        made = done.playing is not None and bool(done.files)
+        good += made
         refused += done.playing is not None and not done.files
         left += len(done.left)
         files += len(done.files)
-        repaired += any(f.action != "kept" for f in done.findings)
+        repaired += made and any(f.action != "kept" for f in done.findings)
         if as_json:
             say_json(as_object(done))
         else:

@@ -104,7 +104,7 @@ def _show(one: Tune, width: int, nearest: Nearest | None) -> None:
     console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
     console.print(coloured(one.source.strip("\n")))
     console.print()
-    for row in piano_roll(perform(one, repeats="once"), width=width):
+    for row in piano_roll(perform(one, repeats="once"), width=width, fifths=one.key.fifths):
         console.print(Text(row, "green"))
     console.print()
     for name, text, good in sentences(one, judge(one), nearest=nearest):

@@ -165,3 +165,9 @@ def test_long_training_text_is_thinned_evenly() -> None:
     pieces = [str(i % 10) * 10 for i in range(16)]
     assert thinned(pieces, 40) == [pieces[0], pieces[4], pieces[8], pieces[12]]
     assert thinned(pieces, 1000) == pieces
+
+
+def test_who_copies_reaches_nothing() -> None:
+    judge = Judge(genres.find("plays"), [PLAY * 3], PLAY, sample_chars=150)
+    copied = {**judge.human, "copied": judge.human["copied"] + 0.3}
+    assert judge.milestones(120, copied) == judge.milestones(125, copied) == []

@@ -375,3 +375,13 @@ def test_a_cache_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
         with pytest.raises(RunError, match="could not be kept") as caught:
             read_corpus([tmp_path / "a.txt"], tmp_path / "cache", note=print, elsewhere=elsewhere)
         assert caught.value.hint.endswith(f"; {elsewhere} names another place")
+
+
+def test_a_run_is_no_text(tmp_path: Path, notes: Notes) -> None:
+    run = tmp_path / "runs" / "first"
+    run.mkdir(parents=True)
+    for name in ("run.json", "events.jsonl"):
+        (run / name).write_text("{}\n")
+    with pytest.raises(CorpusError, match="is a run of rnnstudio") as caught:
+        read_corpus([run], tmp_path / "cache", note=notes)
+    assert f"--from {run}" in caught.value.hint

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import signal
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -16,6 +18,7 @@ import torch
 from checkpoints import events as ev
 from checkpoints.checkpoint import checkpoint_folders, read_checkpoint
 from checkpoints.errors import ConfigError, RunError, RunStopped
+from checkpoints.eventlog import EventReader
 from checkpoints.lock import TrainerLock
 from checkpoints.runs import RunFolder
 from checkpoints.tensors import unpack
@@ -424,3 +427,47 @@ def test_a_run_whose_folder_was_removed_stops_and_says_so(
     with pytest.raises(RunStopped, match="was removed while it trained"):
         train_run(run, hear=hear)
     assert not run.path.exists()
+
+
+def test_a_last_checkpoint_that_cannot_be_saved_is_no_good_end(
+    make_run: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = keeping.write_checkpoint
+
+    def write(run: Path, step: int, *args: Any, **more: Any) -> Path:
+        if step == 60:
+            raise RunError("no space left", hint="free some")
+        return real(run, step, *args, **more)
+
+    monkeypatch.setattr(keeping, "write_checkpoint", write)
+    run = make_run()
+    with pytest.raises(RunStopped, match="no space left"):
+        trained(run)
+    end = run.summary().end
+    assert end is not None
+    assert end.reason == "failed"
+    monkeypatch.undo()
+    outcome, _ = trained(run, resuming=True)
+    assert outcome.end.reason == "done"
+
+
+def test_a_resumed_run_says_the_loss_that_the_log_has(make_run: Callable[..., RunFolder]) -> None:
+    run = make_run()
+    trained(run)
+    trained(run, resuming=True, budget={"steps": 80})
+    logged = [e.loss_nats for e in run.events() if isinstance(e, ev.Step) and e.step == 60]
+    told = [e.loss_nats for e in EventReader(run.events_path).poll() if isinstance(e, ev.Resumed)]
+    assert told == logged
+
+
+def test_a_text_that_was_changed_meanwhile_is_said(make_run: Callable[..., RunFolder]) -> None:
+    run = make_run()
+    trained(run)
+    _, heard = trained(run, resuming=True, budget={"steps": 70})
+    assert not [e for e in heard if isinstance(e, ev.Warned)]
+    (text,) = run.record()["corpus"]["paths"]
+    later = time.time() + 10
+    os.utime(text, (later, later))
+    _, heard = trained(run, resuming=True, budget={"steps": 80})
+    (warned,) = [e.text for e in heard if isinstance(e, ev.Warned)]
+    assert f"{text} was changed after the run began" in warned

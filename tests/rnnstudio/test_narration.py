@@ -145,7 +145,6 @@ def test_figures_stand_beside_human_ones_and_the_loss_beside_an_n_grams() -> Non
         )
     )  # fmt: skip
     assert "text without a fault 71% (human 96%)" in err
-    assert "10% (human 2%)" in err
     assert "28" not in err, "only shares are told; the rest stands in the log"
     assert "n-gram model has 1.930 nats/char" in err
 
@@ -239,3 +238,24 @@ def test_the_progress_line_keeps_what_matters_most_on_a_narrow_terminal() -> Non
 
 def test_a_run_resumed_at_its_start_has_no_loss_to_tell() -> None:
     assert "nan" not in told(ev.Resumed(step=0, checkpoint="step-0000000", loss_nats=math.nan))[1]
+
+
+def test_copies_and_loops_beyond_the_human_measure_are_told() -> None:
+    human = {"speaker_lines": 0.9, "copied": 0.3, "looped": 0.0}
+    for copied, looped, lines in ((0.35, 0.0, 0), (0.8, 0.0, 1), (0.8, 0.5, 2)):
+        model = {"speaker_lines": 0.8, "copied": copied, "looped": looped}
+        _, err = told(ev.Figures(step=3, genre="plays", model=model, human=human))
+        warned = [line for line in err.split("\n") if line.startswith("!")]
+        assert len(warned) == lines
+    assert "copies of 20 characters or more: 80% (human 30%)" in err
+
+
+def test_a_best_that_is_not_kept_and_a_text_that_holds_nothing_out_are_said(tmp_path: Path) -> None:
+    run = RunFolder.create(tmp_path, "plays", {})
+    best = {"step": 9, "nats_per_char": 1.5, "bits_per_char": 2.16}
+    _, err = told(ev.Ended(step=9, run=str(run.path), reason="failed", best=best, last=best))
+    assert "at step 9, of which no checkpoint is kept" in err
+    assert "rnnstudio eval" in err
+    assert "FILE" not in err
+    _, err = told(ev.Ended(step=9, run=str(run.path), reason="done"))
+    assert err.rstrip().endswith(" FILE")

@@ -10,6 +10,7 @@ from rich.cells import cell_len
 from textual.command import CommandList
 
 from checkpoints.checkpoint import write_checkpoint
+from checkpoints.lock import TrainerLock
 from corpora import catalogue
 from tests.faults.crashdisk import QuickDisk
 from tests.tui import recorded
@@ -291,3 +292,23 @@ async def test_columns_follow_the_terminals_width(studio: Open, runs: Path) -> N
         await pilot.resize_terminal(160, 48)
         await until(pilot, lambda: "812k" in screen_text(pilot.app))
         assert "genre" in screen_text(pilot.app)
+
+
+async def test_without_runs_the_cursor_is_in_the_corpora(studio: Open) -> None:
+    async with studio() as pilot:
+        await until(pilot, lambda: "No runs yet" in screen_text(pilot.app))
+        assert pilot.app.focused is pilot.app.screen.query_one("#corpora")
+
+
+async def test_a_run_that_is_being_trained_is_neither_removed_nor_renamed(
+    studio: Open, runs: Path
+) -> None:
+    path = recorded.make_run(runs, "plays", recorded.history(until=700), begin=time.time())
+    with TrainerLock(path):
+        async with studio() as pilot:
+            await until(pilot, lambda: "running" in screen_text(pilot.app))
+            for key in ("delete", "e"):
+                await pilot.press(key)
+                await until(pilot, lambda: "plays is being trained" in screen_text(pilot.app))
+                assert isinstance(pilot.app.screen, Home)
+                pilot.app.clear_notifications()

@@ -77,6 +77,8 @@ async def test_every_control_is_a_request_to_the_trainer(studio: Open, runs: Pat
             await until(pilot, lambda: isinstance(pilot.app.screen, Ask))
             pilot.app.screen.query_one("Field").value = "ALL:\\nWe"  # type: ignore[attr-defined]
             await pilot.press("enter")
+            await pilot.press("X", "down", "enter")  # go on
+            await until(pilot, lambda: not isinstance(pilot.app.screen, Choose))
             await pilot.press("X", "enter")
             await until(pilot, lambda: heard() == 11)
             log.close()
@@ -192,7 +194,7 @@ async def test_equal_toasts_are_one_and_leave_a_question_in_sight(studio: Open, 
         for n in range(3):
             pilot.app.say(f"fault {n}", hint="what to do", grave=True)  # type: ignore[attr-defined]
         question = "Delete this run, its checkpoints and its samples for ever?"
-        pilot.app.push_screen(Choose("delete", question, [("yes", "delete"), ("", "keep")]))
+        pilot.app.push_screen(Choose("delete", question, [("yes", "delete"), ("no", "keep")]))
         # Both at once: a toast that hid the question would leave when its time has come.
         await until(
             pilot,

@@ -144,7 +144,7 @@ class Controls(StudioScreen):
 
         text = "The trainer writes a checkpoint and ends; r resumes it any time."
         self.app.push_screen(
-            Choose("stop", text, [("stop", "save and stop"), ("", "go on")]), answer
+            Choose("stop", text, [("stop", "save and stop"), ("go on", "go on")]), answer
         )
 
     def _set_temperatures(self, values: list[float]) -> None:

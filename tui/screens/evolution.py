@@ -46,7 +46,7 @@ class Evolution(StudioScreen):
 What the model wrote at each checkpoint: the same prime, the same random numbers, so that what changes is the model.
 Where a checkpoint did not write at the temperature chosen (t), the nearest it wrote at stands there, and says so.
 Underlined is what the checkpoint before did not write; d shows words never written before, or the genre's colours.
-▲ on the line: a milestone was reached. space pins a checkpoint beside the others; x takes the film away."""
+★ on the line: a milestone was reached. space pins a checkpoint beside the others; x takes the film away."""
     CSS_PATH = "evolution.tcss"
     BINDINGS = [
         # Before the panes' own arrows, which would keep them out of the footer.
@@ -172,7 +172,7 @@ Underlined is what the checkpoint before did not write; d shows words never writ
         self._draw_frame("#now", frame)
         labels = {n: figure_label(self._genre, n) for n, _ in frame.figures}
         items = [
-            *([(f" ▲ {text} ", "accent")] for text in frame.reached),
+            *([(f" ★ {text} ", "accent")] for text in frame.reached),
             *film.told_figures(frame, labels, self.run.view.human),
         ]
         room = CAPTION_LINES * (1 if self.size.height < LOW else 2)

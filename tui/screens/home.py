@@ -12,7 +12,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
 from checkpoints.errors import RnnStudioError, RunError
-from checkpoints.runs import RunFolder, remove, safe_name
+from checkpoints.runs import RECORD, RunFolder, remove, safe_name
 from corpora import catalogue, genres
 from tui import words
 from tui.browse import Browse
@@ -89,8 +89,9 @@ A run is a folder: it goes on without the studio, and whoever started it, it can
             self.entitle(selector, title)
         self._show_corpora()
         self._show_runs()
-        self.query_one("#runs", Rows).focus()
-
+        # Runs are read a moment later.
+        first = next(self.studio.runs_dir.glob(f"*/{RECORD}"), None)
+        self.query_one("#runs" if first else "#corpora", Rows).focus()
         self.set_interval(AGES_S, self._show_runs)
 
     def on_screen_resume(self) -> None:
@@ -230,10 +231,11 @@ A run is a folder: it goes on without the studio, and whoever started it, it can
             return
         sample = min(samples, key=lambda s: abs(s.temperature - 0.8))
         genre, size, age = self._about(run, time.time())
+        when = f"{age} ago" if age and age != "now" else age
         self.entitle(
             "#words",
             f"{run.path.name} @ {sample.step:,}",
-            f"{genre} · {size} · {age} · T {sample.temperature:g} · y copy",
+            f"{genre} · {size} · {when} · T {sample.temperature:g} · y copy",
         )
         page.show([(sample.prime, "prime"), (sample.text, "")])
 
@@ -339,6 +341,14 @@ A run is a folder: it goes on without the studio, and whoever started it, it can
         if self.studio.resume(run):
             self.studio.open_live(run.path)
 
+    def _idle(self) -> Followed | None:
+        """The run under the cursor, unless it is being trained."""
+        run = self._run()
+        if run is not None and run.pid is not None:
+            self.studio.say(f"{run.path.name} is being trained", hint="enter opens it, X stops it")
+            return None
+        return run
+
     def action_fork(self) -> None:
         run = self._run()
         if run is not None:
@@ -353,7 +363,7 @@ A run is a folder: it goes on without the studio, and whoever started it, it can
         self.app.push_screen(Ask("filter", "Runs whose name contains:", self._filter), take)
 
     def action_rename(self) -> None:
-        run = self._run()
+        run = self._idle()
         if run is None:
             return
         path = run.path
@@ -375,7 +385,7 @@ A run is a folder: it goes on without the studio, and whoever started it, it can
         self.app.push_screen(Ask("rename", f"A new name for {path.name}:", path.name, wrong), take)
 
     def action_delete(self) -> None:
-        run = self._run()
+        run = self._idle()
         if run is None:
             return
         folder = RunFolder(run.path)

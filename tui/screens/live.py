@@ -272,9 +272,12 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
         where = f" @ {sample.step:,}" if self.size.width >= 90 or self._at is None else ""
         self.entitle(f"#{page.id}", f"T {sample.temperature:g}{where}", self._sample_note(sample))
         writing = not sample.done and self.state.live
+        written = page.follow and not writing
         page.follow = writing
         spans = coloured_from(genre, sample.prime, sample.text)
         page.show([*spans, ("▌", "accent")] if writing else spans)
+        if written:  # a text is read from its beginning
+            page.scroll_home(animate=False)
 
     def _sample_note(self, sample: Sample) -> str:
         if not sample.done:

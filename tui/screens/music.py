@@ -212,7 +212,8 @@ files' names where they were changed. What is there already is never written ove
             return
         playing = perform(tune)
         width = max(12, self.query_one("#roll").size.width or self.size.width - 36)
-        roll: list[Span] = [(row + "\n", "line-0") for row in piano_roll(playing, width=width)]
+        rows = piano_roll(playing, width=width, fifths=tune.key.fifths)
+        roll: list[Span] = [(row + "\n", "line-0") for row in rows]
         plural = "" if abs(self._semitones) == 1 else "s"
         moved = f"  {self._semitones:+d} semitone{plural}" if self._semitones else ""
         self.entitle("#roll", f"{tune.title or 'without a title'}{moved}", f"♩={_tempo(playing):g}")

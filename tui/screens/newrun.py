@@ -334,7 +334,7 @@ run can be started in a shell, and is the same run."""
                 self.run_worker(self._mend(paths, names, target), exit_on_error=False)
 
         text = f"A copy of the text without: {', '.join(names)}. The text itself stays as it is."
-        answers = [("mend", f"write {target}"), ("", "leave it")]
+        answers = [("mend", f"write {target}"), ("leave", "leave it")]
         self.app.push_screen(Choose("mend the text", text, answers), answer)
 
     async def _mend(self, paths: Sequence[str], names: Sequence[str], target: Path) -> None:

@@ -99,6 +99,12 @@ class Page(Ink, can_focus=True):
         self.measure()
         if self.follow and self._at_end:
             self.call_after_refresh(self._keep_end)
+        elif self.scroll_offset.y:
+            self.call_after_refresh(self._keep_inside)
+
+    def _keep_inside(self) -> None:
+        """Fewer lines, or a larger pane, leave no room empty below the text."""
+        self.scroll_to(y=min(self.scroll_offset.y, self.max_scroll_y), animate=False)
 
     def _keep_end(self) -> None:
         if self.follow:  # still

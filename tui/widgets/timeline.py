@@ -60,7 +60,7 @@ class Timeline(Ink):
     def _track(self, columns: list[int]) -> list[Span]:
         cells: list[Span] = [(" ", "")] + [("─", "axis")] * columns[-1]
         for column, stop in zip(columns, self._stops, strict=True):
-            glyph = "◆" if stop.pinned else "▲" if stop.milestone else "●"
+            glyph = "◆" if stop.pinned else "★" if stop.milestone else "●"
             if cells[column][0] in "─●":
                 cells[column] = (glyph, "accent" if stop.pinned or stop.milestone else "label")
         column = columns[self._at]

@@ -341,6 +341,15 @@ def test_a_piano_roll_shows_pitch_and_time() -> None:
     assert rows[0][8:].startswith("▄▄▄▄▄▄▄")
 
 
+def test_a_piano_roll_names_the_pitches_that_sound_as_the_key_spells_them() -> None:
+    for key, fifths, names in (("C", 0, ["A4 ", "G4 ", "E4 "]), ("Eb", -3, ["A♭4", "G4 ", "E♭4"])):
+        tune = read_tune(f"X:1\nL:1/4\nK:{key}\nE G A2|\n")
+        assert tune.key.fifths == fifths
+        rows = piano_roll(perform(tune), width=60, fifths=fifths)
+        sounding = [row[:4].strip() for row in rows if set(row[4:]) & set("▀▄█")]
+        assert sounding == [name.strip() for name in names]
+
+
 def test_fifty_tunes_of_which_ten_are_broken(tmp_path: Path) -> None:
     """Forty whole ones are exported, ten damaged ones as far as they can be, and an empty one lies beside them."""
     damaged = JIG.replace("dfa {b}a^ga", "dfa {b a^]ga )(3").replace("|1", "[[1")

@@ -338,7 +338,7 @@ from engine.config import ModelConfig
 from engine.model import Model
 from engine.sampling.compiled import Compiled
 torch.set_num_threads(1)
-model = Model(ModelConfig(num_layers=3, hidden_size=512), 100, rng=torch.Generator())
+model = Model(ModelConfig(num_layers=3, hidden_size=1024), 100, rng=torch.Generator())
 begun = threading.Event()
 def write():
     texts = Compiled(model, in_int8=False).begin([model.initial_state(1)])

@@ -173,3 +173,19 @@ def test_a_name_that_could_not_be_kept_is_said(tmp_path: Path) -> None:
     assert "'plays' is taken" in said[1][0]
     assert said[1][0].endswith("the run is plays-2")
     assert said[2][0].endswith("the run is a-b")
+
+
+@pytest.mark.parametrize(("first", "last", "told"), [(400, 400, True), (4, 40, False)])
+def test_held_out_text_that_is_of_one_file_only_is_said(
+    tmp_path: Path, first: int, last: int, told: bool
+) -> None:
+    for name, lines in (("a.txt", 4000), ("b.txt", first), ("c.txt", last)):
+        (tmp_path / name).write_text("a cab had a bed and a head\n" * lines, encoding="utf-8")
+    request = Request(
+        corpus=tuple(str(tmp_path / name) for name in ("a.txt", "b.txt", "c.txt")),
+        runs=tmp_path / "runs",
+        given={"steps": 3, "hidden_size": 8, "valid_fraction": 0.04, "test_fraction": 0.04},
+        device="cpu",
+    )
+    (said,) = [note for note in prepare(request).notes if note.startswith("held out")]
+    assert ("c.txt, the last of 3 files" in said) == told

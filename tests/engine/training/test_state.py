@@ -47,7 +47,22 @@ def test_what_was_stored_comes_back_bit_for_bit(state: TrainerState) -> None:
 def test_the_state_of_a_new_run_comes_back_though_json_has_no_such_numbers() -> None:
     back = TrainerState.from_json(json.loads(json.dumps(TrainerState().to_json(), allow_nan=False)))
     assert math.isnan(back.loss_average)
-    assert replace(back, loss_average=0.0) == TrainerState(loss_average=0.0)
+    assert math.isnan(back.loss_logged)
+    known = {"loss_average": 0.0, "loss_logged": 0.0}
+    assert replace(back, **known) == TrainerState(**known)
+
+
+def test_the_loss_now_is_what_was_logged_last() -> None:
+    state = TrainerState()
+    assert math.isnan(state.loss_now)
+    for loss in (4.0, 2.0):
+        state.pending.add(loss)
+    assert state.loss_now == 3.0
+    state.loss_logged = 2.5
+    assert state.loss_now == 2.5
+    older = state.to_json() | {"loss_average": 2.7}
+    del older["loss_logged"]
+    assert TrainerState.from_json(older).loss_now == 2.7
 
 
 @pytest.mark.parametrize(

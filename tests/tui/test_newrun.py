@@ -498,6 +498,9 @@ async def test_a_speed_that_cannot_be_measured_is_not_waited_for(studio: Open) -
     async with studio(size=(160, 48)) as pilot:
         screen = await open_form(pilot, "abc-tunes")
         estimate = screen.query_one("#estimate", Page)
+        assert "once there is a text" in estimate.text
+        screen._card = {"chars": 1_000_000, "vocabulary": 60}
+        screen._show_estimate()
         assert "measuring this machine" in estimate.text
         screen.answered(Answer(screen._timing, error="it is ill", last=True))
         assert "its speed is not known" in estimate.text

@@ -185,6 +185,9 @@ run can be started in a shell, and is the same run."""
         if found is None:
             page.show([(f" {_wrong(understood, self.query(Line))}", "warn")])
             return
+        if not chars:  # the model is chosen for its text
+            page.show([(" Size, speed and time are told once there is a text.", "dim")])
+            return
         spans: list[Span] = [
             (f" {words.number(found.parameters)} parameters", "title"),
             (f"  {words.size(found.memory_bytes)} of memory", "dim"),
@@ -194,12 +197,9 @@ run can be started in a shell, and is the same run."""
             spans.append((f"  {told}", "dim"))
         else:
             spans.append((f"  {words.number(found.tokens_per_s)} tokens/s", ""))
-            if chars:
-                spans.append(
-                    (f"  {found.epochs:.1f} epochs" if found.epochs is not None else "", "")
-                )
+            spans.append((f"  {found.epochs:.1f} epochs" if found.epochs is not None else "", ""))
             spans.append((f"  {words.duration(found.seconds)}\n", "title"))
-            spans.append((f" {found.why}" if found.why and chars else "", "dim"))
+            spans.append((f" {found.why}" if found.why else "", "dim"))
         page.show(spans)
 
     def _time(self, model: ModelConfig) -> None:

@@ -146,7 +146,8 @@ def detect(seen: Survey, file: Rereadable, name: str) -> Encoding:
             name, "it is neither UTF-8 nor in a code page that would make sense of it"
         )
     label = "latin-1" if chosen == "latin_1" else chosen.replace("iso8859_", "iso8859-")
-    said = f"{label}, a guess (it is not UTF-8): {seen.high:,} bytes beyond ASCII; --encoding NAME says otherwise"
+    odd = f"{seen.high:,} {'byte' if seen.high == 1 else 'bytes'} beyond ASCII"
+    said = f"{label}, a guess (it is not UTF-8): {odd}; --encoding NAME says otherwise"
     return Encoding(chosen, 0, said)
 
 

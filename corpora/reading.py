@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -96,6 +97,8 @@ def read_corpus(
     visit = {} if progress is None else {"visit": partial(progress, 0, None)}
     found = find([str(path) for path in paths], skipped=skipped, **visit)
 
+    _tell_twice(found, note)
+
     def read(*, binary: bool) -> Corpus:
         return _read(
             found,
@@ -117,6 +120,17 @@ def read_corpus(
             raise
         note(f"{error.message}; so all is read as the bytes it has")
         return read(binary=True)
+
+
+def _tell_twice(found: Sequence[Found], note: Callable[[str], None]) -> None:
+    """Says which files were named more than once."""
+    times = Counter(file.path.absolute() for file in found)
+    named_again = [path for path, count in times.items() if count > 1]
+    if named_again:
+        more = f" and {len(named_again) - 1:,} more" if len(named_again) > 1 else ""
+        note(
+            f"{named_again[0]}{more}: named more than once, so that what is held out may be learned too"
+        )
 
 
 def _read(

@@ -99,9 +99,11 @@ def write_samples(
     tell: Tell,
 ) -> list[dict[str, Any]]:
     """Write one sample a temperature, side by side, as events and into `folder`; gives what the folder's lines hold."""
+    # Two at one temperature would write the same.
+    again = [temperatures[:i].count(t) for i, t in enumerate(temperatures)]
     requests = [
-        Request(seed=seed, prime=prime, config=SampleConfig(temperature=t), length=length)
-        for t in temperatures
+        Request(seed=seed + n, prime=prime, config=SampleConfig(temperature=t), length=length)
+        for t, n in zip(temperatures, again, strict=True)
     ]
     names = [f"{step}.{i}" for i in range(len(requests))]
     for name, request in zip(names, requests, strict=True):
@@ -111,7 +113,7 @@ def write_samples(
                 sample=name,
                 prime=prime,
                 temperature=request.config.temperature,
-                seed=seed,
+                seed=request.seed,
             )
         )
     began = time.perf_counter()
@@ -141,7 +143,7 @@ def write_samples(
                     prime=prime,
                     text=item.text,
                     temperature=request.config.temperature,
-                    seed=seed,
+                    seed=request.seed,
                     nats_per_char=item.nats_per_char,
                     chars=item.chars,
                     seconds=round(time.perf_counter() - began, 3),
@@ -153,7 +155,7 @@ def write_samples(
                 "step": step,
                 "prime": prime,
                 "text": item.text,
-                "seed": seed,
+                "seed": request.seed,
                 "temperature": request.config.temperature,
                 "length": length,
                 "nats_per_char": item.nats_per_char,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 EXAMPLE = "Example:  rnnstudio sample plays -n 3 --temperature 0.7 --prime KING"
 
 LENGTH = 1000
+WIDEST_BEAM = 1000
 MAX_PRIME_BYTES = 64 << 20
 
 
@@ -116,6 +117,10 @@ def sample(
     if count < 1 or beam < 0:
         raise ConfigError(
             f"-n is {count} and --beam {beam}", hint="use 1 or more texts, and 0 or more beams"
+        )
+    if beam > WIDEST_BEAM:
+        raise ConfigError(
+            f"a search {beam:,} wide would take hours", hint=f"use --beam {WIDEST_BEAM} at most"
         )
     if length is not None and length < 0:
         raise ConfigError(f"length is {length}", hint="use 0 (no limit) or more")

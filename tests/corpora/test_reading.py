@@ -385,3 +385,12 @@ def test_a_run_is_no_text(tmp_path: Path, notes: Notes) -> None:
     with pytest.raises(CorpusError, match="is a run of rnnstudio") as caught:
         read_corpus([run], tmp_path / "cache", note=notes)
     assert f"--from {run}" in caught.value.hint
+
+
+def test_a_file_that_is_named_twice_is_said(tmp_path: Path, notes: Notes) -> None:
+    (tmp_path / "a.txt").write_text("the text\n")
+    (tmp_path / "b.txt").write_text("another\n")
+    read_corpus([tmp_path], tmp_path / "cache", note=notes)
+    assert not notes.about("more than once")
+    read_corpus([tmp_path, tmp_path / "b.txt"], tmp_path / "cache", note=notes)
+    assert notes.about(f"{tmp_path / 'b.txt'}: named more than once")

@@ -471,3 +471,11 @@ def test_a_text_that_was_changed_meanwhile_is_said(make_run: Callable[..., RunFo
     _, heard = trained(run, resuming=True, budget={"steps": 80})
     (warned,) = [e.text for e in heard if isinstance(e, ev.Warned)]
     assert f"{text} was changed after the run began" in warned
+
+
+def test_two_streams_at_one_temperature_write_two_texts(make_run: Callable[..., RunFolder]) -> None:
+    _, heard = trained(make_run(sample_length=40, temperatures=(0.8, 1.0, 0.8)))
+    last = [e for e in heard if isinstance(e, ev.SampleFinished) and e.step == 60]
+    first, warmer, second = sorted(last, key=lambda e: e.sample)
+    assert (first.seed, warmer.seed, second.seed) == (first.seed, first.seed, first.seed + 1)
+    assert first.text != second.text

@@ -176,6 +176,7 @@ def test_a_prompt_with_unseen_characters_is_read_and_said(runs: Path) -> None:
         (["plays", "--threads", "-1", "--length", "1"], ConfigError, "threads is -1"),
         (["plays", "--greedy", "--temperature", "0.5"], ConfigError, "temperature is 0.5"),
         (["plays", "--beam", "2", "--greedy"], ConfigError, "the likeliest text"),
+        (["plays", "--beam", "1001"], ConfigError, "would take hours"),
         (["plays", "--beam", "2", "-n", "3"], UserError, "2 wide"),
         (["plays", "--beam", "2", "--temperature", "0.5"], UserError, "--temperature is for"),
         (["plays", "--beam", "2", "--top-k", "5"], UserError, "--top-k is for"),

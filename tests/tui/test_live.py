@@ -540,3 +540,12 @@ async def test_a_run_whose_folder_is_taken_away_says_so(studio: Open, runs: Path
         await pilot.press("r")
         await until(pilot, lambda: "plays is gone" in screen_text(pilot.app))
         assert not pilot.app.jobs.live()  # type: ignore[attr-defined]
+
+
+async def test_music_is_offered_to_a_run_on_tunes(studio: Open, runs: Path) -> None:
+    for name, genre in (("plays", recorded.GENRE), ("tunes", "abc_tunes")):
+        events = [recorded.started(name, genre=genre), *recorded.finished()[1:]]
+        path = recorded.make_run(runs, name, events, genre=genre)
+        async with studio(run=path) as pilot:
+            await until(pilot, lambda: "p Play" in screen_text(pilot.app))
+            assert ("n Music" in screen_text(pilot.app)) == (name == "tunes")

@@ -27,6 +27,8 @@ HEAD_S = 0.5
 HEADS_A_CURVE = 2
 """The figures in the head are drawn twice a second and the curve once: ten and four times took 7 % of a core, which a
 trainer on all cores misses. Samples, states and answers to a key are drawn at once."""
+ROOMY = 100
+"""Columns from which on the footer has room for one key more."""
 MEASURES = ("loss", "speed", "learning rate", "gradient norm")
 FIRST_STEPS = "the first steps are on their way"
 AWAITED = "Samples appear at the first checkpoint; s asks for some now."
@@ -176,9 +178,17 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
 
     def offers(self, binding: Binding) -> bool:
         """Of the controls those that have a meaning in the run's state."""
-        if self._run is None or binding.id not in (*STEERING, *ENDED):
+        if self._run is None:
             return binding.show
         state = self.state
+        if (
+            binding.id == "live.music"
+        ):  # beside the controls there is no room for it on small screens
+            return bool(self._tunes) and (not state.live or self.size.width >= ROOMY)
+        if binding.id in ("live.evolution", "live.play"):
+            return state.word != "not started"
+        if binding.id not in (*STEERING, *ENDED):
+            return binding.show
         if binding.id in STEERING:
             return state.live
         if binding.id == "live.resume":
@@ -332,14 +342,20 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
 
         self.app.push_screen(Playground(self.path, self._at))
 
-    def action_music(self) -> None:
-        """The tunes of a run that learns tunes."""
+    @property
+    def _tunes(self) -> str:
+        """The genre of a run on tunes; empty for any other."""
         from corpora import genres
-        from tui.screens.music import Music
 
         genre = self.view.started.genre if self.view.started else ""
-        if genre in genres.names() and genres.find(genre).music:
-            self.app.push_screen(Music(self.path, genre))
+        return genre if genre in genres.names() and genres.find(genre).music else ""
+
+    def action_music(self) -> None:
+        """The tunes of a run that learns tunes."""
+        from tui.screens.music import Music
+
+        if self._tunes:
+            self.app.push_screen(Music(self.path, self._tunes))
         else:
             self.studio.say("only a run on tunes writes music", hint="the corpus abc-tunes is one")
 

@@ -244,13 +244,14 @@ def _edited(run: RunFolder, settings: RunSettings) -> str:
     started = run.summary().started
     newer = [
         path
-        for path in settings.corpus.paths
+        for path in dict.fromkeys(settings.corpus.paths)
         if started and is_file(path) and Path(path).stat().st_mtime > started.time
     ]
     if not newer:
         return ""
+    were = "was" if len(newer) == 1 else "were"
     return (
-        f"{', '.join(newer)} was changed after the run began, which goes on with the text as it was; "
+        f"{', '.join(newer)} {were} changed after the run began, which goes on with the text as it was; "
         f"to learn it as it is now: rnnstudio train {shlex.quote(newer[0])} --from {run.called}"
     )
 

@@ -30,7 +30,7 @@ RECIPE = {
     "bptt": 100,
     "clip": 5.0,
     "clip_by": "value",
-    "sum_loss": True,
+    "loss": "sum",
     "epochs": 50.0,
     "weight_decay": 0.0,
     "patience": 0,

@@ -193,7 +193,7 @@ class TrainConfig:
     """Decay of rmsprop's running mean of squares (char-rnn: 0.95)."""
 
     weight_decay: float = 0.01
-    """Decoupled weight decay of matrices; with muon 0.1."""
+    """Decoupled decay of matrices; with muon 0.1."""
 
     schedule: str = "cosine"
     """Learning-rate schedule: cosine (with warm-up, over the budget), constant, step (per epoch), plateau."""
@@ -219,8 +219,8 @@ class TrainConfig:
     clip_by: Literal["norm", "value"] = "norm"
     """Clip the whole gradient's norm, or each element."""
 
-    sum_loss: bool = False
-    """Sum a window's loss over time before clipping, as char-rnn does."""
+    loss: Literal["mean", "sum"] = "mean"
+    """A window's loss: its mean, or its sum over time."""
 
     ema: float = 0.0
     """Decay of a running average of the weights that validation and samples use; 0: none."""
@@ -254,6 +254,7 @@ class TrainConfig:
         _one_of("optimizer", self.optimizer, OPTIMIZERS)
         _one_of("schedule", self.schedule, SCHEDULES)
         _one_of("clip-by", self.clip_by, ("norm", "value"))
+        _one_of("loss", self.loss, ("mean", "sum"))
         _one_of("precision", self.precision, ("auto", "float32", "bf16", "fp16"))
         if self.bptt < 1:
             raise ConfigError(f"bptt is {self.bptt}", hint="use 1 or more; 64 is a good start")

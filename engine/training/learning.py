@@ -53,7 +53,7 @@ class Learner:
             logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORE, reduction="sum"
         ) / max(1, window.count)
         (loss if scale == 1 else loss * scale).backward()  # type: ignore[no-untyped-call]
-        steps = window.count / training.lanes if training.sum_loss else 1.0
+        steps = window.count / training.lanes if training.loss == "sum" else 1.0
         if steps != scale:
             gradients = [p.grad for p in session.model.parameters() if p.grad is not None]
             torch._foreach_mul_(gradients, steps / scale)

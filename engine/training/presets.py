@@ -55,7 +55,7 @@ LIKE: Mapping[str, Recipe] = {
             "bptt": 50,
             "clip": 5.0,
             "clip_by": "value",
-            "sum_loss": True,
+            "loss": "sum",
             "epochs": 50.0,
             "seed": 123,
         },
@@ -110,7 +110,7 @@ LIKE: Mapping[str, Recipe] = {
             "bptt": 25,
             "clip": 5.0,
             "clip_by": "value",
-            "sum_loss": True,
+            "loss": "sum",
             "epochs": 10.0,
         },
         data={

@@ -252,7 +252,7 @@ def test_a_contest_goes_on_with_nothing_that_is_not_its_own(
     assert front.main([*arguments, "--minutes", "0.001"]) == 0
     capsys.readouterr()
     assert front.main([*arguments, "--minutes", "0.002"]) == 2
-    assert "another benchmark, machine or setting" in capsys.readouterr().err
+    assert "another benchmark, machine, program or setting" in capsys.readouterr().err
     path.write_text("[]", "utf-8")
     assert front.main([*arguments, "--minutes", "0.001"]) == 2
     assert "holds no benchmark" in capsys.readouterr().err

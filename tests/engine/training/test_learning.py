@@ -109,7 +109,7 @@ class Naive:
 def test_a_run_learns_what_a_loop_from_the_equations_learns(
     tmp_path: Path, documents: str, sum_loss: bool
 ) -> None:
-    summed = {"sum_loss": True, "clip": CLIP * BPTT, "lr": RATE / BPTT} if sum_loss else {}
+    summed = {"loss": "sum", "clip": CLIP * BPTT, "lr": RATE / BPTT} if sum_loss else {}
     run = trained(tmp_path, documents, **summed)
     tokens = open_tokens(run.tokens_path)
     part = tokens.train

@@ -53,12 +53,13 @@ class EventLog:
         Where another file has taken its place, that one is written from here on.
         Raises UserError if the disk does not take it.
         """
+        gone = False
         try:
-            with suppress(FileNotFoundError):
+            try:
                 if os.path.samestat(self.path.stat(), os.fstat(self._fd)):
                     return False
-            gone = not self.path.exists()
-            if gone:
+            except FileNotFoundError:
+                gone = True
                 write_atomic(self.path, content(self._fd))
             self.close()
             self._fd = open_for_append(self.path)

@@ -84,10 +84,7 @@ class Packed:
         weight = model.output_weight
         out = self.own.vectors if weight is None else array(weight)
         assert out is not None  # only vectors can be tied
-        self.output = product(
-            out,
-            bounded=self.narrow is None and bounded[-1],
-        )
+        self.output = product(out, bounded=self.narrow is None and bounded[-1])
         self.bias = array(model.output_bias)
 
     def begin(self, states: Sequence[State]) -> Network:

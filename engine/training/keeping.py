@@ -44,8 +44,8 @@ class Keeper:
 
     def __init__(self, tell: Callable[[ev.Event], object]) -> None:
         self._tell = tell
-        self._failed = 0
-        self._refusal: RnnStudioError | None = None
+        self._refusals: list[RnnStudioError] = []
+        """Since the last checkpoint that was kept."""
 
     def take(
         self, session: Session, state: TrainerState, *, all_lanes: State, reason: str
@@ -81,7 +81,7 @@ class Keeper:
         except RnnStudioError as error:
             self._refused(error, session.run, moment.step)
             return False
-        self._failed, self._refusal = 0, None
+        self._refusals.clear()
         self._tell(
             ev.CheckpointWritten(
                 step=moment.step,
@@ -101,17 +101,15 @@ class Keeper:
                 f"the run's folder {run.path} was removed while it trained",
                 hint="nothing is left to go on from; train it again",
             ) from error
-        self._failed, self._refusal = self._failed + 1, error
-        if self._failed >= MAX_FAILED_SAVES:
-            raise RunStopped(
-                f"{error.message}; tried {self._failed} times", hint=error.hint
-            ) from error
+        self._refusals.append(error)
+        if (tried := len(self._refusals)) >= MAX_FAILED_SAVES:
+            raise RunStopped(f"{error.message}; tried {tried} times", hint=error.hint) from error
         self._tell(ev.Warned(step=step, text=error.message, hint=error.hint))
 
     def require(self) -> None:
         """Raises RunStopped where the newest checkpoint could not be saved: a run does not end well without it."""
-        if self._refusal is not None:
-            error = self._refusal
+        if self._refusals:
+            error = self._refusals[-1]
             raise RunStopped(error.message, hint=error.hint) from error
 
     def remove_later(self, session: Session, step: int) -> None:

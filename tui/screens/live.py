@@ -181,9 +181,8 @@ With the curve in focus: arrows move a cursor, i and u zoom, v and V make an axi
         if self._run is None:
             return binding.show
         state = self.state
-        if (
-            binding.id == "live.music"
-        ):  # beside the controls there is no room for it on small screens
+        if binding.id == "live.music":
+            # Beside the controls there is no room for it on small screens.
             return bool(self._tunes) and (not state.live or self.size.width >= ROOMY)
         if binding.id in ("live.evolution", "live.play"):
             return state.word != "not started"
